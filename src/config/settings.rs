@@ -1,0 +1,223 @@
+//! The settings the program runs on: what `stairgate.toml` and the household file say, checked and with defaults filled in.
+//! What each key means stands in `config/stairgate.toml`; names here are the file's.
+
+use crate::dns::name::Name;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file these came from; none for the built-in home example.
+    pub file: Option<PathBuf>,
+    /// The folder relative paths of the file stand in.
+    pub folder: PathBuf,
+    pub state_dir: PathBuf,
+    /// A compiled gate file to serve and watch; otherwise `lists` are compiled.
+    pub gate: Option<PathBuf>,
+    pub household: Option<PathBuf>,
+    pub server: Server,
+    pub cache: CacheSettings,
+    pub resolver: ResolverSettings,
+    pub zones: Vec<Zone>,
+    pub records: Vec<LocalRecord>,
+    pub lists: Vec<ListSettings>,
+    pub profiles: Vec<ProfileSettings>,
+    pub clients: Vec<ClientSettings>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub listen: Vec<SocketAddr>,
+    /// `None`: loopback, private and directly connected networks.
+    pub allow: Option<Vec<IpNet>>,
+    pub unmatched: Unmatched,
+    /// UDP threads; 0 is one a core.
+    pub workers: usize,
+}
+
+/// What a client that no entry matches gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmatched {
+    /// The profile called `default`.
+    Default,
+    /// No filtering.
+    Open,
+    /// REFUSED.
+    Refuse,
+}
+
+#[derive(Debug, Clone)]
+pub struct CacheSettings {
+    pub size_bytes: u64,
+    pub min_ttl: Duration,
+    pub max_ttl: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct ResolverSettings {
+    pub mode: Mode,
+    pub root_hints: Option<PathBuf>,
+    pub prime: bool,
+    pub validate: bool,
+    pub trust_anchor: Option<PathBuf>,
+    pub trust_anchors: Vec<String>,
+    pub insecure: Vec<Name>,
+    pub sha1: bool,
+    pub signature_skew: Duration,
+    pub qname_minimization: QnameMinimization,
+    pub case_randomization: bool,
+    pub ipv4: bool,
+    pub ipv6: bool,
+    pub edns_buffer: u16,
+    pub deadline: Duration,
+    pub query_private: Vec<IpNet>,
+    pub bootstrap: Vec<SocketAddr>,
+    pub forward: Vec<Upstream>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Recursive,
+    Forward,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QnameMinimization {
+    Relaxed,
+    Strict,
+    Off,
+}
+
+/// One upstream resolver: `udp://`, `tcp://`, `tls://ADDR#NAME`, `https://HOST/PATH`, `quic://`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    pub scheme: Scheme,
+    pub host: Host,
+    pub port: u16,
+    /// The name the certificate must have (after `#`, or the host of a URL); `None` for udp and tcp.
+    pub server_name: Option<String>,
+    /// Path of an https upstream, with its slash.
+    pub path: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    Udp,
+    Tcp,
+    Tls,
+    Https,
+    Quic,
+}
+
+/// An address, or a name that bootstrap resolves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Host {
+    Address(IpAddr),
+    Name(Name),
+}
+
+/// `[[zone]]`: another way for one zone.
+#[derive(Debug, Clone)]
+pub struct Zone {
+    pub name: Name,
+    pub source: ZoneSource,
+}
+
+#[derive(Debug, Clone)]
+pub enum ZoneSource {
+    Forward(Vec<Upstream>),
+    /// A master file.
+    File(PathBuf),
+}
+
+/// `[[record]]`: records of one name that this server answers itself; PTR records are made along.
+#[derive(Debug, Clone)]
+pub struct LocalRecord {
+    pub name: Name,
+    /// Master-file text without the owner: `A 192.168.1.20`, `300 IN CNAME x.example.`
+    pub data: Vec<String>,
+}
+
+/// `[[list]]`
+#[derive(Debug, Clone)]
+pub struct ListSettings {
+    pub name: String,
+    pub source: ListSource,
+    pub category: String,
+    pub action: ListAction,
+    /// A word of DESIGN's FORMAT, `None` for auto.
+    pub format: Option<String>,
+    pub match_scope: Option<MatchScope>,
+    /// Lower comes first; 100 unless said.
+    pub rank: u32,
+    /// Whether its rules may redirect. Default: paths may, URLs may not.
+    pub rewrite: bool,
+    pub refresh: Duration,
+    pub imposed_by: ImposedBy,
+    pub observe: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListSource {
+    Path(PathBuf),
+    Url(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListAction {
+    Block,
+    Allow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchScope {
+    Exact,
+    Subtree,
+}
+
+/// Who wants a name blocked; chooses the Extended DNS Error (RFC 8914): 17, 15 or 16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImposedBy {
+    Household,
+    Operator,
+    Law,
+}
+
+/// `[profile.NAME]`
+#[derive(Debug, Clone)]
+pub struct ProfileSettings {
+    pub name: String,
+    /// Categories or list names.
+    pub block: Vec<String>,
+    /// Names of lists with `action = "allow"`.
+    pub allow_lists: Vec<String>,
+    /// Own names, each with all below it.
+    pub allow: Vec<Name>,
+    pub deny: Vec<Name>,
+    pub answer: AnswerKind,
+    /// Addresses of the block page, for `answer = "page"`.
+    pub answer_addresses: Vec<IpAddr>,
+    pub answer_ttl: Duration,
+    pub imposed_by: ImposedBy,
+    pub observe: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AnswerKind {
+    Null,
+    Nxdomain,
+    Nodata,
+    Refused,
+    Page,
+}
+
+/// `[[client]]`
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    pub name: String,
+    pub tags: Vec<String>,
+    pub networks: Vec<IpNet>,
+    pub profile: String,
+}

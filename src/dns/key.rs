@@ -1,0 +1,145 @@
+//! Gate keys: names as the gate file orders them.
+
+use super::name;
+
+/// The byte that follows each label of a key. No label in a gate holds it, so a wire label that does matches nothing.
+pub const SEPARATOR: u8 = b'.';
+
+/// The largest number of labels a name of 255 bytes can have.
+pub const MAX_LABELS: usize = 127;
+
+/// A name as the gate knows it: labels reversed, ASCII lower case, each followed by [`SEPARATOR`]:
+/// `www.Example.com` is `com.example.www.`. Every parent of a name is a prefix of its key. Lives on the stack.
+#[derive(Clone)]
+pub struct Key {
+    bytes: [u8; 256],
+    /// `ends[n]` is the length of the prefix that holds `n` labels; `ends[0]` is 0.
+    ends: [u8; MAX_LABELS + 1],
+    labels: u8,
+    complete: bool,
+}
+
+impl Key {
+    /// The key of an uncompressed wire name of at most 255 bytes (checked by whoever made it; anything else gives the
+    /// key of the labels that could be read).
+    ///
+    /// A label that holds the separator byte ends the key, which is then not [`complete`](Key::complete): its parents
+    /// can still match, the name itself cannot.
+    pub fn from_wire(wire: &[u8]) -> Key {
+        let mut key = Key {
+            bytes: [0; 256],
+            ends: [0; MAX_LABELS + 1],
+            labels: 0,
+            complete: true,
+        };
+        let mut starts = [0u8; MAX_LABELS];
+        let mut count = 0;
+        let mut at = 0usize;
+        while let Some(&length) = wire.get(at) {
+            if length == 0 || length > 63 || count == MAX_LABELS || at > 253 {
+                break;
+            }
+            starts[count] = at as u8;
+            count += 1;
+            at += usize::from(length) + 1;
+        }
+        let mut end = 0usize;
+        for &start in starts[..count].iter().rev() {
+            let start = usize::from(start);
+            let length = usize::from(wire[start]);
+            let Some(label) = wire.get(start + 1..start + 1 + length) else {
+                key.complete = false;
+                break;
+            };
+            if end + length + 1 > 255 || label.contains(&SEPARATOR) {
+                key.complete = false;
+                break;
+            }
+            for (to, from) in key.bytes[end..end + length].iter_mut().zip(label) {
+                *to = from.to_ascii_lowercase();
+            }
+            end += length;
+            key.bytes[end] = SEPARATOR;
+            end += 1;
+            key.labels += 1;
+            key.ends[usize::from(key.labels)] = end as u8;
+        }
+        key
+    }
+
+    /// The key of a name in presentation form.
+    pub fn parse(text: &str) -> Result<Key, name::NameError> {
+        Ok(Key::from_wire(name::Name::parse(text)?.as_wire()))
+    }
+
+    /// The whole key, 0 to 254 bytes; the root's is empty.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.prefix(self.label_count())
+    }
+
+    /// The key of the parent that has `labels` labels, at most [`label_count`](Key::label_count).
+    pub fn prefix(&self, labels: usize) -> &[u8] {
+        &self.bytes[..usize::from(self.ends[labels])]
+    }
+
+    /// Where the prefix of `labels` labels ends, in bytes.
+    pub fn end(&self, labels: usize) -> usize {
+        usize::from(self.ends[labels])
+    }
+
+    /// How many labels the key holds.
+    pub fn label_count(&self) -> usize {
+        usize::from(self.labels)
+    }
+
+    /// Whether the key stands for the whole name, not only for the part above a label that no gate can hold.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+}
+
+/// The presentation form, without a final dot, of the name a key stands for: `com.example.` is `example.com`.
+pub fn to_text(key: &[u8]) -> String {
+    let mut text = String::with_capacity(key.len());
+    for label in key
+        .split(|&byte| byte == SEPARATOR)
+        .rev()
+        .filter(|label| !label.is_empty())
+    {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        // Writing to a string cannot fail.
+        let _ = name::write_label(&mut text, label);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parent_of_a_name_is_a_prefix_of_its_key() {
+        let key = Key::parse("www.Example.com").unwrap();
+        assert_eq!(key.as_bytes(), b"com.example.www.");
+        assert_eq!(key.prefix(2), b"com.example.");
+        assert_eq!(key.prefix(0), b"");
+        assert!(key.complete());
+        assert_eq!(to_text(key.as_bytes()), "www.example.com");
+    }
+
+    #[test]
+    fn a_label_with_the_separator_matches_only_through_its_parents() {
+        let key = Key::parse(r"a.b\.c.example.com").unwrap();
+        assert_eq!(key.as_bytes(), b"com.example.");
+        assert!(!key.complete());
+    }
+
+    #[test]
+    fn the_longest_names_have_keys() {
+        let text = vec!["a"; 127].join(".");
+        assert_eq!(Key::parse(&text).unwrap().as_bytes().len(), 254);
+        assert_eq!(Key::parse(".").unwrap().as_bytes(), b"");
+    }
+}

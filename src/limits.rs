@@ -1,0 +1,42 @@
+//! Every bound of the program, why it is this number, and what happens when it is reached. Grouped by road.
+
+use std::time::Duration;
+
+// ---- The list road ----
+
+/// Largest unpacked list. Above it the source is refused: no public list comes near, an endless one does.
+pub const LIST_BYTES: u64 = 1 << 30;
+/// Longest line of a list. One real list is a single line of 934 kB. A longer line is rejected and counted.
+pub const LIST_LINE_BYTES: usize = 16 << 20;
+/// Rejected entries kept with line and reason for each source. The counts go on past it.
+pub const LIST_REJECTS_KEPT: usize = 100;
+/// Longest regular expression of a list, in bytes. A longer one is rejected.
+pub const PATTERN_BYTES: usize = 4096;
+/// Longest wait for a list to download, first byte to last. Then the fetch has failed and the last snapshot stays.
+pub const FETCH_TIME: Duration = Duration::from_secs(120);
+/// Shortest refresh of a list that settings may ask for: publishers ban clients that ask more often.
+pub const REFRESH_FLOOR: Duration = Duration::from_secs(15 * 60);
+
+// ---- The query road ----
+
+/// Largest DNS message (RFC 1035 §4.2.2: two bytes of length on TCP).
+pub const MESSAGE_BYTES: usize = 65_535;
+/// Largest query taken over UDP; a longer datagram is a bad packet.
+pub const QUERY_BYTES: usize = 4096;
+/// Largest response sent over UDP when the query had no OPT (RFC 1035 §4.2.1).
+pub const PLAIN_UDP_BYTES: usize = 512;
+/// Datagrams of one recvmmsg or sendmmsg call: past 64 the saving per datagram is below one percent.
+pub const UDP_BATCH: usize = 64;
+/// TCP connections open at once; the idlest is closed for a new one.
+pub const TCP_CONNECTIONS: usize = 4096;
+/// Queries of one TCP connection in flight; more wait unread in the socket (RFC 7766 §6.2.1.1 allows pipelining).
+pub const TCP_IN_FLIGHT: usize = 100;
+/// A TCP connection without a query is closed after this (RFC 7766 §6.2.3: seconds).
+pub const TCP_IDLE: Duration = Duration::from_secs(10);
+/// Queries that wait for the resolver at once, all listeners together. Over it new misses get SERVFAIL, counted;
+/// cached and blocked names are still answered.
+pub const PENDING_QUERIES: usize = 10_000;
+/// Names in an answer that are followed when it is inspected (CNAME, SVCB targets); an answer with more is SERVFAIL.
+pub const INSPECTED_NAMES: usize = 32;
+/// After SIGTERM, how long queries in flight may still be answered.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);

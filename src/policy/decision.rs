@@ -1,0 +1,73 @@
+//! The decision: one value that feeds the response, the EDE, the log, the metric, the page and `explain`.
+
+use crate::list::set::RuleId;
+
+/// What becomes of a query or of something in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    pub action: Action,
+    pub cause: Cause,
+    /// The profile or the list only observes: the query is answered unfiltered, `action` is what would have been.
+    pub observed: bool,
+}
+
+/// What is done. Whatever answers unfiltered is `Pass` or `PassWhole`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Resolve it; the answer is inspected for this client.
+    Pass,
+    /// Resolve it; an own allow covers the whole answer, which is not inspected.
+    PassWhole,
+    /// The answer kind of the profile: `null`, `nxdomain`, `nodata`, `refused`, `page`.
+    Sinkhole,
+    /// This RCODE without records.
+    Rcode(u8),
+    /// NOERROR without records.
+    Nodata,
+    /// No response.
+    Drop,
+    /// TC over UDP; over a stream as `Pass`.
+    TcpOnly,
+    /// Answered from these rules' effects (`Data`, `Cname`, `CnameBelow`).
+    Rewrite(Rewrites),
+}
+
+/// The rules that together make a rewritten answer, at most 16 (later ones are left out, by line).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rewrites {
+    rules: [u32; 16],
+    len: u8,
+}
+
+impl Rewrites {
+    /// Adds a rule; one past the bound is left out.
+    pub fn push(&mut self, rule: RuleId) {
+        if let Some(slot) = self.rules.get_mut(usize::from(self.len)) {
+            *slot = rule.0;
+            self.len += 1;
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = RuleId> + '_ {
+        self.rules[..usize::from(self.len)].iter().map(|&rule| RuleId(rule))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing matched.
+    Nothing,
+    /// The client is not filtered at all (`unmatched = "open"`, `--without-lists`).
+    Unfiltered,
+    /// Own `allow` of the profile: index into the profile's names.
+    OwnAllow(u32),
+    /// Own `deny` of the profile.
+    OwnDeny(u32),
+    /// A rule of a list.
+    Rule(RuleId),
+}
