@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod count;
 pub mod dns;
 pub mod limits;
 pub mod list;

@@ -1,1 +1,4 @@
-//! telemetry
+//! What the operator sees of a running server: logs and counters. Nothing here names what a client looked up unless the
+//! operator asked for it.
+
+pub mod counters;

@@ -1,0 +1,185 @@
+//! What is counted: one word for each thing, the same in code, metrics, `stairgate status` and the control socket.
+//!
+//! The query road says with each result which of these happened ([`Counts`]); the listener adds them to counters of its
+//! own thread (`telemetry::counters`). No count carries a name, an address or anything else about a client.
+
+/// Declares the counters once: variant, stable name, meaning.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// One counter. The order is not stable, the names are.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Count {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Count {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Count] = &[$(Count::$variant,)+];
+
+            /// The stable name, snake case.
+            pub fn name(self) -> &'static str {
+                match self { $(Count::$variant => $name,)+ }
+            }
+
+            /// What it counts, in one line, as metrics explain it.
+            pub fn help(self) -> &'static str {
+                match self { $(Count::$variant => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Queries that came over UDP.
+    QueriesUdp = "queries_udp",
+    /// Queries that came over TCP.
+    QueriesTcp = "queries_tcp",
+    /// Queries that came over TLS.
+    QueriesTls = "queries_tls",
+    /// Queries that came over HTTPS.
+    QueriesHttps = "queries_https",
+    /// Queries that came over QUIC.
+    QueriesQuic = "queries_quic",
+
+    /// Queries blocked by the name they asked for.
+    Blocked = "blocked",
+    /// Queries blocked by what their answer held.
+    BlockedByAnswer = "blocked_by_answer",
+    /// Queries that would have been blocked, but the profile or list only observes.
+    Observed = "observed",
+    /// Queries that an allow rule let through.
+    Allowed = "allowed",
+    /// Queries answered with records of a rule.
+    Rewritten = "rewritten",
+    /// Queries answered from zones and records of this server.
+    Local = "local",
+
+    /// Queries answered from the cache.
+    Cached = "cached",
+    /// Queries answered by resolving.
+    Resolved = "resolved",
+    /// Queries that resolving failed; SERVFAIL.
+    Failed = "failed",
+    /// Queries refused because the client may not ask.
+    Refused = "refused",
+    /// Malformed queries; FORMERR.
+    Formerr = "formerr",
+    /// Queries with an opcode or type not implemented; NOTIMP.
+    Notimp = "notimp",
+    /// Queries with an EDNS version above 0; BADVERS.
+    Badvers = "badvers",
+    /// Responses sent with TC because they did not fit.
+    Truncated = "truncated",
+    /// Queries answered SERVFAIL because too many were waiting already.
+    PendingOverLimit = "pending_over_limit",
+
+    /// Packets dropped: shorter than a header.
+    DroppedShort = "dropped_short",
+    /// Packets dropped: longer than a query may be.
+    DroppedLong = "dropped_long",
+    /// Packets dropped: responses, not queries.
+    DroppedResponse = "dropped_response",
+    /// Packets dropped: source port or address that cannot be answered.
+    DroppedSource = "dropped_source",
+    /// Queries dropped because a rule says so.
+    DroppedByRule = "dropped_by_rule",
+    /// Queries dropped because the server is stopping.
+    DroppedStopping = "dropped_stopping",
+    /// Responses lost because the client was gone or the socket refused them.
+    DroppedSend = "dropped_send",
+
+    /// TCP connections accepted.
+    TcpConnections = "tcp_connections",
+    /// TCP connections closed because they were idle.
+    TcpClosedIdle = "tcp_closed_idle",
+    /// TCP connections closed to make room for new ones.
+    TcpClosedLimit = "tcp_closed_limit",
+    /// TCP connections closed because they broke the protocol.
+    TcpClosedError = "tcp_closed_error",
+}
+
+/// What happened with one query: a set, each count at most once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts(u64);
+
+const _: () = assert!(Count::ALL.len() <= 64, "a set of counts is one u64");
+
+impl Counts {
+    /// Nothing.
+    pub const NONE: Counts = Counts(0);
+
+    /// Only this.
+    pub const fn one(count: Count) -> Counts {
+        Counts(1 << count as u8)
+    }
+
+    /// This too.
+    #[must_use]
+    pub const fn with(self, count: Count) -> Counts {
+        Counts(self.0 | 1 << count as u8)
+    }
+
+    pub const fn contains(self, count: Count) -> bool {
+        self.0 & (1 << count as u8) != 0
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The counts of the set, in the order of their numbers.
+    pub fn iter(self) -> impl Iterator<Item = Count> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let lowest = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            Count::ALL.get(lowest).copied()
+        })
+    }
+}
+
+impl From<Count> for Counts {
+    fn from(count: Count) -> Counts {
+        Counts::one(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_gives_back_what_was_put_in_and_nothing_else() {
+        let set = Counts::NONE
+            .with(Count::QueriesUdp)
+            .with(Count::TcpClosedError)
+            .with(Count::Cached)
+            .with(Count::Cached);
+        let listed: Vec<Count> = set.iter().collect();
+        assert_eq!(listed, [Count::QueriesUdp, Count::Cached, Count::TcpClosedError]);
+        assert!(set.contains(Count::Cached) && !set.contains(Count::Blocked));
+        assert!(Counts::NONE.iter().next().is_none());
+    }
+
+    #[test]
+    fn names_are_distinct_and_snake_case_and_every_count_is_explained() {
+        let mut names: Vec<&str> = Count::ALL.iter().map(|count| count.name()).collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        );
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Count::ALL.len());
+        for (number, &count) in Count::ALL.iter().enumerate() {
+            assert_eq!(count as usize, number);
+            assert!(
+                count.help().ends_with('.') && !count.help().starts_with(' '),
+                "{}",
+                count.help()
+            );
+        }
+    }
+}
