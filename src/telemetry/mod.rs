@@ -2,3 +2,6 @@
 //! operator asked for it.
 
 pub mod counters;
+mod log;
+
+pub use log::{FILTER_VARIABLE, Format, LogError, log_init};
