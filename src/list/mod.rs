@@ -1,4 +1,8 @@
 //! The road of a list: fetch -> parse -> normalize -> merge -> compile -> verify -> publish -> mmap.
 
+pub mod dump;
+pub mod normalize;
+pub mod parse;
 pub mod rule;
 pub mod set;
+pub mod source;

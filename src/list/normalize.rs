@@ -1,0 +1,1 @@
+//! The `normalize` stop: names as lists write them become gate keys.
