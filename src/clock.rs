@@ -14,3 +14,8 @@ pub fn now() -> Now {
         .map_or(0, |since| since.as_millis() as u64);
     Now { mono_ms, unix_ms }
 }
+
+/// This moment, for deadlines of what is being waited for.
+pub fn instant() -> Instant {
+    Instant::now()
+}

@@ -40,3 +40,10 @@ pub const PENDING_QUERIES: usize = 10_000;
 pub const INSPECTED_NAMES: usize = 32;
 /// After SIGTERM, how long queries in flight may still be answered.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+// ---- The resolver ----
+
+/// Extended DNS Errors of one upstream answer that are passed on; more say nothing new. The rest are left out.
+pub const EDE_OPTIONS: usize = 4;
+/// Longest EXTRA-TEXT of an Extended DNS Error that is passed on, in bytes. A longer one is cut: it is for people.
+pub const EDE_TEXT_BYTES: usize = 200;

@@ -34,12 +34,34 @@ pub enum Failure {
     /// Servers answered, none usably (EDE 23, Network Error, or 0).
     #[error("upstream failed: {0}")]
     Upstream(String),
+    /// Every server that answered said this error; what they added to it is passed on.
+    #[error("upstream answered with response code {rcode}")]
+    Answered { rcode: u16, ede: Vec<(u16, String)> },
     /// The same question failed a moment ago (EDE 13, Cached Error).
     #[error("failed a moment ago: {0}")]
     Cached(Box<Failure>),
     /// Too much work is under way, or this question takes too much (EDE 0 with a text).
     #[error("over a limit: {0}")]
     Limit(&'static str),
+}
+
+impl Failure {
+    /// The Extended DNS Errors (RFC 8914 §4) that tell a client about this failure: INFO-CODE and EXTRA-TEXT, the most
+    /// telling first, at most [`EDE_OPTIONS`](crate::limits::EDE_OPTIONS) and one.
+    pub fn ede(&self) -> Vec<(u16, String)> {
+        match self {
+            Failure::Unreachable => vec![(22, String::new())],
+            Failure::Upstream(_) => vec![(23, String::new())],
+            Failure::Answered { rcode, ede } if ede.is_empty() => vec![(23, format!("upstream said rcode {rcode}"))],
+            Failure::Answered { ede, .. } => ede.clone(),
+            Failure::Cached(failure) => {
+                let mut ede = failure.ede();
+                ede.push((13, String::new()));
+                ede
+            }
+            Failure::Limit(what) => vec![(0, (*what).to_owned())],
+        }
+    }
 }
 
 /// One way to find answers. Implementations are shared by all listeners and must bound their own work.
