@@ -4,8 +4,13 @@
 //! Always: no panic on any input, nothing imported from the rest of the crate, no clock, no sockets.
 //! Keeps: RFC 1035 §4 (messages), RFC 2181 §11 (names), RFC 6891 (EDNS), RFC 8914 (EDE).
 
+pub mod answer;
+pub mod ede;
+pub mod edns;
 pub mod key;
 pub mod name;
+pub mod query;
+pub mod response;
 
 /// Record types and query types (IANA "Resource Record (RR) TYPEs").
 pub mod rtype {
@@ -14,6 +19,7 @@ pub mod rtype {
     pub const CNAME: u16 = 5;
     pub const SOA: u16 = 6;
     pub const PTR: u16 = 12;
+    pub const HINFO: u16 = 13;
     pub const MX: u16 = 15;
     pub const TXT: u16 = 16;
     pub const AAAA: u16 = 28;
@@ -29,6 +35,8 @@ pub mod rtype {
     pub const HTTPS: u16 = 65;
     pub const IXFR: u16 = 251;
     pub const AXFR: u16 = 252;
+    pub const MAILB: u16 = 253;
+    pub const MAILA: u16 = 254;
     pub const ANY: u16 = 255;
 }
 

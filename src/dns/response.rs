@@ -1,0 +1,386 @@
+//! Writes responses.
+//!
+//! In: what a response takes over from its query, records in order of sections. Out: the bytes of one message.
+//! Always: writes inside the buffer it was given, allocates nothing. What does not fit is left out whole and TC says so.
+//! Keeps: RFC 1035 §4.1.1, RFC 2181 §9 (TC), RFC 6840 §5.7 and §5.8 (AD), RFC 6891 §7 (OPT for OPT), RFC 8914 §3 (EDE).
+
+use super::answer::{Message, Section};
+use super::ede::{self, Errors};
+use super::edns;
+use super::query::{HEADER_BYTES, Head};
+use super::{class, rtype};
+
+/// Who owns a record.
+#[derive(Debug, Clone, Copy)]
+pub enum Owner<'a> {
+    /// The QNAME, written as a pointer to the question.
+    Qname,
+    /// Another name, uncompressed wire form of at most 255 bytes.
+    Name(&'a [u8]),
+}
+
+/// A response in the making. Records must come in order of sections.
+pub struct Writer<'a> {
+    out: &'a mut [u8],
+    at: usize,
+    head: Head,
+    rcode: u16,
+    counts: [u16; 3],
+    question_end: usize,
+    authoritative: bool,
+    authenticated: bool,
+    /// A record did not fit into the buffer.
+    overflow: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Starts a response to a query with this `head` and `question` section (empty where none could be read).
+    /// `out` has at least [`Writer::ROOM`] bytes.
+    pub fn start(out: &'a mut [u8], head: Head, question: &[u8], rcode: u16) -> Writer<'a> {
+        assert!(
+            out.len() >= Writer::ROOM,
+            "the buffer of a response has room for a header, a question and an OPT"
+        );
+        let question_end = HEADER_BYTES + question.len();
+        out[HEADER_BYTES..question_end].copy_from_slice(question);
+        Writer {
+            out,
+            at: question_end,
+            head,
+            rcode,
+            counts: [0; 3],
+            question_end,
+            authoritative: false,
+            authenticated: false,
+            overflow: false,
+        }
+    }
+
+    /// The smallest buffer a response may be written to: the smallest UDP limit.
+    pub const ROOM: usize = 512;
+
+    /// Takes over a response that stands at the start of `out`, `len` bytes, whose question is `question` but for letter
+    /// case. Its records stay, ID, flags and question become those of this query. `None` if it is not such a response.
+    pub fn resume(out: &'a mut [u8], len: usize, head: Head, question: &[u8]) -> Option<Writer<'a>> {
+        let message = Message::parse(out.get(..len)?)?;
+        // Lengths of labels are below the letters: comparing all bytes without case compares names.
+        let (theirs, ours) = (message.question(), question);
+        let name_end = ours.len().checked_sub(4)?;
+        if theirs.len() != ours.len()
+            || theirs[name_end..] != ours[name_end..]
+            || !theirs[..name_end].eq_ignore_ascii_case(&ours[..name_end])
+        {
+            return None;
+        }
+        let counts = [Section::Answer, Section::Authority, Section::Additional].map(|section| message.count(section));
+        let rcode = u16::from(message.rcode());
+        let authenticated = out[3] & 0x20 != 0;
+        let mut writer = Writer::start(out, head, question, rcode);
+        writer.at = len;
+        writer.counts = counts;
+        writer.authenticated = authenticated;
+        Some(writer)
+    }
+
+    /// AA: the answer is this server's own.
+    pub fn authoritative(&mut self) {
+        self.authoritative = true;
+    }
+
+    /// AD: every record of the answer was validated.
+    pub fn authenticated(&mut self, yes: bool) {
+        self.authenticated = yes;
+    }
+
+    pub fn rcode(&mut self, rcode: u16) {
+        self.rcode = rcode;
+    }
+
+    /// Adds a record of class IN. RDATA is written as it is, so names in it are uncompressed.
+    pub fn record(&mut self, section: Section, owner: Owner<'_>, rtype: u16, ttl: u32, rdata: &[u8]) {
+        self.record_of_class(section, owner, rtype, class::IN, ttl, rdata);
+    }
+
+    /// Adds a record.
+    pub fn record_of_class(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        rtype: u16,
+        class: u16,
+        ttl: u32,
+        rdata: &[u8],
+    ) {
+        debug_assert!(
+            self.counts[section as usize + 1..].iter().all(|&count| count == 0),
+            "sections come in order"
+        );
+        let owner = match owner {
+            // The question's name starts right after the header.
+            Owner::Qname => &[0xc0, HEADER_BYTES as u8][..],
+            Owner::Name(name) => name,
+        };
+        let (Ok(rdata_len), Some(room)) = (
+            u16::try_from(rdata.len()),
+            self.out.get_mut(self.at..self.at + owner.len() + 10 + rdata.len()),
+        ) else {
+            self.overflow = true;
+            return;
+        };
+        let (owner_room, room) = room.split_at_mut(owner.len());
+        owner_room.copy_from_slice(owner);
+        room[..2].copy_from_slice(&rtype.to_be_bytes());
+        room[2..4].copy_from_slice(&class.to_be_bytes());
+        room[4..8].copy_from_slice(&ttl.to_be_bytes());
+        room[8..10].copy_from_slice(&rdata_len.to_be_bytes());
+        room[10..].copy_from_slice(rdata);
+        self.at += owner.len() + 10 + rdata.len();
+        self.counts[section as usize] += 1;
+    }
+
+    /// Adds the SOA that makes a negative answer cacheable for `ttl` seconds (RFC 2308 §3, §5), owned by the QNAME: the
+    /// answer says nothing about names beside it.
+    pub fn negative_soa(&mut self, ttl: u32) {
+        // MNAME and RNAME end nowhere (RFC 6761 §6.4): nobody runs this zone.
+        const NAMES: &[u8] = b"\x09stairgate\x07invalid\0\x0ahostmaster\x09stairgate\x07invalid\0";
+        const TIMERS: [u32; 4] = [1, 1800, 900, 604_800];
+        let mut rdata = [0; NAMES.len() + 20];
+        rdata[..NAMES.len()].copy_from_slice(NAMES);
+        for (slot, value) in rdata[NAMES.len()..]
+            .chunks_exact_mut(4)
+            .zip(TIMERS.into_iter().chain([ttl]))
+        {
+            slot.copy_from_slice(&value.to_be_bytes());
+        }
+        self.record(Section::Authority, Owner::Qname, rtype::SOA, ttl, &rdata);
+    }
+
+    /// Writes header and OPT and returns the length of the message, at most `limit` bytes (512 to 65,535) or the buffer.
+    ///
+    /// What must give way, in this order: the text of the Extended DNS Errors, the errors, the additional section, and
+    /// last all sections, which TC owns up to (RFC 2181 §9).
+    pub fn finish(mut self, limit: usize, errors: &Errors) -> usize {
+        let limit = limit.min(self.out.len());
+        // Without OPT nothing of EDNS is sent (RFC 6891 §7, RFC 8914 §3); an RCODE past 15 comes only from reading one.
+        let mut errors_bytes = 0;
+        let mut with_text = true;
+        let mut truncated = self.overflow;
+        let opt_bytes = match self.head.edns {
+            None => 0,
+            Some(_) => {
+                errors_bytes = errors.wire_len(true);
+                edns::OPT_BYTES
+            }
+        };
+        let fits = |at: usize, errors_bytes: usize| at + opt_bytes + errors_bytes <= limit;
+        if !fits(self.at, errors_bytes) && errors_bytes > 0 {
+            with_text = false;
+            errors_bytes = errors.wire_len(false);
+            if !fits(self.at, errors_bytes) {
+                errors_bytes = 0;
+            }
+        }
+        if !fits(self.at, errors_bytes) {
+            self.drop_additional();
+        }
+        if truncated || !fits(self.at, errors_bytes) {
+            truncated = true;
+            self.at = self.question_end;
+            self.counts = [0; 3];
+            errors_bytes = errors.wire_len(with_text);
+            if opt_bytes == 0 {
+                errors_bytes = 0;
+            }
+        }
+        self.header(truncated);
+        if self.head.edns.is_some() {
+            self.opt(errors, errors_bytes, with_text);
+        }
+        self.at
+    }
+
+    fn drop_additional(&mut self) {
+        if self.counts[2] == 0 {
+            return;
+        }
+        // The walk needs the counts where it looks for them.
+        self.header(false);
+        let Some(message) = Message::parse(&self.out[..self.at]) else {
+            return;
+        };
+        let mut records = message.records();
+        let kept = usize::from(self.counts[0]) + usize::from(self.counts[1]);
+        if records.by_ref().take(kept).all(|record| record.is_ok()) {
+            self.at = records.position();
+            self.counts[2] = 0;
+        }
+    }
+
+    fn header(&mut self, truncated: bool) {
+        let head = &self.head;
+        let asked_for_ad = head.authentic_data || head.dnssec_ok();
+        let flag = |yes: bool, bit: u8| if yes { bit } else { 0 };
+        let header = &mut self.out[..HEADER_BYTES];
+        header[..2].copy_from_slice(&head.id.to_be_bytes());
+        header[2] = 0x80
+            | head.opcode << 3
+            | flag(self.authoritative, 4)
+            | flag(truncated, 2)
+            | flag(head.recursion_desired, 1);
+        // RA: recursion is on offer to whoever got as far as a response.
+        header[3] = 0x80
+            | flag(self.authenticated && asked_for_ad && !truncated, 0x20)
+            | flag(head.checking_disabled, 0x10)
+            | (self.rcode & 15) as u8;
+        let questions = u16::from(self.question_end > HEADER_BYTES);
+        let mut additionals = self.counts[2];
+        if head.edns.is_some() {
+            additionals += 1;
+        }
+        for (slot, count) in
+            header[4..]
+                .chunks_exact_mut(2)
+                .zip([questions, self.counts[0], self.counts[1], additionals])
+        {
+            slot.copy_from_slice(&count.to_be_bytes());
+        }
+    }
+
+    fn opt(&mut self, errors: &Errors, errors_bytes: usize, with_text: bool) {
+        let opt = edns::opt(self.rcode, self.head.dnssec_ok(), errors_bytes as u16);
+        self.put(&opt);
+        if errors_bytes == 0 {
+            return;
+        }
+        for (index, &code) in errors.codes().iter().enumerate() {
+            let text = if index == 0 && with_text { errors.text() } else { &[] };
+            self.put(&ede::OPTION.to_be_bytes());
+            self.put(&(2 + text.len() as u16).to_be_bytes());
+            self.put(&code.to_be_bytes());
+            self.put(text);
+        }
+    }
+
+    /// Bytes that [`finish`](Writer::finish) has made sure fit.
+    fn put(&mut self, bytes: &[u8]) {
+        self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ede::Text;
+    use super::super::query::Edns;
+    use super::*;
+
+    const QUESTION: &[u8] = b"\x07eXample\x03com\0\0\x01\0\x01";
+
+    fn edns(payload_bytes: u16) -> Head {
+        Head {
+            id: 7,
+            edns: Some(Edns {
+                payload_bytes,
+                version: 0,
+                dnssec_ok: true,
+            }),
+            ..Head::default()
+        }
+    }
+
+    #[test]
+    fn a_response_without_opt_in_the_query_has_none() {
+        let mut out = [0; 600];
+        let head = Head {
+            id: 0x1234,
+            recursion_desired: true,
+            ..Head::default()
+        };
+        let mut writer = Writer::start(&mut out, head, QUESTION, 0);
+        writer.record(Section::Answer, Owner::Qname, 1, 30, &[0, 0, 0, 0]);
+        let len = writer.finish(512, &Errors::one(17, Text::new("x")));
+        let expected = [
+            b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0".as_slice(),
+            QUESTION,
+            b"\xc0\x0c\0\x01\0\x01\0\0\0\x1e\0\x04\0\0\0\0",
+        ]
+        .concat();
+        assert_eq!(out[..len], expected);
+    }
+
+    #[test]
+    fn errors_follow_in_the_opt_record_when_the_query_had_one() {
+        let mut out = [0; 600];
+        let writer = Writer::start(&mut out, edns(1232), QUESTION, 16);
+        let mut errors = Errors::one(4, Text::new("why"));
+        errors.push(17);
+        let len = writer.finish(512, &errors);
+        let opt = &out[HEADER_BYTES + QUESTION.len()..len];
+        assert_eq!(
+            opt,
+            b"\0\0\x29\x04\xd0\x01\0\x80\0\0\x0f\0\x0f\0\x05\0\x04why\0\x0f\0\x02\0\x11"
+        );
+        assert_eq!(out[11], 1);
+        assert_eq!(out[3] & 15, 0, "the low bits of BADVERS");
+    }
+
+    #[test]
+    fn what_does_not_fit_gives_way_in_order() {
+        let errors = Errors::one(17, Text::new("a text"));
+        let base = HEADER_BYTES + QUESTION.len() + edns::OPT_BYTES;
+        let build = |answer: usize, additional: usize| {
+            let mut out = [0; 2000];
+            let mut writer = Writer::start(&mut out, edns(512), QUESTION, 0);
+            writer.record(Section::Answer, Owner::Qname, 16, 1, &vec![0; answer - 12]);
+            if additional > 0 {
+                writer.record(Section::Additional, Owner::Qname, 16, 1, &vec![0; additional - 12]);
+            }
+            let len = writer.finish(512, &errors);
+            (len, out[2] & 2 != 0, out[7], out[11])
+        };
+        assert_eq!(build(100, 0), (base + 100 + 12, false, 1, 1));
+        assert_eq!(build(512 - base - 12, 0), (512, false, 1, 1), "just fits");
+        assert_eq!(
+            build(512 - base - 11, 0),
+            (512 - 11 + 6, false, 1, 1),
+            "without the text"
+        );
+        assert_eq!(build(512 - base - 5, 0), (512 - 5, false, 1, 1), "without the error");
+        assert_eq!(
+            build(100, 400),
+            (base + 100, false, 1, 1),
+            "without the additional section"
+        );
+        assert_eq!(build(512 - base + 1, 0), (base + 6, true, 0, 1), "truncated");
+        assert_eq!(build(1500, 400), (base + 6, true, 0, 1), "truncated");
+    }
+
+    #[test]
+    fn a_response_taken_over_echoes_id_case_and_flags_of_the_new_query() {
+        let mut out = [0; 600];
+        let stored = [
+            b"\0\0\x85\xa0\0\x01\0\x01\0\0\0\0".as_slice(),
+            b"\x07example\x03COM\0\0\x01\0\x01",
+            b"\xc0\x0c\0\x01\0\x01\0\0\0\x1e\0\x04\x01\x02\x03\x04",
+        ]
+        .concat();
+        out[..stored.len()].copy_from_slice(&stored);
+        let head = Head {
+            id: 9,
+            recursion_desired: true,
+            ..Head::default()
+        };
+        let len = Writer::resume(&mut out, stored.len(), head, QUESTION)
+            .unwrap()
+            .finish(512, &Errors::NONE);
+        assert_eq!(len, stored.len());
+        assert_eq!(
+            &out[..12],
+            b"\0\x09\x81\x80\0\x01\0\x01\0\0\0\0",
+            "no AA, and no AD for who did not ask"
+        );
+        assert_eq!(&out[12..12 + QUESTION.len()], QUESTION);
+        let other = b"\x07example\x03com\0\0\x1c\0\x01";
+        assert!(Writer::resume(&mut out, stored.len(), head, other).is_none());
+    }
+}
