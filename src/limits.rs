@@ -14,6 +14,22 @@ pub const LIST_REJECTS_KEPT: usize = 100;
 pub const PATTERN_BYTES: usize = 4096;
 /// Longest wait for a list to download, first byte to last. Then the fetch has failed and the last snapshot stays.
 pub const FETCH_TIME: Duration = Duration::from_secs(120);
+/// Longest wait between two pieces of a download; a server that stalls has failed.
+pub const FETCH_STALL: Duration = Duration::from_secs(20);
+/// Longest wait for a connection to a publisher.
+pub const FETCH_CONNECT: Duration = Duration::from_secs(10);
+/// Redirects followed for one download: publishers use one or two, a loop has no end.
+pub const FETCH_REDIRECTS: usize = 5;
+/// Downloads under way at once; the rest wait their turn.
+pub const FETCHES: usize = 4;
+/// First wait after a failed download; it doubles up to the list's refresh.
+pub const FETCH_RETRY: Duration = Duration::from_secs(60);
+/// A new version with fewer rules than the last good one's, divided by this, is held back.
+pub const GUARD_SHRINK: u64 = 2;
+/// A new version with more rules than the last good one's times this is held back.
+pub const GUARD_GROWTH: u64 = 4;
+/// Below this many rules in both versions a list may shrink and grow freely.
+pub const GUARD_FLOOR_RULES: u64 = 100;
 /// Shortest refresh of a list that settings may ask for: publishers ban clients that ask more often.
 pub const REFRESH_FLOOR: Duration = Duration::from_secs(15 * 60);
 

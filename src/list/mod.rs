@@ -1,6 +1,7 @@
 //! The road of a list: fetch -> parse -> normalize -> merge -> compile -> verify -> publish -> mmap.
 
 pub mod dump;
+pub mod fetch;
 pub mod normalize;
 pub mod parse;
 pub mod rule;
