@@ -1,3 +1,5 @@
+//! The program: everything is in the library, see `lib.rs`.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -7,4 +7,3 @@ pub mod parse;
 pub mod rule;
 pub mod set;
 pub mod source;
-pub mod stamp;

@@ -1,3 +1,5 @@
+//! What can go wrong with a fetch, in words for the operator: each completes a sentence that names the list.
+
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;

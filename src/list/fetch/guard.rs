@@ -1,3 +1,5 @@
+//! Decides whether a new version may follow the last good one. Fails closed: what is doubtful stays out, the old list stays in force.
+
 use super::FetchError;
 use crate::limits;
 

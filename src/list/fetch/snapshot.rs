@@ -4,12 +4,14 @@
 //! The description is renamed into place after the file it names, so a crash leaves the old version or the new one.
 
 use super::FetchError;
+use crate::clock;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What is known of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,13 +171,14 @@ impl Store {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
         };
+        let now = UNIX_EPOCH + Duration::from_millis(clock::now().unix_ms);
         for entry in entries.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let fresh = entry
                 .metadata()
                 .and_then(|metadata| metadata.modified())
-                .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age < crate::limits::FETCH_TIME * 2));
+                .is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age < crate::limits::FETCH_TIME * 2));
             let passing = name.starts_with("incoming-") || name.starts_with("metadata.json.");
             let in_use = name == digest || name == "metadata.json" || (passing && fresh);
             if !in_use {
