@@ -57,6 +57,11 @@ pub const INSPECTED_NAMES: usize = 32;
 /// After SIGTERM, how long queries in flight may still be answered.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
+/// Aliases followed from one local zone to the next; no network needs three. Past it the answer is SERVFAIL.
+pub const LOCAL_CHAIN: usize = 8;
+/// Largest zone file of a `[[zone]]`, in bytes: some 300,000 records. A larger one is refused; it wants a server of its own.
+pub const ZONE_FILE_BYTES: usize = 16 << 20;
+
 // ---- The resolver ----
 
 /// Extended DNS Errors of one upstream answer that are passed on; more say nothing new. The rest are left out.

@@ -164,7 +164,10 @@ pub enum ListSource {
     Path(PathBuf),
     Url(String),
     /// A list that is part of the program: a starter list, as its file stands in `blocklists/starter/`, compressed or not.
-    Embedded { file: &'static str, bytes: &'static [u8] },
+    Embedded {
+        file: &'static str,
+        bytes: &'static [u8],
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,123 @@
+//! The zones every resolver should answer for itself.
+
+use super::key;
+use super::table::{Entry, Table};
+use super::zone::{Kind, RrSet, Zone, soa_data};
+use crate::dns::name::Name;
+use crate::dns::rtype;
+
+/// TTL of the built-in records, in seconds: RFC 6303 §3 gives its zones three hours.
+const TTL_S: u32 = 10_800;
+
+/// Special-use names without a parent in the DNS, none of which may be looked up.
+const TOP_LEVEL: [&str; 5] = [
+    "localhost", // RFC 6761 §6.3
+    "invalid",   // RFC 6761 §6.4
+    "test",      // RFC 6761 §6.2
+    "local",     // RFC 6762 §22.1
+    "onion",     // RFC 7686 §2
+];
+
+/// Zones that are served locally and empty: SOA and NS only.
+const EMPTY: [&str; 21] = [
+    // RFC 6303 §4.1: reverse zones of private networks (RFC 1918); those of 172.16.0.0/12 are counted out below.
+    "10.in-addr.arpa",
+    "168.192.in-addr.arpa",
+    // RFC 6303 §4.2.
+    "0.in-addr.arpa",
+    "127.in-addr.arpa",
+    "254.169.in-addr.arpa",
+    "2.0.192.in-addr.arpa",
+    "100.51.198.in-addr.arpa",
+    "113.0.203.in-addr.arpa",
+    "255.255.255.255.in-addr.arpa",
+    // RFC 6303 §4.3 to §4.6.
+    "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+    "d.f.ip6.arpa",
+    "8.e.f.ip6.arpa",
+    "9.e.f.ip6.arpa",
+    "a.e.f.ip6.arpa",
+    "b.e.f.ip6.arpa",
+    "8.b.d.0.1.0.0.2.ip6.arpa",
+    // Names of the home and of discovery, which mean this network only. A designated resolver (RFC 9462) that an upstream
+    // names for itself would lead clients past this server.
+    "home.arpa",        // RFC 8375 §4
+    "resolver.arpa",    // RFC 9462 §8.2
+    "service.arpa",     // RFC 9665
+    "empty.as112.arpa", // RFC 7535
+];
+
+/// The built-in zones: special-use names, and the empty zones of RFC 6303 §3.
+pub(super) fn table() -> Table {
+    let mut table = Table::default();
+    for top in TOP_LEVEL {
+        insert(&mut table, top, Kind::TopLevel);
+    }
+    for empty in EMPTY {
+        insert(&mut table, empty, Kind::Whole);
+    }
+    // RFC 6303 §4.1: 172.16.0.0/12. RFC 7793: shared address space, 100.64.0.0/10.
+    for byte in 16..=31 {
+        insert(&mut table, &format!("{byte}.172.in-addr.arpa"), Kind::Whole);
+    }
+    for byte in 64..=127 {
+        insert(&mut table, &format!("{byte}.100.in-addr.arpa"), Kind::Whole);
+    }
+    // RFC 6761 §6.3: address queries for localhost names get the loopback address, whatever the label in front.
+    let localhost = wire("localhost");
+    for owner in [localhost.clone(), wire("*.localhost")] {
+        add(&mut table, "localhost", &owner, rtype::A, &[127, 0, 0, 1]);
+        add(
+            &mut table,
+            "localhost",
+            &owner,
+            rtype::AAAA,
+            &std::net::Ipv6Addr::LOCALHOST.octets(),
+        );
+    }
+    for (zone, owner) in [
+        ("127.in-addr.arpa", "1.0.0.127.in-addr.arpa"),
+        (LOOPBACK_V6, LOOPBACK_V6),
+    ] {
+        add(&mut table, zone, &wire(owner), rtype::PTR, &localhost);
+    }
+    table
+}
+
+const LOOPBACK_V6: &str = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa";
+
+/// An empty zone as RFC 6303 §3 writes it: itself as its only server, nobody to write to.
+pub(super) fn empty_zone(apex: &[u8], kind: Kind, ttl_s: u32) -> Zone {
+    let soa = soa_data(apex, &wire("nobody.invalid"), [1, 3600, 1200, 604_800, ttl_s]);
+    Zone::new(apex, kind, ttl_s, soa)
+}
+
+fn insert(table: &mut Table, apex: &str, kind: Kind) {
+    let apex = wire(apex);
+    let mut zone = empty_zone(&apex, kind, TTL_S);
+    let server = RrSet {
+        rtype: rtype::NS,
+        ttl_s: TTL_S,
+        data: vec![apex.clone().into_boxed_slice()],
+    };
+    zone.add(&apex, server).expect("an NS record fits an empty zone");
+    table.insert(key(&apex), Entry::Zone(Box::new(zone)));
+}
+
+fn add(table: &mut Table, apex: &str, owner: &[u8], rtype: u16, data: &[u8]) {
+    let Some(Entry::Zone(zone)) = table.get_mut(&wire(apex)) else {
+        unreachable!("{apex} was inserted above");
+    };
+    let set = RrSet {
+        rtype,
+        ttl_s: TTL_S,
+        data: vec![data.into()],
+    };
+    zone.add(owner, set).expect("built-in records do not clash");
+}
+
+/// The wire form of a name written here.
+fn wire(text: &str) -> Vec<u8> {
+    Name::parse(text).expect("built-in names are names").as_wire().to_vec()
+}
