@@ -97,6 +97,17 @@ counters! {
     TcpClosedLimit = "tcp_closed_limit",
     /// TCP connections closed because they broke the protocol.
     TcpClosedError = "tcp_closed_error",
+
+    /// Queries answered SERVFAIL because a list their client needs has not arrived yet.
+    NotReady = "not_ready",
+    /// Generations put into force after the first.
+    Reloads = "reloads",
+    /// Reloads that failed, so that what was in force stayed.
+    ReloadsFailed = "reloads_failed",
+    /// Downloads of lists that failed or were held back.
+    FetchesFailed = "fetches_failed",
+    /// Files that could not be kept on disk.
+    FilesNotKept = "files_not_kept",
 }
 
 /// What happened with one query: a set, each count at most once.

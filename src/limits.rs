@@ -24,6 +24,13 @@ pub const FETCH_REDIRECTS: usize = 5;
 pub const FETCHES: usize = 4;
 /// First wait after a failed download; it doubles up to the list's refresh.
 pub const FETCH_RETRY: Duration = Duration::from_secs(60);
+/// The same for a list that never arrived, which somebody is waiting for.
+pub const FETCH_RETRY_NEEDED: Duration = Duration::from_secs(2);
+/// How long a start waits for lists that never arrived before it gives up.
+pub const START_WAIT: Duration = Duration::from_secs(60);
+/// How often files are looked at for changes. A change counts when two looks in a row agree, so nothing is read while it
+/// is being written.
+pub const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 /// A new version with fewer rules than the last good one's, divided by this, is held back.
 pub const GUARD_SHRINK: u64 = 2;
 /// A new version with more rules than the last good one's times this is held back.

@@ -22,31 +22,89 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("cache", &["now", "limits", "dns", "config"]),
     ("resolver", &["now", "limits", "dns", "clock", "config", "cache"]),
     ("local", &["now", "limits", "dns", "config"]),
-    ("generation", &["now", "limits", "dns", "config", "list", "policy", "local"]),
+    (
+        "generation",
+        &["now", "limits", "dns", "config", "list", "policy", "local"],
+    ),
     (
         "query",
-        &["now", "limits", "count", "dns", "config", "list", "policy", "cache", "resolver", "local", "generation"],
+        &[
+            "now",
+            "limits",
+            "count",
+            "dns",
+            "config",
+            "list",
+            "policy",
+            "cache",
+            "resolver",
+            "local",
+            "generation",
+        ],
     ),
-    ("telemetry", &["now", "limits", "count", "dns", "clock", "config", "list", "policy", "query"]),
+    (
+        "telemetry",
+        &[
+            "now", "limits", "count", "dns", "clock", "config", "list", "policy", "query",
+        ],
+    ),
     (
         "listener",
         &[
-            "now", "limits", "count", "dns", "clock", "config", "list", "policy", "cache", "resolver", "local", "generation", "query",
+            "now",
+            "limits",
+            "count",
+            "dns",
+            "clock",
+            "config",
+            "list",
+            "policy",
+            "cache",
+            "resolver",
+            "local",
+            "generation",
+            "query",
             "telemetry",
         ],
     ),
     (
         "control",
         &[
-            "now", "limits", "count", "dns", "clock", "config", "list", "policy", "cache", "resolver", "local", "generation", "query",
+            "now",
+            "limits",
+            "count",
+            "dns",
+            "clock",
+            "config",
+            "list",
+            "policy",
+            "cache",
+            "resolver",
+            "local",
+            "generation",
+            "query",
             "telemetry",
         ],
     ),
     (
         "cli",
         &[
-            "now", "limits", "count", "dns", "clock", "config", "list", "policy", "cache", "resolver", "local", "generation", "query",
-            "telemetry", "listener", "control",
+            "now",
+            "limits",
+            "count",
+            "dns",
+            "clock",
+            "config",
+            "list",
+            "policy",
+            "cache",
+            "resolver",
+            "local",
+            "generation",
+            "query",
+            "telemetry",
+            "listener",
+            "control",
         ],
     ),
 ];
@@ -54,7 +112,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// What single files or folders may import beyond their module's row, and why.
 const BEYOND: &[(&str, &str, &str)] = &[
     ("list/fetch", "clock", "a download has a deadline"),
-    ("list/fetch", "resolver", "list downloads are looked up by `resolver::bootstrap`, never by the system"),
+    (
+        "list/fetch",
+        "resolver",
+        "list downloads are looked up by `resolver::bootstrap`, never by the system",
+    ),
 ];
 
 /// Imports of a module that are allowed for these items only.
@@ -63,12 +125,30 @@ const ONLY: &[(&str, &str, &[&str])] = &[("query", "resolver", &["Question", "An
 /// Words that may not stand in the code of a module (its tests may use them).
 const WITHOUT: &[(&str, &[&str])] = &[
     ("dns", &["tokio::", "std::net::Udp", "std::net::Tcp", "Mutex", "RwLock"]),
-    ("policy", &["tokio::", "UdpSocket", "TcpStream", "TcpListener", "Mutex", "RwLock", "Instant", "SystemTime"]),
+    (
+        "policy",
+        &[
+            "tokio::",
+            "UdpSocket",
+            "TcpStream",
+            "TcpListener",
+            "Mutex",
+            "RwLock",
+            "Instant",
+            "SystemTime",
+        ],
+    ),
     ("query", &["tokio::", "tracing::", "Mutex", "RwLock", "SystemTime"]),
 ];
 
 /// Ways to read a clock. They stand in `clock.rs` and nowhere else.
-const CLOCKS: &[&str] = &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now", ".elapsed()"];
+const CLOCKS: &[&str] = &[
+    "Instant::now",
+    "SystemTime::now",
+    "Timestamp::now",
+    "Zoned::now",
+    ".elapsed()",
+];
 
 /// Where `unsafe` may stand: the memory map, and the system calls that no safe crate offers.
 const UNSAFE: &[&str] = &["list/set", "listener/udp"];
@@ -120,7 +200,11 @@ impl Source {
     /// How many `super::` lead from this file to the crate root.
     fn depth(&self) -> usize {
         let parts = self.path.split('/').count();
-        if self.path.ends_with("/mod.rs") { parts - 1 } else { parts }
+        if self.path.ends_with("/mod.rs") {
+            parts - 1
+        } else {
+            parts
+        }
     }
 
     /// Whether the file or its folder carries this path: `list/set` covers `list/set.rs`, `list/set/walk.rs` and `list/set_map.rs`.
@@ -135,7 +219,11 @@ fn sources() -> Vec<Source> {
         .into_iter()
         .map(|file| {
             let text = fs::read_to_string(&file).expect("a source file is UTF-8");
-            let path = file.strip_prefix(&src).expect("below src").to_string_lossy().replace('\\', "/");
+            let path = file
+                .strip_prefix(&src)
+                .expect("below src")
+                .to_string_lossy()
+                .replace('\\', "/");
             let code = without_tests(&without_comments_and_strings(&text));
             Source { path, text, code }
         })
@@ -160,9 +248,7 @@ fn without_comments_and_strings(text: &str) -> String {
             }
             b'"' => string_end(bytes, at),
             // A character, never a lifetime: 'x' or '\...'.
-            b'\'' if bytes.get(at + 1) == Some(&b'\\') => {
-                find(bytes, at + 3, b"'").map_or(bytes.len(), |end| end + 1)
-            }
+            b'\'' if bytes.get(at + 1) == Some(&b'\\') => find(bytes, at + 3, b"'").map_or(bytes.len(), |end| end + 1),
             b'\'' if bytes.get(at + 2) == Some(&b'\'') => at + 3,
             _ => {
                 at += 1;
@@ -181,7 +267,10 @@ fn without_comments_and_strings(text: &str) -> String {
 
 fn find(bytes: &[u8], from: usize, what: &[u8]) -> Option<usize> {
     let from = from.min(bytes.len());
-    bytes[from..].windows(what.len()).position(|w| w == what).map(|at| at + from)
+    bytes[from..]
+        .windows(what.len())
+        .position(|w| w == what)
+        .map(|at| at + from)
 }
 
 fn is_raw_string(bytes: &[u8], at: usize) -> bool {
@@ -222,7 +311,10 @@ fn without_tests(code: &str) -> String {
                 _ => {}
             }
         }
-        let blank: String = out[start..end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+        let blank: String = out[start..end]
+            .chars()
+            .map(|c| if c == '\n' { '\n' } else { ' ' })
+            .collect();
         out.replace_range(start..end, &blank);
     }
     out
@@ -235,7 +327,9 @@ fn crate_paths(source: &Source) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     for prefix in ["crate::", to_root.as_str()] {
         let mut from = 0;
-        while !prefix.is_empty() && let Some(at) = code[from..].find(prefix) {
+        while !prefix.is_empty()
+            && let Some(at) = code[from..].find(prefix)
+        {
             let start = from + at;
             from = start + prefix.len();
             let in_word = code[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
@@ -276,7 +370,10 @@ fn use_tree(text: &str) -> Vec<Vec<String>> {
         }
         return paths;
     }
-    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '*').collect();
+    let word: String = text
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '*')
+        .collect();
     let rest = text[word.len()..].trim_start();
     let below = match rest.strip_prefix("::") {
         Some(rest) if !rest.trim_start().starts_with('<') => use_tree(rest),
@@ -317,7 +414,9 @@ fn imports_run_one_way() {
     for (module, allowed) in IMPORTS {
         for name in *allowed {
             if !above.contains(name) {
-                failures.push(format!("the table lets {module} import {name}, which does not stand above it"));
+                failures.push(format!(
+                    "the table lets {module} import {name}, which does not stand above it"
+                ));
             }
         }
         above.insert(module);
@@ -344,7 +443,10 @@ fn imports_run_one_way() {
             if let Some((_, _, items)) = ONLY.iter().find(|(from, to, _)| *from == module && *to == target)
                 && !path.get(1).is_some_and(|item| items.contains(&item.as_str()))
             {
-                failures.push(format!("{place}: {module} may import {} of {target} only", items.join(", ")));
+                failures.push(format!(
+                    "{place}: {module} may import {} of {target} only",
+                    items.join(", ")
+                ));
             }
         }
     }
@@ -360,11 +462,21 @@ fn the_import_table_reads_use_trees_and_super_paths() {
             "use crate::{dns::name::Name, limits as bounds,\n config::{settings::A, B}};\nlet x = super::super::super::policy::f::<crate::now::Now>(\"crate::cli\"); // crate::cli\n#[cfg(test)]\nmod tests { use crate::control; }\n",
         )),
     };
-    let mut paths: Vec<String> = crate_paths(&source).into_iter().map(|(line, p)| format!("{line} {}", p.join("::"))).collect();
+    let mut paths: Vec<String> = crate_paths(&source)
+        .into_iter()
+        .map(|(line, p)| format!("{line} {}", p.join("::")))
+        .collect();
     paths.sort();
     assert_eq!(
         paths,
-        ["1 config::B", "1 config::settings::A", "1 dns::name::Name", "1 limits", "3 now::Now", "3 policy::f"]
+        [
+            "1 config::B",
+            "1 config::settings::A",
+            "1 dns::name::Name",
+            "1 limits",
+            "3 now::Now",
+            "3 policy::f"
+        ]
     );
 }
 
@@ -378,7 +490,10 @@ fn only_clock_reads_the_time() {
             }
         }
     }
-    report(&failures, "Only clock.rs reads a clock; everyone else asks `clock` or is told `now`:");
+    report(
+        &failures,
+        "Only clock.rs reads a clock; everyone else asks `clock` or is told `now`:",
+    );
 }
 
 #[test]
@@ -418,7 +533,10 @@ fn every_unsafe_block_stands_where_it_may_and_carries_its_proof() {
                 other += usize::from(!line.starts_with("//") && !line.starts_with("#["));
                 other <= 3
             });
-            if !proven.into_iter().any(|line| line.contains("SAFETY:") || line.contains("# Safety")) {
+            if !proven
+                .into_iter()
+                .any(|line| line.contains("SAFETY:") || line.contains("# Safety"))
+            {
                 failures.push(format!("{place}: no SAFETY comment above it"));
             }
         }
@@ -435,7 +553,10 @@ fn every_source_file_opens_with_what_it_is_for_and_ends_before_it_is_too_long() 
         }
         let lines = source.text.lines().count();
         if lines > FILE_LINES {
-            failures.push(format!("src/{}: {lines} lines, more than {FILE_LINES}; split it by subject", source.path));
+            failures.push(format!(
+                "src/{}: {lines} lines, more than {FILE_LINES}; split it by subject",
+                source.path
+            ));
         }
     }
     report(&failures, "A page says what it is for:");
@@ -467,7 +588,10 @@ fn every_dependency_says_why_it_is_worth_it() {
         }
     }
     assert!(seen > 10, "the dependencies were not found");
-    report(&failures, "A dependency has a comment above it that says why it is worth it:");
+    report(
+        &failures,
+        "A dependency has a comment above it that says why it is worth it:",
+    );
 }
 
 /// The pages people read, with their place in the repository.
@@ -477,7 +601,13 @@ fn pages() -> Vec<(String, String)> {
         .into_iter()
         .map(|file| {
             let text = fs::read_to_string(&file).expect("a page is UTF-8");
-            (file.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned(), text)
+            (
+                file.strip_prefix(&root)
+                    .expect("below the root")
+                    .to_string_lossy()
+                    .into_owned(),
+                text,
+            )
         })
         .collect()
 }
@@ -487,7 +617,11 @@ fn every_link_in_the_pages_leads_somewhere() {
     let mut failures = Vec::new();
     let mut seen = 0;
     for (page, text) in pages() {
-        let folder = root().join(&page).parent().expect("a page stands in a folder").to_path_buf();
+        let folder = root()
+            .join(&page)
+            .parent()
+            .expect("a page stands in a folder")
+            .to_path_buf();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap_or_default();
             if path.is_empty() || link.contains("://") || link.starts_with("mailto:") {
@@ -513,7 +647,12 @@ fn the_architecture_page_maps_every_module_and_shows_the_table_kept_here() {
             failures.push(format!("src/{module} is not in the map"));
         }
     }
-    for path in page.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/")) {
+    for path in page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.starts_with("src/"))
+    {
         if !root().join(path).exists() {
             failures.push(format!("{path} is named and does not exist"));
         }
@@ -524,7 +663,10 @@ fn the_architecture_page_maps_every_module_and_shows_the_table_kept_here() {
             failures.push(format!("the table lacks: {row}"));
         }
     }
-    report(&failures, &format!("ARCHITECTURE.md tells what is there. The table:\n{}", table()));
+    report(
+        &failures,
+        &format!("ARCHITECTURE.md tells what is there. The table:\n{}", table()),
+    );
 }
 
 #[test]
@@ -536,9 +678,17 @@ fn no_page_or_source_names_a_machine_it_was_written_on() {
     for file in files(&root, &["rs", "md", "toml", "sh", "service", "json", "zone", "yml"]) {
         let Ok(text) = fs::read_to_string(&file) else { continue };
         for (number, line) in text.lines().enumerate() {
-            let absolute = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'));
-            if words.iter().any(|word| line.match_indices(word.as_str()).any(|(at, _)| absolute(at))) {
-                failures.push(format!("{}:{}: {line}", file.strip_prefix(&root).expect("below").display(), number + 1));
+            let absolute =
+                |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'));
+            if words
+                .iter()
+                .any(|word| line.match_indices(word.as_str()).any(|(at, _)| absolute(at)))
+            {
+                failures.push(format!(
+                    "{}:{}: {line}",
+                    file.strip_prefix(&root).expect("below").display(),
+                    number + 1
+                ));
             }
         }
     }
@@ -551,7 +701,10 @@ fn the_catalogue_of_lists_can_be_copied_into_settings() {
     let catalogue: toml::Table = text.parse().expect("the catalogue is TOML");
     let entries = catalogue["source"].as_array().expect("[[source]] entries");
     assert!(entries.len() >= 30, "the catalogue is short");
-    let formats = ["auto", "hosts", "domains", "wildcard", "adguard", "regex", "rpz", "dnsmasq", "unbound", "dnscrypt", "v2fly", "dump"];
+    let formats = [
+        "auto", "hosts", "domains", "wildcard", "adguard", "regex", "rpz", "dnsmasq", "unbound", "dnscrypt", "v2fly",
+        "dump",
+    ];
     let licences = ["Unlicense", "CC0-1.0", "MIT", "GPL-3.0", "CC-BY-SA-4.0"];
     let mut names = BTreeSet::new();
     let mut failures = Vec::new();
@@ -564,17 +717,39 @@ fn the_catalogue_of_lists_can_be_copied_into_settings() {
                 failures.push(format!("{name}: {what}"));
             }
         };
-        let word = |text: &str| !text.is_empty() && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-        check(word(name) && names.insert(name.to_owned()), "name is empty, odd or taken");
+        let word = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+        };
+        check(
+            word(name) && names.insert(name.to_owned()),
+            "name is empty, odd or taken",
+        );
         check(field("url").starts_with("https://"), "url is not https");
         check(field("homepage").starts_with("https://"), "homepage is not https");
         check(formats.contains(&field("format")), "format is none of DESIGN's words");
         check(word(field("category")), "category is not a word");
         check(licences.contains(&field("licence")), "licence is unknown");
         check(field("about").ends_with('.'), "about is not a sentence");
-        check(!entry.contains_key("match") || matches!(field("match"), "exact" | "subtree"), "match is odd");
+        check(
+            !entry.contains_key("match") || matches!(field("match"), "exact" | "subtree"),
+            "match is odd",
+        );
         for key in entry.keys() {
-            let known = ["name", "url", "homepage", "format", "category", "licence", "about", "match", "languages", "seen"];
+            let known = [
+                "name",
+                "url",
+                "homepage",
+                "format",
+                "category",
+                "licence",
+                "about",
+                "match",
+                "languages",
+                "seen",
+            ];
             check(known.contains(&key.as_str()), &format!("unknown key {key}"));
         }
     }
@@ -590,18 +765,28 @@ fn starter_lists_are_small_sorted_and_carry_their_notices() {
     let mut bytes = 0;
     for file in files(&starter, &["domains", "hosts"]) {
         let text = fs::read_to_string(&file).expect("a starter list is UTF-8");
-        let path = file.strip_prefix(&starter).expect("below").to_string_lossy().into_owned();
+        let path = file
+            .strip_prefix(&starter)
+            .expect("below")
+            .to_string_lossy()
+            .into_owned();
         bytes += text.len();
         categories.insert(path.split('/').next().unwrap_or_default().to_owned());
-        let names: Vec<&str> =
-            text.lines().filter(|l| !l.starts_with('#')).map(|l| l.trim_start_matches("0.0.0.0 ")).collect();
+        let names: Vec<&str> = text
+            .lines()
+            .filter(|l| !l.starts_with('#'))
+            .map(|l| l.trim_start_matches("0.0.0.0 "))
+            .collect();
         if !names.is_sorted_by(|a, b| a < b) {
             failures.push(format!("{path}: not sorted, or a name stands twice"));
         }
         if !text.contains(&format!("Names: {}.", names.len())) {
             failures.push(format!("{path}: the heading's count is not {}", names.len()));
         }
-        let sources = text.lines().find_map(|l| l.strip_prefix("# Taken from ")).unwrap_or_default();
+        let sources = text
+            .lines()
+            .find_map(|l| l.strip_prefix("# Taken from "))
+            .unwrap_or_default();
         for source in sources.trim_end_matches('.').split(", ") {
             if source.is_empty() || !notice.contains(&format!("https://github.com/{source})")) {
                 failures.push(format!("{path}: NOTICE.md does not name {source:?}"));
@@ -610,7 +795,9 @@ fn starter_lists_are_small_sorted_and_carry_their_notices() {
     }
     assert_eq!(
         categories.iter().map(String::as_str).collect::<Vec<_>>(),
-        ["adult", "bypass", "drugs", "gambling", "malware", "phishing", "violence"]
+        [
+            "adult", "bypass", "drugs", "gambling", "malware", "phishing", "violence"
+        ]
     );
     assert!(bytes < 800_000, "{bytes} bytes of starter lists go into every binary");
     for licence in notice.split('`').skip(1).step_by(2).filter(|word| word.contains("__")) {

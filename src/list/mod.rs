@@ -7,3 +7,4 @@ pub mod parse;
 pub mod rule;
 pub mod set;
 pub mod source;
+pub mod stamp;

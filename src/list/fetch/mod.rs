@@ -19,6 +19,8 @@ pub use schedule::{after_failure, after_success, first_due};
 pub use snapshot::{Metadata, Snapshot, Store};
 
 use crate::clock;
+use crate::config::settings::ListSettings;
+use crate::list::{parse, source};
 use download::Body;
 use std::path::Path;
 
@@ -96,4 +98,19 @@ pub async fn fetch(
         rules,
     };
     store.keep(incoming, metadata).map(Fetched::New)
+}
+
+/// Counts the rules of a candidate for `list`, the way compiling would read it.
+pub fn rule_counter(list: &ListSettings) -> impl FnOnce(&Path) -> Result<u64, String> + Send + 'static {
+    let list = list.clone();
+    move |candidate| {
+        let specs = source::expand_list(&list, candidate, true).map_err(|error| error.to_string())?;
+        let mut rules = 0;
+        for spec in &specs {
+            let unpacked = spec.read().map_err(|error| error.to_string())?;
+            let (_, parsed) = parse::parse(&unpacked.bytes, &spec.options()).map_err(|error| format!("it {error}"))?;
+            rules += parsed.counts.rules;
+        }
+        Ok(rules)
+    }
 }

@@ -9,8 +9,14 @@ pub fn after_success(refresh: Duration, jitter: f64) -> Duration {
 }
 
 /// How long to wait after `failures` failed fetches in a row (at least one): doubling, never longer than the refresh.
-pub fn after_failure(refresh: Duration, failures: u32, jitter: f64) -> Duration {
-    let doubled = limits::FETCH_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16));
+/// A list that never arrived (`needed`) is asked for sooner.
+pub fn after_failure(refresh: Duration, failures: u32, needed: bool, jitter: f64) -> Duration {
+    let first = if needed {
+        limits::FETCH_RETRY_NEEDED
+    } else {
+        limits::FETCH_RETRY
+    };
+    let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(16));
     after_success(doubled.min(refresh), jitter)
 }
 
@@ -35,9 +41,10 @@ mod tests {
 
     #[test]
     fn failures_double_the_wait_up_to_the_refresh() {
-        assert_eq!(after_failure(DAY, 1, 0.5), limits::FETCH_RETRY);
-        assert_eq!(after_failure(DAY, 3, 0.5), limits::FETCH_RETRY * 4);
-        assert_eq!(after_failure(DAY, 4_000_000_000, 0.5), DAY);
+        assert_eq!(after_failure(DAY, 1, false, 0.5), limits::FETCH_RETRY);
+        assert_eq!(after_failure(DAY, 3, false, 0.5), limits::FETCH_RETRY * 4);
+        assert_eq!(after_failure(DAY, 4_000_000_000, false, 0.5), DAY);
+        assert_eq!(after_failure(DAY, 1, true, 0.5), limits::FETCH_RETRY_NEEDED);
     }
 
     #[test]

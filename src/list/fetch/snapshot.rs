@@ -178,7 +178,10 @@ impl Store {
             let fresh = entry
                 .metadata()
                 .and_then(|metadata| metadata.modified())
-                .is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age < crate::limits::FETCH_TIME * 2));
+                .is_ok_and(|modified| {
+                    now.duration_since(modified)
+                        .is_ok_and(|age| age < crate::limits::FETCH_TIME * 2)
+                });
             let passing = name.starts_with("incoming-") || name.starts_with("metadata.json.");
             let in_use = name == digest || name == "metadata.json" || (passing && fresh);
             if !in_use {
