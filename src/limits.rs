@@ -40,6 +40,17 @@ pub const GUARD_FLOOR_RULES: u64 = 100;
 /// Shortest refresh of a list that settings may ask for: publishers ban clients that ask more often.
 pub const REFRESH_FLOOR: Duration = Duration::from_secs(15 * 60);
 
+// ---- Settings ----
+
+/// Largest settings or household file, in bytes. A household of a thousand devices stays under a tenth of it.
+pub const SETTINGS_BYTES: u64 = 4 << 20;
+/// Longest duration that settings may name; a longer one is a slip of the finger.
+pub const SETTINGS_DURATION: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// Smallest answer cache that settings may ask for, in bytes: the cache is split between cores, and a smaller one holds
+/// nothing long enough to answer twice.
+pub const CACHE_FLOOR_BYTES: u64 = 1 << 20;
+
 // ---- The query road ----
 
 /// Largest DNS message (RFC 1035 §4.2.2: two bytes of length on TCP).

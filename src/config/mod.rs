@@ -1,3 +1,20 @@
 //! Settings: the file's shape (`shape`), and what the program runs on (`settings`), parsed, checked, with every path absolute.
+//!
+//! In: `stairgate.toml` and the household file. Out: [`settings::Settings`] and warnings, or one sentence that says which
+//! file and line, what is wrong and what to do.
+//! Always: nothing is read but those two files; the same text gives the same settings.
+//! Fails: the first thing that is wrong stops the load; the caller keeps what it runs on.
 
+pub mod error;
+pub mod load;
 pub mod settings;
+pub mod starter;
+pub mod values;
+
+mod people;
+mod reload;
+mod shape;
+mod syntax;
+
+#[cfg(test)]
+mod tests;

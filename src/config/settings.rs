@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The file these came from; none for the built-in home example.
     pub file: Option<PathBuf>,
@@ -27,7 +27,7 @@ pub struct Settings {
     pub clients: Vec<ClientSettings>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     pub listen: Vec<SocketAddr>,
     /// `None`: loopback, private and directly connected networks.
@@ -48,14 +48,14 @@ pub enum Unmatched {
     Refuse,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheSettings {
     pub size_bytes: u64,
     pub min_ttl: Duration,
     pub max_ttl: Duration,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolverSettings {
     pub mode: Mode,
     pub root_hints: Option<PathBuf>,
@@ -119,13 +119,13 @@ pub enum Host {
 }
 
 /// `[[zone]]`: another way for one zone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
     pub name: Name,
     pub source: ZoneSource,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ZoneSource {
     Forward(Vec<Upstream>),
     /// A master file.
@@ -133,7 +133,7 @@ pub enum ZoneSource {
 }
 
 /// `[[record]]`: records of one name that this server answers itself; PTR records are made along.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalRecord {
     pub name: Name,
     /// Master-file text without the owner: `A 192.168.1.20`, `300 IN CNAME x.example.`
@@ -141,7 +141,7 @@ pub struct LocalRecord {
 }
 
 /// `[[list]]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListSettings {
     pub name: String,
     pub source: ListSource,
@@ -191,11 +191,13 @@ pub enum ImposedBy {
 }
 
 /// `[profile.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileSettings {
     pub name: String,
     /// Categories or list names.
     pub block: Vec<String>,
+    /// Blocks every category, beside what `block` names: the profile `default` where the settings define nobody.
+    pub every_category: bool,
     /// Names of lists with `action = "allow"`.
     pub allow_lists: Vec<String>,
     /// Own names, each with all below it.
@@ -219,7 +221,7 @@ pub enum AnswerKind {
 }
 
 /// `[[client]]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSettings {
     pub name: String,
     pub tags: Vec<String>,

@@ -1,0 +1,150 @@
+//! The shape of `stairgate.toml` and of the household file: which tables and keys there are, and of which TOML type.
+//!
+//! In: text. Out: what was written, each value with its place in the text. Nothing is checked here beyond types, and no
+//! default is filled in: that is `load`'s. What a key means stands in `config/stairgate.toml`.
+//! Always: a key that is not here is an error.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// A text with its place.
+pub type Text = Spanned<String>;
+
+/// `stairgate.toml`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    pub version: Option<Spanned<i64>>,
+    pub state_dir: Option<Text>,
+    pub gate: Option<Text>,
+    pub household: Option<Text>,
+    pub server: Option<Server>,
+    pub cache: Option<Cache>,
+    pub resolver: Option<Resolver>,
+    #[serde(default)]
+    pub zone: Vec<Spanned<Zone>>,
+    #[serde(default)]
+    pub record: Vec<Spanned<Record>>,
+    #[serde(default)]
+    pub list: Vec<Spanned<List>>,
+    #[serde(default)]
+    pub profile: BTreeMap<String, Spanned<Profile>>,
+    #[serde(default)]
+    pub client: Vec<Spanned<Client>>,
+}
+
+/// The household file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Household {
+    pub version: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub profile: BTreeMap<String, Spanned<Profile>>,
+    #[serde(default)]
+    pub client: Vec<Spanned<Client>>,
+}
+
+/// `[server]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: Option<Spanned<Vec<Text>>>,
+    pub allow: Option<Vec<Text>>,
+    pub unmatched: Option<Text>,
+    pub workers: Option<Spanned<i64>>,
+}
+
+/// `[cache]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    pub size: Option<Text>,
+    pub min_ttl: Option<Text>,
+    pub max_ttl: Option<Text>,
+}
+
+/// `[resolver]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolver {
+    pub mode: Option<Text>,
+    pub root_hints: Option<Text>,
+    pub prime: Option<bool>,
+    pub validate: Option<Spanned<bool>>,
+    pub trust_anchor: Option<Text>,
+    pub trust_anchors: Option<Vec<String>>,
+    pub insecure: Option<Vec<Text>>,
+    pub sha1: Option<bool>,
+    pub signature_skew: Option<Text>,
+    pub qname_minimization: Option<Text>,
+    pub case_randomization: Option<bool>,
+    pub ipv4: Option<Spanned<bool>>,
+    pub ipv6: Option<Spanned<bool>>,
+    pub edns_buffer: Option<Spanned<i64>>,
+    pub deadline: Option<Text>,
+    pub query_private: Option<Vec<Text>>,
+    pub bootstrap: Option<Vec<Text>>,
+    pub forward: Option<Vec<Text>>,
+}
+
+/// `[[zone]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    pub name: Text,
+    pub forward: Option<Spanned<Vec<Text>>>,
+    pub file: Option<Text>,
+}
+
+/// `[[record]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    pub name: Text,
+    pub data: Spanned<Vec<Text>>,
+}
+
+/// `[[list]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    pub name: Text,
+    pub source: Text,
+    pub category: Text,
+    pub action: Option<Text>,
+    pub format: Option<Text>,
+    #[serde(rename = "match")]
+    pub match_scope: Option<Text>,
+    pub rank: Option<Spanned<i64>>,
+    pub rewrite: Option<bool>,
+    pub refresh: Option<Text>,
+    pub imposed_by: Option<Text>,
+    pub observe: Option<bool>,
+}
+
+/// `[profile.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    pub block: Option<Vec<Text>>,
+    pub allow_lists: Option<Vec<Text>>,
+    pub allow: Option<Vec<Text>>,
+    pub deny: Option<Vec<Text>>,
+    pub answer: Option<Text>,
+    pub answer_addresses: Option<Spanned<Vec<Text>>>,
+    pub answer_ttl: Option<Text>,
+    pub imposed_by: Option<Text>,
+    pub observe: Option<bool>,
+}
+
+/// `[[client]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    pub name: Text,
+    pub tags: Option<Vec<Text>>,
+    #[serde(rename = "match")]
+    pub networks: Spanned<Vec<Text>>,
+    pub profile: Text,
+}

@@ -1,0 +1,178 @@
+//! From text to shape: where a place in the text is, and what the TOML reader's complaints mean to the operator.
+
+use super::error::{ConfigError, Problem};
+use serde::de::DeserializeOwned;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// One settings file with its text.
+pub struct Source {
+    pub file: PathBuf,
+    pub text: String,
+}
+
+impl Source {
+    /// Reads a file of at most [`SETTINGS_BYTES`](crate::limits::SETTINGS_BYTES).
+    pub fn read(file: &Path) -> Result<Source, ConfigError> {
+        let fail = |problem| ConfigError {
+            file: file.to_owned(),
+            line: None,
+            problem: Box::new(problem),
+        };
+        let length = std::fs::metadata(file)
+            .map_err(|cause| fail(Problem::Unreadable(cause)))?
+            .len();
+        if length > crate::limits::SETTINGS_BYTES {
+            return Err(fail(Problem::TooLarge));
+        }
+        let bytes = std::fs::read(file).map_err(|cause| fail(Problem::Unreadable(cause)))?;
+        let text = String::from_utf8(bytes).map_err(|_| fail(Problem::NotText))?;
+        Ok(Source {
+            file: file.to_owned(),
+            text,
+        })
+    }
+
+    /// The line, from 1, that the byte at `at` stands on.
+    pub fn line(&self, at: usize) -> usize {
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        1 + before.iter().filter(|&&byte| byte == b'\n').count()
+    }
+
+    /// An error at a place of this file.
+    pub fn fail(&self, span: Range<usize>, problem: Problem) -> ConfigError {
+        ConfigError {
+            file: self.file.clone(),
+            line: Some(self.line(span.start)),
+            problem: Box::new(problem),
+        }
+    }
+
+    /// The text as a shape.
+    pub fn shape<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        toml::from_str(&self.text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            self.fail(start..start, self.problem(start, error.message()))
+        })
+    }
+
+    /// What a complaint of the TOML reader means. Its serde half has fixed forms; anything else is about syntax.
+    fn problem(&self, at: usize, message: &str) -> Problem {
+        if let Some(rest) = message.strip_prefix("unknown field `") {
+            let mut quoted = rest.split('`').step_by(2);
+            let key = quoted.next().unwrap_or_default().to_owned();
+            let mut known: Vec<String> = rest.split('`').skip(2).step_by(2).map(str::to_owned).collect();
+            known.sort();
+            let nearest = nearest(&key, &known);
+            return Problem::UnknownKey {
+                key,
+                table: self.table(at),
+                nearest,
+                known,
+            };
+        }
+        if let Some(rest) = message.strip_prefix("missing field `") {
+            return Problem::MissingKey {
+                table: self.table(at),
+                key: rest.trim_end_matches('`').to_owned(),
+            };
+        }
+        for prefix in ["invalid type: ", "invalid value: "] {
+            if let Some((found, wanted)) = message
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.split_once(", expected "))
+            {
+                return Problem::WrongType {
+                    key: self.key(at),
+                    wanted: plain_type(wanted),
+                    found: found.to_owned(),
+                };
+            }
+        }
+        Problem::Syntax(message.trim_end_matches('\n').replace('\n', ", "))
+    }
+
+    /// The table that the key at `at` belongs to, in words.
+    fn table(&self, at: usize) -> String {
+        // A key that stands in a header itself belongs to the table around.
+        let header = self.text[..at.min(self.text.len())].trim_end_matches('[');
+        if header.len() < at && (header.is_empty() || header.ends_with('\n')) {
+            return "the file".to_owned();
+        }
+        let end = self.text[at.min(self.text.len())..]
+            .find('\n')
+            .map_or(self.text.len(), |line| at + line);
+        self.text[..end]
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| line.starts_with('['))
+            .and_then(|line| {
+                let close = line.rfind(']')?;
+                Some(line[..=close].to_owned())
+            })
+            .unwrap_or_else(|| "the file".to_owned())
+    }
+
+    /// The key whose value stands at `at`; the table if the value is a table of its own.
+    fn key(&self, at: usize) -> String {
+        let before = &self.text[..at.min(self.text.len())];
+        for line in before.rsplit('\n') {
+            if line.trim_start().starts_with('#') {
+                continue;
+            }
+            if let Some((key, _)) = line.split_once('=') {
+                return format!("\"{}\"", key.trim());
+            }
+            if line.trim_start().starts_with('[') {
+                break;
+            }
+        }
+        self.table(at)
+    }
+}
+
+fn plain_type(wanted: &str) -> String {
+    match wanted {
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list in [ ]".to_owned(),
+        "i64" => "a whole number".to_owned(),
+        "a string" => "a text in quotes".to_owned(),
+        struct_name if struct_name.starts_with("struct ") || struct_name == "a map" => "a table".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// The word of `known` that `word` is most likely a slip of: at most a third of its letters differ.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a String>) -> Option<String> {
+    known
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|&(distance, candidate)| distance <= (candidate.len().max(word.len()) / 3).min(3))
+        .min()
+        .map(|(_, candidate)| candidate.clone())
+}
+
+/// How many letters have to be changed, added, left out or swapped with their neighbor. Both words are short.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() > 64 || b.len() > 64 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = match (i, j) {
+                (0, _) => j,
+                (_, 0) => i,
+                _ => {
+                    let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                    let swap = if swapped { rows[i - 2][j - 2] + 1 } else { usize::MAX };
+                    change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(swap)
+                }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}

@@ -1,0 +1,354 @@
+//! The small languages of settings: durations, sizes, addresses, networks, names, upstreams.
+//!
+//! In: the text of one value. Out: the value, or half a sentence that says what the text is not and how to write it.
+
+use super::settings::{Host, Scheme, Upstream};
+use crate::dns::name::Name;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// A duration: numbers with the units `ms`, `s`, `m`, `h`, `d`, `w`, such as `30s` or `1h30m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "is not a duration; write it like \"30s\", \"15m\" or \"1d\"".to_owned();
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    let mut total_ms: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let unit = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let unit_ms = match &rest[..unit] {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 7 * 86_400_000,
+            _ => return Err(wrong()),
+        };
+        total_ms = number
+            .checked_mul(unit_ms)
+            .and_then(|part| total_ms.checked_add(part))
+            .filter(|&total| total <= crate::limits::SETTINGS_DURATION.as_millis() as u64)
+            .ok_or_else(|| "is longer than ten years; write a shorter duration".to_owned())?;
+        rest = rest[unit..].trim_start();
+    }
+    Ok(Duration::from_millis(total_ms))
+}
+
+/// A number of bytes: `128 MiB`, `1GiB`, `64 MB`, `4096`.
+pub fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "is not a size; write it like \"128 MiB\"".to_owned();
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = match text[digits..].trim_start() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+/// A network in CIDR form, or one address.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    if let Ok(addr) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(addr));
+    }
+    let net: IpNet = text.parse().map_err(|_| {
+        "is not an address or network; write it like \"192.168.1.20\", \"192.168.1.0/24\" or \"fd00::/8\"".to_owned()
+    })?;
+    if net.addr() != net.network() {
+        return Err(format!(
+            "has bits set past its prefix; write \"{}\" for the network or \"{}\" for the one address",
+            net.trunc(),
+            net.addr()
+        ));
+    }
+    Ok(net)
+}
+
+/// An address without a port.
+pub fn address(text: &str) -> Result<IpAddr, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| "is not an address; write it like \"192.168.1.2\" or \"fd00::2\"".to_owned())
+}
+
+/// An address and a port, both written.
+pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| {
+        "is not an address with a port; write it like \"127.0.0.1:5300\", \"0.0.0.0:53\" or \"[::1]:5300\"".to_owned()
+    })
+}
+
+/// An address with or without a port.
+pub fn address_with_port(text: &str, default_port: u16) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    if let Ok(whole) = text.parse::<SocketAddr>() {
+        return Ok(whole);
+    }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    bare.parse::<IpAddr>()
+        .map(|addr| SocketAddr::new(addr, default_port))
+        .map_err(|_| "is not an address; write it like \"9.9.9.9\" or \"9.9.9.9:53\"".to_owned())
+}
+
+/// A domain name; U-labels become A-labels (UTS 46), letters lower case, a final dot is of no account.
+pub fn name(text: &str) -> Result<Name, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("is empty; write a domain name".to_owned());
+    }
+    let mapped;
+    let ascii = if text.is_ascii() {
+        text
+    } else {
+        // CheckHyphens and STD3 are off, as for the names of lists.
+        mapped = idna::uts46::Uts46::new()
+            .to_ascii(
+                text.as_bytes(),
+                idna::AsciiDenyList::EMPTY,
+                idna::uts46::Hyphens::Allow,
+                idna::uts46::DnsLength::Ignore,
+            )
+            .map_err(|_| "cannot be written as a domain name; write its xn-- form".to_owned())?;
+        &mapped
+    };
+    if ascii.bytes().any(|byte| byte <= b' ' || byte == b'/') {
+        return Err("is not a domain name; write it like \"school.example\"".to_owned());
+    }
+    Name::parse(ascii)
+        .map(|name| name.to_lower())
+        .map_err(|cause| format!("is not a domain name: {cause}; write it like \"school.example\""))
+}
+
+/// One's own name of a profile: as [`name`], also written `*.x` or `.x`, which say the same. Never the root.
+pub fn own_name(text: &str) -> Result<Name, String> {
+    let trimmed = text.trim();
+    let bare = trimmed
+        .strip_prefix("*.")
+        .or_else(|| trimmed.strip_prefix('.').filter(|rest| !rest.is_empty()))
+        .unwrap_or(trimmed);
+    let name = name(bare)?;
+    if name.is_root() {
+        return Err("is every name there is; write the names that are meant".to_owned());
+    }
+    if name
+        .labels()
+        .any(|label| label.contains(&b'*') || label.contains(&b'.'))
+    {
+        return Err("is a pattern; write a name, which also covers everything below it".to_owned());
+    }
+    Ok(name)
+}
+
+/// An upstream resolver: `ADDR[:PORT]`, `udp://`, `tcp://`, `tls://HOST[:PORT][#NAME]`, `https://HOST[:PORT][/PATH]`,
+/// `quic://HOST[:PORT][#NAME]`.
+pub fn upstream(text: &str) -> Result<Upstream, String> {
+    let text = text.trim();
+    let (scheme, rest) = match text.split_once("://") {
+        None => (Scheme::Udp, text),
+        Some(("udp", rest)) => (Scheme::Udp, rest),
+        Some(("tcp", rest)) => (Scheme::Tcp, rest),
+        Some(("tls", rest)) => (Scheme::Tls, rest),
+        Some(("https", rest)) => (Scheme::Https, rest),
+        Some(("quic", rest)) => (Scheme::Quic, rest),
+        Some((other, _)) => {
+            return Err(format!(
+                "has the scheme \"{other}\"; it is one of udp, tcp, tls, https, quic"
+            ));
+        }
+    };
+    let encrypted = !matches!(scheme, Scheme::Udp | Scheme::Tcp);
+    let (rest, fragment) = match rest.split_once('#') {
+        Some((rest, fragment)) => (rest, Some(fragment)),
+        None => (rest, None),
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    let path = match (scheme, path) {
+        // The path public DoH servers have (RFC 8484 leaves it to the template).
+        (Scheme::Https, "" | "/") => "/dns-query".to_owned(),
+        (Scheme::Https, path) if path.bytes().all(|byte| byte.is_ascii_graphic()) => path.to_owned(),
+        (Scheme::Https, _) => return Err("has a path with blanks or raw Unicode; escape them".to_owned()),
+        (_, "" | "/") => String::new(),
+        (_, _) => return Err("has a path, which only https:// upstreams have; leave it out".to_owned()),
+    };
+    let default_port = match scheme {
+        Scheme::Udp | Scheme::Tcp => 53,
+        Scheme::Tls | Scheme::Quic => 853,
+        Scheme::Https => 443,
+    };
+    let (host, port) = host_and_port(authority, default_port)?;
+    if fragment.is_some() && !encrypted {
+        return Err("names a certificate (#NAME), which udp and tcp do not have; write tls://".to_owned());
+    }
+    let server_name = match (encrypted, fragment) {
+        (false, _) => None,
+        (true, Some(fragment)) => {
+            let name = name(fragment).map_err(|_| "needs a domain name after the #".to_owned())?;
+            Some(without_final_dot(&name))
+        }
+        (true, None) => Some(match &host {
+            Host::Address(addr) => addr.to_string(),
+            Host::Name(name) => without_final_dot(name),
+        }),
+    };
+    Ok(Upstream {
+        scheme,
+        host,
+        port,
+        server_name,
+        path,
+    })
+}
+
+fn host_and_port(authority: &str, default_port: u16) -> Result<(Host, u16), String> {
+    let wrong = || {
+        "is not an upstream; write it like \"9.9.9.9\", \"tls://9.9.9.9#dns.quad9.net\" or \"https://dns.quad9.net/dns-query\""
+            .to_owned()
+    };
+    if let Ok(socket) = address_with_port(authority, default_port) {
+        return if socket.port() == 0 {
+            Err(wrong())
+        } else {
+            Ok((Host::Address(socket.ip()), socket.port()))
+        };
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok().filter(|&port| port != 0).ok_or_else(wrong)?),
+        None => (authority, default_port),
+    };
+    let host = name(host).map_err(|_| wrong())?;
+    // All digits: an address with a part missing, not a name.
+    let digits_last = host
+        .labels()
+        .last()
+        .is_none_or(|label| label.iter().all(u8::is_ascii_digit));
+    if digits_last || host.labels().any(|label| label.contains(&b':')) {
+        return Err(wrong());
+    }
+    Ok((Host::Name(host), port))
+}
+
+fn without_final_dot(name: &Name) -> String {
+    let mut text = name.to_string();
+    text.pop();
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units_and_may_be_joined() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(duration("1w"), Ok(Duration::from_secs(604_800)));
+        for wrong in [
+            "",
+            "30",
+            "s",
+            "-1s",
+            "1.5h",
+            "30 x",
+            "99999999999999999999s",
+            "20000000000000000w",
+            "11000d",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_tell_binary_units_from_decimal_ones() {
+        assert_eq!(size("128 MiB"), Ok(128 << 20));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("64 MB"), Ok(64_000_000));
+        assert_eq!(size("4096"), Ok(4096));
+        for wrong in [
+            "",
+            "MiB",
+            "1 mib",
+            "-1",
+            "1.5 GiB",
+            "99999999999999999999",
+            "18446744073709551615 GiB",
+        ] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_network_with_host_bits_is_asked_about_not_guessed() {
+        assert_eq!(network("192.168.1.20").unwrap().to_string(), "192.168.1.20/32");
+        assert_eq!(network("fd00::/8").unwrap().to_string(), "fd00::/8");
+        let why = network("192.168.1.20/24").unwrap_err();
+        assert!(
+            why.contains("192.168.1.0/24") && why.contains("192.168.1.20\""),
+            "{why}"
+        );
+        assert!(network("192.168.1").is_err());
+        assert!(network("192.168.1.0/33").is_err());
+    }
+
+    #[test]
+    fn names_may_be_written_with_u_labels() {
+        assert_eq!(name("Bücher.Example").unwrap().to_string(), "xn--bcher-kva.example.");
+        assert_eq!(name("a_b.example.").unwrap().to_string(), "a_b.example.");
+        assert!(name("a b.example").is_err());
+        assert!(name("https://x.example/").is_err());
+        assert_eq!(own_name("*.school.example").unwrap().to_string(), "school.example.");
+        assert!(own_name(".").is_err());
+        assert!(own_name("ads*.example").is_err());
+    }
+
+    #[test]
+    fn upstreams_have_the_default_scheme_and_ports_of_their_rfcs() {
+        let read = |text: &str| upstream(text).unwrap();
+        assert_eq!((read("9.9.9.9").scheme, read("9.9.9.9").port), (Scheme::Udp, 53));
+        assert_eq!(read("udp://[2620:fe::fe]:5353").port, 5353);
+        assert_eq!(read("2620:fe::fe").host, Host::Address("2620:fe::fe".parse().unwrap()));
+        let tls = read("tls://9.9.9.9#dns.quad9.net");
+        assert_eq!((tls.port, tls.server_name.as_deref()), (853, Some("dns.quad9.net")));
+        assert_eq!(read("tls://1.1.1.1").server_name.as_deref(), Some("1.1.1.1"));
+        let https = read("https://dns.quad9.net:8443/dns-query");
+        assert_eq!((https.port, https.path.as_str()), (8443, "/dns-query"));
+        assert_eq!(https.server_name.as_deref(), Some("dns.quad9.net"));
+        assert_eq!(read("https://dns.quad9.net").path, "/dns-query");
+        assert_eq!(read("quic://dns.adguard-dns.com").port, 853);
+        for wrong in [
+            "",
+            "ftp://9.9.9.9",
+            "9.9.9",
+            "9.9.9.9:0",
+            "9.9.9.9:99999",
+            "udp://9.9.9.9#x.example",
+            "tls://9.9.9.9/path",
+            "tls://9.9.9.9#",
+            "https:///dns-query",
+            "tcp://",
+        ] {
+            assert!(upstream(wrong).is_err(), "{wrong}");
+        }
+    }
+}
