@@ -70,6 +70,11 @@ pub const TCP_IDLE: Duration = Duration::from_secs(10);
 /// Queries that wait for the resolver at once, all listeners together. Over it new misses get SERVFAIL, counted;
 /// cached and blocked names are still answered.
 pub const PENDING_QUERIES: usize = 10_000;
+/// Largest response the cache keeps. Above it the response is served and not kept: one such would push out a hundred.
+pub const CACHED_MESSAGE_BYTES: usize = 16_384;
+/// Longest a negative answer is kept, in seconds, whatever its SOA says (RFC 2308 §5: one to three hours work well, a day
+/// makes trouble).
+pub const CACHED_NEGATIVE_S: u32 = 3 * 3600;
 /// Names in an answer that are followed when it is inspected (CNAME, SVCB targets); an answer with more is SERVFAIL.
 pub const INSPECTED_NAMES: usize = 32;
 /// After SIGTERM, how long queries in flight may still be answered.

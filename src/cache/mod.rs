@@ -1,11 +1,39 @@
 //! Answers in wire form, as the resolver gave them; never what policy made of them.
 //!
 //! In: a key, a response. Out: the response with TTLs lowered by its age.
-//! Always: a read takes no lock, writes no cache line that another core reads, and allocates nothing.
+//! Always: a read takes no lock, writes no cache line that another core reads (but an entry's mark "was read", when it is
+//! not set), and allocates nothing; what it gives is one whole message that was stored under that key.
+//! Fails: by not finding. A response that may not be kept is counted and let go.
+//! Keeps: RFC 2181 §8, RFC 2308 §5 (lifetimes), RFC 4343 (names without case).
+//!
+//! [`arena`] says how reading goes without locks, [`evict`] what goes when room is needed, [`lifetime`] what may be kept.
 
-use crate::dns::name::Name;
+mod arena;
+mod evict;
+mod index;
+mod lifetime;
+#[cfg(test)]
+pub(crate) mod message;
+mod shard;
+#[cfg(test)]
+mod tests;
+
+use crate::dns::name::{self, Name};
 use crate::now::Now;
+use lifetime::{Bounds, Unfit};
+use shard::{Read, Shard};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+/// Bytes a shard should have: large enough that its share of the load is its share of the room, small enough that a lock is
+/// never held for long.
+const SHARD_BYTES: u64 = 2 << 20;
+/// The most shards: what writers on as many cores wait for each other.
+const MAX_SHARDS: u64 = 64;
+/// How often a read that a writer got into is tried again before it counts as a miss. A writer gets in once in many
+/// thousand reads, so nobody waits, and a miss costs only a look-up more.
+const READ_ATTEMPTS: usize = 4;
 
 /// What a response is stored under: the question, and the two header bits that change it.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +48,7 @@ pub struct CacheKey<'a> {
 }
 
 /// A response found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hit {
     /// How many bytes of `out` were written.
     pub len: usize,
@@ -30,32 +58,218 @@ pub struct Hit {
     pub stale: bool,
 }
 
+/// An entry, for those who look at the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub name: Name,
+    pub qtype: u16,
+    pub dnssec_ok: bool,
+    pub checking_disabled: bool,
+    pub rcode: u8,
+    /// Seconds it still lives, at least 1.
+    pub remaining_s: u32,
+    /// What it takes, in bytes.
+    pub bytes: u64,
+}
+
+/// What the cache holds and did since the start. Hits and misses are the query road's to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Entries stored now, those past their time included.
+    pub entries: u64,
+    /// Bytes of memory taken, tables included. It grows as the cache fills and never shrinks.
+    pub bytes: u64,
+    /// Bytes that entries hold now.
+    pub live_bytes: u64,
+    /// The bound of `bytes`.
+    pub bound_bytes: u64,
+    /// Responses stored.
+    pub stored: u64,
+    /// Entries that gave way to a newer response to the same question.
+    pub replaced: u64,
+    /// Entries that went before their time because room was needed.
+    pub evicted: u64,
+    /// Entries that went after their time, because room was needed.
+    pub expired: u64,
+    /// Responses not stored: longer than the bound, or than a quarter of a small cache's shard.
+    pub too_large: u64,
+    /// Responses not stored: failures, truncated, TTL 0, negative without SOA.
+    pub uncacheable: u64,
+    /// Responses not stored: not one whole response to their question.
+    pub malformed: u64,
+}
+
 /// The answer cache, shared by all threads.
-pub struct Cache {}
+pub struct Cache {
+    shards: Box<[Shard]>,
+    /// Keyed by chance, once a process: nobody can choose names that fall into one bucket.
+    seed: RandomState,
+    bounds: Bounds,
+    bound_bytes: u64,
+    too_large: AtomicU64,
+    uncacheable: AtomicU64,
+    malformed: AtomicU64,
+}
 
 impl Cache {
-    /// A cache of at most `bytes` bytes, everything included, within a tenth. Memory is taken as it fills.
+    /// A cache of at most `bytes` bytes, everything included, within a tenth. Memory is taken as it fills. One of less than
+    /// some 40 kB keeps nothing. Lifetimes are kept between `min_ttl` and `max_ttl`, whole seconds; where they cross, `max_ttl`
+    /// wins.
     pub fn new(bytes: u64, min_ttl: Duration, max_ttl: Duration) -> Cache {
-        let _ = (bytes, min_ttl, max_ttl);
-        Cache {}
+        let count = (bytes / SHARD_BYTES).clamp(1, MAX_SHARDS).next_power_of_two();
+        let count = if count * SHARD_BYTES > bytes && count > 1 {
+            count / 2
+        } else {
+            count
+        };
+        let each = usize::try_from(bytes / count).unwrap_or(usize::MAX);
+        let seconds =
+            |ttl: Duration| u32::try_from(ttl.as_secs()).map_or(i32::MAX as u32, |ttl| ttl.min(i32::MAX as u32));
+        Cache {
+            shards: (0..count).map(|_| Shard::new(each)).collect(),
+            seed: RandomState::new(),
+            bounds: Bounds {
+                min_s: seconds(min_ttl),
+                max_s: seconds(max_ttl),
+            },
+            bound_bytes: bytes,
+            too_large: AtomicU64::new(0),
+            uncacheable: AtomicU64::new(0),
+            malformed: AtomicU64::new(0),
+        }
     }
 
     /// Copies the response stored under `key` to the start of `out`, its TTLs lowered by its age. ID, question case and
-    /// header bits of the new query are the caller's to set. `None` when there is none, it is expired, or `out` is too short.
+    /// header bits of the new query are the caller's to set. `None` when there is none, it is expired, or `out` is too short;
+    /// what `out` holds then is of no account.
     pub fn get(&self, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
-        let _ = (key, now, out);
+        let (hash, shard) = self.place(key)?;
+        for _ in 0..READ_ATTEMPTS {
+            match shard.read(hash, key, now, out) {
+                Read::Hit(hit) => return Some(hit),
+                Read::Miss => return None,
+                Read::Torn => std::hint::spin_loop(),
+            }
+        }
         None
     }
 
     /// Stores a whole response message (header, one question, sections; no OPT). Its lifetime is the smallest TTL in it,
     /// or RFC 2308 §5's for a negative one, between the bounds. What may not be cached (SERVFAIL, TC, TTL 0) is not.
     pub fn put(&self, key: &CacheKey<'_>, response: &[u8], now: Now) {
-        let _ = (key, response, now);
+        let unfit = match (self.place(key), lifetime::judge(key, response, self.bounds)) {
+            (Some((hash, shard)), Ok(kept)) if shard.store(hash, key, &kept, now) => return,
+            (Some(_), Ok(_)) => Unfit::TooLarge,
+            (_, Err(unfit)) => unfit,
+            (None, _) => Unfit::Malformed,
+        };
+        let count = match unfit {
+            Unfit::TooLarge => &self.too_large,
+            Unfit::Uncacheable => &self.uncacheable,
+            Unfit::Malformed => &self.malformed,
+        };
+        count.fetch_add(1, Relaxed);
     }
 
-    /// Forgets everything; with a name that name, all types; with `below` also everything below it. Returns how many.
+    /// Forgets everything; with a name that name, all types; with `below` also everything below it. Returns how many
+    /// entries were forgotten, those past their time included.
     pub fn flush(&self, name: Option<&Name>, below: bool) -> usize {
-        let _ = (name, below);
-        0
+        let mut count = 0;
+        for shard in &self.shards {
+            // Whether an entry still lives makes no difference here, so any moment will do.
+            shard.walk(Now::default(), |seen| {
+                let flushed = name.is_none_or(|name| is_at_or_below(seen.question, name, below));
+                count += usize::from(flushed);
+                flushed
+            });
+        }
+        count
     }
+
+    /// Calls `visit` with each entry that lives at `now`. Entries stored or forgotten meanwhile may or may not be seen. No
+    /// lock is held while `visit` runs.
+    pub fn entries(&self, now: Now, mut visit: impl FnMut(Entry)) {
+        for shard in &self.shards {
+            let mut entries = Vec::new();
+            shard.walk(now, |seen| {
+                let name_bytes = seen.question.len() - 4;
+                let name = Name::from_wire(&seen.question[..name_bytes]);
+                if let Some(name) = name.filter(|_| seen.remaining_s > 0) {
+                    entries.push(Entry {
+                        name,
+                        qtype: u16::from_be_bytes([seen.question[name_bytes], seen.question[name_bytes + 1]]),
+                        dnssec_ok: seen.shape.dnssec_ok,
+                        checking_disabled: seen.shape.checking_disabled,
+                        rcode: seen.rcode,
+                        remaining_s: seen.remaining_s,
+                        bytes: seen.bytes as u64,
+                    });
+                }
+                false
+            });
+            entries.into_iter().for_each(&mut visit);
+        }
+    }
+
+    /// What it holds and did, summed over the shards one after the other.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            bound_bytes: self.bound_bytes,
+            bytes: size_of::<Cache>() as u64,
+            too_large: self.too_large.load(Relaxed),
+            uncacheable: self.uncacheable.load(Relaxed),
+            malformed: self.malformed.load(Relaxed),
+            ..Stats::default()
+        };
+        for shard in &self.shards {
+            let tally = shard.tally();
+            stats.entries += tally.entries;
+            stats.bytes += tally.bytes;
+            stats.live_bytes += tally.live_bytes;
+            stats.stored += tally.stored;
+            stats.replaced += tally.replaced;
+            stats.evicted += tally.evicted;
+            stats.expired += tally.expired;
+        }
+        stats
+    }
+
+    /// The hash of a key and the shard it belongs to; `None` for what cannot be a name.
+    fn place(&self, key: &CacheKey<'_>) -> Option<(u64, &Shard)> {
+        let mut lower = [0; 255];
+        let lower = lower.get_mut(..key.qname.len())?;
+        lower.copy_from_slice(key.qname);
+        // Length bytes are at most 63 and so below the letters.
+        lower.make_ascii_lowercase();
+        let mut hasher = self.seed.build_hasher();
+        hasher.write(lower);
+        hasher.write_u32(u32::from(key.qtype) << 2 | u32::from(key.dnssec_ok) << 1 | u32::from(key.checking_disabled));
+        let hash = hasher.finish();
+        // The lowest bits choose the shard, so that each shard's index still has all values of the others. There is always
+        // at least one, a power of two of them.
+        Some((
+            hash.rotate_right(32),
+            &self.shards[hash as usize & (self.shards.len() - 1)],
+        ))
+    }
+}
+
+/// Whether a question's name is `name`, or with `below` also below it.
+fn is_at_or_below(question: &[u8], name: &Name, below: bool) -> bool {
+    let qname = &question[..question.len() - 4];
+    let Some(cut) = qname.len().checked_sub(name.as_wire().len()) else {
+        return false;
+    };
+    if cut == 0 || !below {
+        return cut == 0 && qname.eq_ignore_ascii_case(name.as_wire());
+    }
+    // The rest is the name only where a label begins: `ample.com` is no part of `example.com`.
+    let mut at = 0;
+    for label in name::labels(qname) {
+        if at >= cut {
+            break;
+        }
+        at += label.len() + 1;
+    }
+    at == cut && qname[cut..].eq_ignore_ascii_case(name.as_wire())
 }

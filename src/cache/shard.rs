@@ -1,0 +1,345 @@
+//! One part of the cache, with a lock of its own for those who write.
+//!
+//! In: hashes, keys, responses that may be kept. Out: copies of them.
+//! Always: reading takes no lock, and writes nothing but an entry's mark, and that only when it is not set.
+
+use super::arena::{Arena, BlockId, Header, Pool, Reader, Shape};
+use super::evict::{Nodes, Sieve};
+use super::index::Index;
+use super::lifetime::{Keepable, asks};
+use super::{CacheKey, Hit};
+use crate::dns::name::wire_len;
+use crate::dns::query::HEADER_BYTES;
+use crate::now::Now;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Keeps what writers change away from the lines of cache that readers need.
+#[repr(align(128))]
+struct Apart<T>(T);
+
+pub struct Shard {
+    arena: Arena,
+    index: Index,
+    writer: Apart<Mutex<Writer>>,
+}
+
+/// What only the holder of the lock sees.
+#[derive(Default)]
+struct Writer {
+    pool: Pool,
+    queue: Sieve,
+    tally: Tally,
+}
+
+/// What one shard holds and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub entries: u64,
+    /// Bytes of memory taken, tables included.
+    pub bytes: u64,
+    /// Bytes of the blocks that entries hold now.
+    pub live_bytes: u64,
+    pub stored: u64,
+    /// Entries that gave way to a newer response to the same question.
+    pub replaced: u64,
+    /// Entries that went before their time because room was needed.
+    pub evicted: u64,
+    /// Entries that went after their time.
+    pub expired: u64,
+}
+
+/// An entry as [`Shard::walk`] shows it.
+pub struct Seen<'a> {
+    /// QNAME, QTYPE, QCLASS.
+    pub question: &'a [u8],
+    pub rcode: u8,
+    pub shape: Shape,
+    /// Seconds it still lives; 0 if it does not.
+    pub remaining_s: u32,
+    /// What it takes, in bytes of whole blocks.
+    pub bytes: usize,
+}
+
+/// What became of one attempt to read.
+pub enum Read {
+    Hit(Hit),
+    Miss,
+    /// A writer got in between; try again.
+    Torn,
+}
+
+/// The queue's view of a shard at one moment.
+struct Moment<'a> {
+    arena: &'a Arena,
+    now: Now,
+}
+
+impl Nodes for Moment<'_> {
+    fn links(&self, id: u32) -> (u32, u32) {
+        self.arena.links(id)
+    }
+    fn set_links(&self, id: u32, links: (u32, u32)) {
+        self.arena.set_links(id, links);
+    }
+    fn take_visited(&self, id: u32) -> bool {
+        self.arena.take_visited(id)
+    }
+    fn is_dead(&self, id: u32) -> bool {
+        age(&header(self.arena, id), self.now).is_none()
+    }
+}
+
+/// The header of a stored entry, read under the lock.
+fn header(arena: &Arena, id: BlockId) -> Header {
+    arena.read(id).expect("a queued entry is stored").header()
+}
+
+/// The whole seconds an entry has been stored, if it still lives.
+fn age(header: &Header, now: Now) -> Option<u32> {
+    let age_s = now.mono_ms.saturating_sub(header.stored_ms) / 1000;
+    u32::try_from(age_s)
+        .ok()
+        .filter(|&age_s| age_s < header.shape.lifetime_s)
+}
+
+fn is_for(shape: Shape, key: &CacheKey<'_>) -> bool {
+    shape.dnssec_ok == key.dnssec_ok && shape.checking_disabled == key.checking_disabled
+}
+
+/// Header and question of the longest name, in bytes.
+const QUESTION_END: usize = HEADER_BYTES + 255 + 4;
+
+/// The start of a stored message, at least its header and question, read under the lock.
+fn start_of<'a>(arena: &Arena, id: BlockId, buffer: &'a mut [u8; QUESTION_END]) -> &'a [u8] {
+    let mut entry = arena.read(id).expect("a queued entry is stored");
+    let length = usize::from(entry.header().shape.message_bytes).min(QUESTION_END);
+    let start = &mut buffer[..length];
+    entry.message(start).expect("a stored entry is whole");
+    start
+}
+
+/// The question section of a stored message that starts like this.
+fn question_of(start: &[u8]) -> &[u8] {
+    let question = &start[HEADER_BYTES..];
+    let name = wire_len(question).expect("a stored message begins with a question");
+    &question[..name + 4]
+}
+
+/// Copies the message of an entry to the start of `out` and lowers its TTLs; `None` if it is too long for `out`, too old, or
+/// the answer to another question. What is being read may be torn, so nothing is taken on trust.
+fn copy(entry: &mut Reader<'_>, header: &Header, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
+    let shape = header.shape;
+    let len = usize::from(shape.message_bytes);
+    let age_s = age(header, now)?;
+    let message = out.get_mut(..len)?;
+    entry.message(message)?;
+    if !asks(message.get(HEADER_BYTES..HEADER_BYTES + key.qname.len() + 4)?, key) {
+        return None;
+    }
+    if age_s > 0 {
+        entry.ttls(shape, |offset| {
+            if let Some(bytes) = message.get_mut(offset..).and_then(|rest| rest.first_chunk_mut::<4>()) {
+                *bytes = u32::from_be_bytes(*bytes).saturating_sub(age_s).to_be_bytes();
+            }
+        })?;
+    }
+    Some(Hit {
+        len,
+        remaining_s: shape.lifetime_s - age_s,
+        stale: false,
+    })
+}
+
+impl Shard {
+    /// A shard that takes at most `bytes` bytes, itself included.
+    pub fn new(bytes: usize) -> Shard {
+        // A slot of the index for every block: entries of more than one block leave it half empty.
+        let room = |blocks: usize| {
+            let arena = Arena::new(blocks);
+            size_of::<Shard>() + arena.bytes(blocks) + Index::new(blocks).full_bytes()
+        };
+        let mut blocks = bytes / (Arena::BLOCK_BYTES + size_of::<u64>());
+        while blocks > 0 && room(blocks) > bytes {
+            blocks -= (blocks / 256).max(1);
+        }
+        Shard {
+            arena: Arena::new(blocks),
+            index: Index::new(blocks),
+            writer: Apart(Mutex::default()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copies the response stored under `key`, whose hash this is, to the start of `out`.
+    pub fn read(&self, hash: u64, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Read {
+        for id in self.index.find(hash) {
+            let Some(mut entry) = self.arena.read(id) else {
+                return Read::Torn;
+            };
+            let header = entry.header();
+            if header.hash != hash || !is_for(header.shape, key) {
+                // Another entry of nearly the same hash, or one that took this one's place since.
+                if entry.unchanged() {
+                    continue;
+                }
+                return Read::Torn;
+            }
+            let copied = copy(&mut entry, &header, key, now, out);
+            if !entry.unchanged() {
+                return Read::Torn;
+            }
+            if let Some(hit) = copied {
+                entry.mark_visited();
+                return Read::Hit(hit);
+            }
+        }
+        Read::Miss
+    }
+
+    /// Stores a response under `key`, whose hash this is, in the place of one that was there. False if the shard is too
+    /// small for it.
+    pub fn store(&self, hash: u64, key: &CacheKey<'_>, kept: &Keepable, now: Now) -> bool {
+        let shape = Shape {
+            lifetime_s: kept.lifetime_s,
+            message_bytes: kept.message.len() as u16,
+            ttls: kept.ttl_offsets.len() as u16,
+            dnssec_ok: key.dnssec_ok,
+            checking_disabled: key.checking_disabled,
+        };
+        // One response never pushes out more than a quarter of a shard.
+        if shape.blocks() > self.arena.blocks() / 4 {
+            return false;
+        }
+        let mut writer = self.lock();
+        let writer = &mut *writer;
+        while writer.pool.free_blocks(&self.arena) < shape.blocks() {
+            let moment = Moment {
+                arena: &self.arena,
+                now,
+            };
+            let Some(victim) = writer.queue.victim(&moment) else {
+                return false;
+            };
+            self.evict(writer, victim, now);
+        }
+
+        let header = Header {
+            hash,
+            stored_ms: now.mono_ms,
+            shape,
+        };
+        let old = self.find(hash, key);
+        // What is asked for again after it expired has been asked for twice.
+        let new = writer
+            .pool
+            .store(&self.arena, &header, old.is_some(), &kept.message, &kept.ttl_offsets);
+        if let Some(old) = old {
+            self.index.replace(hash, old, new);
+            self.forget(writer, old, now);
+            writer.tally.replaced += 1;
+        } else if !self.index.insert(hash, new) {
+            let victim = self.crowded_out(hash, now);
+            self.evict(writer, victim, now);
+            let inserted = self.index.insert(hash, new);
+            assert!(inserted, "a slot of this hash was emptied under the lock");
+        }
+        writer.queue.insert(
+            &Moment {
+                arena: &self.arena,
+                now,
+            },
+            new,
+        );
+        writer.tally.stored += 1;
+        true
+    }
+
+    /// The entry stored under `key`, under the lock.
+    fn find(&self, hash: u64, key: &CacheKey<'_>) -> Option<BlockId> {
+        self.index.find(hash).find(|&id| {
+            let header = header(&self.arena, id);
+            header.hash == hash && is_for(header.shape, key) && {
+                let mut start = [0; QUESTION_END];
+                asks(question_of(start_of(&self.arena, id, &mut start)), key)
+            }
+        })
+    }
+
+    /// Which entry goes when both buckets of a hash are full: a dead one, else one not read lately, else any.
+    fn crowded_out(&self, hash: u64, now: Now) -> BlockId {
+        let moment = Moment {
+            arena: &self.arena,
+            now,
+        };
+        self.index
+            .neighbors(hash)
+            .min_by_key(|&id| (!moment.is_dead(id), self.arena.visited(id)))
+            .expect("full buckets hold entries")
+    }
+
+    /// Removes an entry because room is needed.
+    fn evict(&self, writer: &mut Writer, id: BlockId, now: Now) {
+        let header = header(&self.arena, id);
+        match age(&header, now) {
+            Some(_) => writer.tally.evicted += 1,
+            None => writer.tally.expired += 1,
+        }
+        self.index.remove(header.hash, id);
+        self.forget(writer, id, now);
+    }
+
+    /// Frees an entry that is no longer indexed.
+    fn forget(&self, writer: &mut Writer, id: BlockId, now: Now) {
+        writer.queue.remove(
+            &Moment {
+                arena: &self.arena,
+                now,
+            },
+            id,
+        );
+        writer.pool.free(&self.arena, id);
+    }
+
+    /// Calls `visit` with each entry, oldest first, and forgets those for which it returns true. The lock is held
+    /// meanwhile, so `visit` must not wait for anything.
+    pub fn walk(&self, now: Now, mut visit: impl FnMut(&Seen<'_>) -> bool) {
+        let mut writer = self.lock();
+        let ids: Vec<BlockId> = writer
+            .queue
+            .iter(&Moment {
+                arena: &self.arena,
+                now,
+            })
+            .collect();
+        for id in ids {
+            let mut start = [0; QUESTION_END];
+            let start = start_of(&self.arena, id, &mut start);
+            let header = header(&self.arena, id);
+            let seen = Seen {
+                rcode: start[3] & 15,
+                question: question_of(start),
+                shape: header.shape,
+                remaining_s: age(&header, now).map_or(0, |age_s| header.shape.lifetime_s - age_s),
+                bytes: header.shape.blocks() * Arena::BLOCK_BYTES,
+            };
+            if visit(&seen) {
+                self.index.remove(header.hash, id);
+                self.forget(&mut writer, id, now);
+            }
+        }
+    }
+
+    /// What it holds and did.
+    pub fn tally(&self) -> Tally {
+        let writer = self.lock();
+        Tally {
+            entries: writer.queue.len() as u64,
+            bytes: (size_of::<Shard>() + self.arena.bytes(writer.pool.used_blocks()) + self.index.bytes()) as u64,
+            live_bytes: (writer.pool.live_blocks() * Arena::BLOCK_BYTES) as u64,
+            ..writer.tally
+        }
+    }
+}
