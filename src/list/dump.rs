@@ -5,6 +5,11 @@
 
 use crate::list::rule::{Effect, Modifiers, Pattern};
 
+/// The words of the kind column.
+pub const KINDS: [&str; 8] = [
+    "exact", "subtree", "wildcard", "regex", "ip", "clientip", "nsname", "nsip",
+];
+
 /// The kind column.
 pub fn pattern_kind(pattern: &Pattern) -> &'static str {
     match pattern {

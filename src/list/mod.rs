@@ -4,6 +4,8 @@ pub mod dump;
 pub mod fetch;
 pub mod normalize;
 pub mod parse;
+pub mod pattern;
+pub mod rdata;
 pub mod rule;
 pub mod set;
 pub mod source;

@@ -5,9 +5,21 @@
 //! Fails: a line that is no rule is counted with its reason and left out; something that is no list at all
 //! (an HTML page, a program) is a [`ParseError`].
 
+mod adguard;
+#[allow(dead_code, reason = "the formats that are written as records come next")]
+mod collect;
+mod detect;
+mod domains;
+mod hosts;
+mod line;
+mod wide;
+
 use crate::config::settings::{ListAction, MatchScope};
+use crate::limits;
 use crate::list::rule::Parsed;
+use crate::list::rule::Scope;
 use crate::list::source::Format;
+use collect::Collector;
 
 /// What the operator said of a source, as far as parsing depends on it.
 #[derive(Debug, Clone)]
@@ -24,7 +36,7 @@ pub struct Options {
     pub fetched: bool,
 }
 
-/// Why a file is not a list at all.
+/// Why a file is not a list at all. Each reads as the end of a sentence that begins with the name of the source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     #[error("is a web page, not a list; check the address it came from")]
@@ -33,12 +45,54 @@ pub enum ParseError {
     Json,
     #[error("is a binary file, not a list")]
     Binary,
-    #[error("is larger than the {} bytes a list may have", crate::limits::LIST_BYTES)]
+    #[error("is UTF-16 text; lists are read as UTF-8, so save it as that")]
+    Utf16,
+    #[error("is larger than the {} bytes a list may have", limits::LIST_BYTES)]
     TooLarge,
 }
 
 /// Parses one list. An empty one is a list without rules.
 pub fn parse(bytes: &[u8], options: &Options) -> Result<(Format, Parsed), ParseError> {
-    let _ = bytes;
-    Ok((options.format.unwrap_or(Format::Domains), Parsed::default()))
+    if bytes.len() as u64 > limits::LIST_BYTES {
+        return Err(ParseError::TooLarge);
+    }
+    detect::refuse(bytes)?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let format = match options.format {
+        Some(format) => format,
+        None => detect::detect(bytes, &options.file_name),
+    };
+    let mut out = Collector::new(options, bytes.len());
+    match format {
+        Format::Hosts => {
+            let mut hosts = hosts::Hosts::default();
+            line::each_line(bytes, &mut out, |line, out| hosts.line(line, out));
+        }
+        Format::Adguard if adguard::has_rules(bytes) => {
+            let mut adguard = adguard::Adguard::new(Scope::Exact, &mut out);
+            line::each_line(bytes, &mut out, |line, out| adguard.line(line, out));
+        }
+        _ => {
+            let mut domains = domains::Domains::new(&mut out);
+            line::each_line(bytes, &mut out, |line, out| domains.line(line, out));
+        }
+    }
+    Ok((format, out.finish()))
+}
+
+/// Takes the date or version that a list gives itself in a comment.
+fn note_date(comment: &[u8], out: &mut Collector) {
+    for key in [
+        "last modified",
+        "last updated",
+        "updated",
+        "date",
+        "timestamp",
+        "version",
+    ] {
+        if let Some(value) = line::header(comment, key) {
+            out.dated(value);
+            return;
+        }
+    }
 }
