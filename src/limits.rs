@@ -91,3 +91,16 @@ pub const ZONE_FILE_BYTES: usize = 16 << 20;
 pub const EDE_OPTIONS: usize = 4;
 /// Longest EXTRA-TEXT of an Extended DNS Error that is passed on, in bytes. A longer one is cut: it is for people.
 pub const EDE_TEXT_BYTES: usize = 200;
+
+// ---- Beside the roads ----
+
+/// Longest request on the control socket, its newline included. A longer one ends the connection.
+pub const CONTROL_LINE_BYTES: u64 = 4096;
+/// Connections to the control socket at once; more wait to be accepted. Commands and a page need a handful.
+pub const CONTROL_CONNECTIONS: usize = 16;
+/// A control connection on which nothing is asked, or no answer read, is closed after this.
+pub const CONTROL_IDLE: Duration = Duration::from_secs(60);
+/// How long the control socket waits when it cannot accept.
+pub const CONTROL_RETRY: Duration = Duration::from_millis(200);
+/// Entries of a cache dump gathered ahead of who reads it; the gathering waits at it, no lock held.
+pub const CONTROL_DUMP_AHEAD: usize = 256;

@@ -1,0 +1,218 @@
+//! What is said over the control socket.
+//!
+//! A request is one object: `{"command":"status"}`. The answer is any number of objects without `ok` (entries of a dump) and
+//! then one with it: `{"ok":true,...}` or `{"ok":false,"error":"..."}`. Keys may be added, none changes its meaning.
+
+use crate::cache::{Entry, Stats};
+use crate::telemetry::counters::Sums;
+use hickory_proto::rr::RecordType;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How the server is.
+    Status,
+    /// Every entry of the cache, then how many.
+    CacheDump,
+    /// Forget everything; with a name that name, all types; with `below` also everything below it.
+    CacheFlush {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        #[serde(default)]
+        below: bool,
+    },
+    /// Read settings, household and lists again, as SIGHUP does; answered when that is done.
+    Reload,
+}
+
+/// How one request ended; flattened into the last object of its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Result<T> {
+    pub ok: bool,
+    /// One sentence, where `ok` is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(flatten)]
+    pub value: Option<T>,
+}
+
+/// The answer to [`Request::Status`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub uptime_s: u64,
+    pub generation: GenerationStatus,
+    /// Each [`Count`](crate::count::Count) by its name.
+    pub counters: BTreeMap<String, u64>,
+    pub cache: CacheStatus,
+    /// The last attempt to reload, if there was one.
+    pub last_reload: Option<ReloadStatus>,
+}
+
+/// The lists and policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GenerationStatus {
+    /// Grows by one with each swap, from 1.
+    pub number: u64,
+    /// SHA-256 of the gate file in hexadecimal; `None` without lists.
+    pub digest: Option<String>,
+    /// Names on the lists, before dropping what others cover, and keys in the file after it.
+    pub names: u64,
+    pub keys: u64,
+    pub sources: Vec<SourceStatus>,
+}
+
+/// One list of the generation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SourceStatus {
+    pub name: String,
+    pub category: String,
+    pub rules: u64,
+}
+
+/// How a reload went.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReloadStatus {
+    /// When it ended, milliseconds since 1970-01-01 UTC.
+    pub unix_ms: u64,
+    /// Why what ran before stays in force, one sentence each; empty if the reload took hold.
+    pub errors: Vec<String>,
+    /// What took hold but deserves a look: keys that need a restart, lists kept from their last good snapshot.
+    pub notes: Vec<String>,
+}
+
+/// What the answer cache holds and did, see [`Stats`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheStatus {
+    pub entries: u64,
+    pub bytes: u64,
+    pub live_bytes: u64,
+    pub bound_bytes: u64,
+    pub stored: u64,
+    pub replaced: u64,
+    pub evicted: u64,
+    pub expired: u64,
+    pub too_large: u64,
+    pub uncacheable: u64,
+    pub malformed: u64,
+}
+
+impl From<Stats> for CacheStatus {
+    fn from(stats: Stats) -> CacheStatus {
+        CacheStatus {
+            entries: stats.entries,
+            bytes: stats.bytes,
+            live_bytes: stats.live_bytes,
+            bound_bytes: stats.bound_bytes,
+            stored: stats.stored,
+            replaced: stats.replaced,
+            evicted: stats.evicted,
+            expired: stats.expired,
+            too_large: stats.too_large,
+            uncacheable: stats.uncacheable,
+            malformed: stats.malformed,
+        }
+    }
+}
+
+/// One entry of the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheEntry {
+    /// Presentation form, with its final dot.
+    pub name: String,
+    /// Mnemonic, or `TYPE123`.
+    #[serde(rename = "type")]
+    pub qtype: String,
+    /// Kept for queries with DO, with CD.
+    #[serde(rename = "do")]
+    pub dnssec_ok: bool,
+    #[serde(rename = "cd")]
+    pub checking_disabled: bool,
+    pub rcode: u8,
+    pub remaining_s: u32,
+    pub bytes: u64,
+}
+
+impl From<Entry> for CacheEntry {
+    fn from(entry: Entry) -> CacheEntry {
+        CacheEntry {
+            name: entry.name.to_string(),
+            qtype: type_name(entry.qtype),
+            dnssec_ok: entry.dnssec_ok,
+            checking_disabled: entry.checking_disabled,
+            rcode: entry.rcode,
+            remaining_s: entry.remaining_s,
+            bytes: entry.bytes,
+        }
+    }
+}
+
+/// Values of the ends of answers that have no type of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dumped {
+    pub entries: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flushed {
+    pub flushed: u64,
+}
+
+/// Counters by name.
+pub fn by_name(sums: &Sums) -> BTreeMap<String, u64> {
+    sums.iter()
+        .map(|(count, value)| (count.name().to_owned(), value))
+        .collect()
+}
+
+/// The mnemonic of a type, or `TYPE123` (RFC 3597 §5).
+fn type_name(qtype: u16) -> String {
+    match RecordType::from(qtype) {
+        RecordType::Unknown(_) => format!("TYPE{qtype}"),
+        known => known.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_written_as_documented_and_unknown_ones_are_refused() {
+        let text = |request: &Request| serde_json::to_string(request).unwrap();
+        assert_eq!(text(&Request::Status), r#"{"command":"status"}"#);
+        let flush: Request = serde_json::from_str(r#"{"command":"cache-flush","name":"a.example"}"#).unwrap();
+        let expected = Request::CacheFlush {
+            name: Some("a.example".to_owned()),
+            below: false,
+        };
+        assert_eq!(flush, expected);
+        for bad in [
+            r#"{"command":"stop"}"#,
+            r#"{"command":"cache-flush","nmae":"x"}"#,
+            "{}",
+            "[]",
+            "status",
+        ] {
+            assert!(serde_json::from_str::<Request>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_answer_is_one_flat_object() {
+        let done = Result {
+            ok: true,
+            error: None,
+            value: Some(Flushed { flushed: 3 }),
+        };
+        assert_eq!(serde_json::to_string(&done).unwrap(), r#"{"ok":true,"flushed":3}"#);
+        let failed: Result<Flushed> = serde_json::from_str(r#"{"ok":false,"error":"no"}"#).unwrap();
+        assert_eq!(
+            (failed.ok, failed.error.as_deref(), failed.value),
+            (false, Some("no"), None)
+        );
+    }
+}
