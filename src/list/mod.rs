@@ -1,12 +1,20 @@
 //! The road of a list: fetch -> parse -> normalize -> merge -> compile -> verify -> publish -> mmap.
 
+pub mod compile;
 pub mod dump;
 pub mod fetch;
+pub mod format;
+pub mod lines;
+pub mod merge;
+pub mod nodes;
 pub mod normalize;
 pub mod parse;
 pub mod pattern;
+pub mod publish;
 pub mod rdata;
 pub mod rule;
 pub mod set;
 pub mod source;
 pub mod stamp;
+pub mod tables;
+pub mod verify;
