@@ -252,6 +252,52 @@ fn a_full_cache_takes_its_bound_within_a_tenth_whatever_the_sizes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes under Miri, and there is nothing unsafe to see")]
+fn the_bytes_it_says_are_the_bytes_it_takes() {
+    let mut cache = None;
+    let check = |stage: &str, cache: &Cache, taken: i64| {
+        let said = cache.stats().bytes as i64;
+        assert!(
+            (said - taken).abs() <= taken / 50 + 1024,
+            "{stage}: says {said}, takes {taken}"
+        );
+    };
+    let taken = allocation_counter::measure(|| cache = Some(Cache::new(8 << 20, Duration::ZERO, DAY))).bytes_current;
+    let cache = cache.unwrap();
+    check("empty", &cache, taken);
+    let fill = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            let name = numbered(number);
+            cache.put(&key(&name, rtype::TXT), &sized(&name, some_size(number), 60), at(0));
+        }
+    };
+    let half = taken + allocation_counter::measure(|| fill(0..4000)).bytes_current;
+    check("half", &cache, half);
+    let full = half + allocation_counter::measure(|| fill(4000..60_000)).bytes_current;
+    check("full", &cache, full);
+    assert!(full > 7 << 20, "{full}");
+    let flushed = full + allocation_counter::measure(|| _ = cache.flush(None, false)).bytes_current;
+    check("flushed", &cache, flushed);
+}
+
+#[test]
+fn a_read_allocates_nothing_whether_it_finds_or_not() {
+    let cache = cache(1 << 20);
+    let (short, long, absent) = (qname("a.example"), qname("b.example"), qname("c.example"));
+    cache.put(&key(&short, rtype::TXT), &sized(&short, 20, 60), at(0));
+    cache.put(&key(&long, rtype::TXT), &sized(&long, 4000, 60), at(0));
+    let mut out = [0; 8192];
+    let mut hits = 0;
+    let taken = allocation_counter::measure(|| {
+        for name in [&short, &long, &absent] {
+            hits += usize::from(cache.get(&key(name, rtype::TXT), at(2_000), &mut out).is_some());
+        }
+        cache.get(&key(&long, rtype::TXT), at(100_000), &mut out);
+    });
+    assert_eq!((hits, taken.count_total), (2, 0));
+}
+
+#[test]
 fn what_is_read_again_outlives_what_was_asked_for_once() {
     let cache = cache(1 << 20);
     for number in 0..100_000 {
