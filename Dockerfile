@@ -14,6 +14,8 @@ COPY . .
 # The two caches stay on the building machine, so that a second build compiles what changed; the program is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --release --locked && cp target/release/stairgate /stairgate
+# The home example, with its lists beside it.
+RUN sed 's|\.\./\.\./blocklists|blocklists|' config/examples/home.toml > /stairgate.toml
 
 FROM debian:bookworm-slim
 # setcap lets the program, and nothing else here, open ports below 1024; its package is gone again in the same layer.
@@ -23,9 +25,11 @@ RUN apt-get update && apt-get install -y --no-install-recommends libcap2-bin \
     && apt-get purge -y --auto-remove libcap2-bin && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 5300 --user-group --home-dir /var/lib/stairgate --shell /usr/sbin/nologin stairgate \
     && install -d -o stairgate -g stairgate -m 0750 /var/lib/stairgate
+# With the notices of the lists.
 COPY blocklists /etc/stairgate/blocklists
-COPY config/examples/container.toml /etc/stairgate/stairgate.toml
-USER stairgate
+COPY --from=build /stairgate.toml /etc/stairgate/stairgate.toml
+# By number, so that orchestrators see that it is not root.
+USER 5300:5300
 VOLUME /var/lib/stairgate
 EXPOSE 53/udp 53/tcp
 STOPSIGNAL SIGTERM

@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 names() {
     local file
     for file in "$@"; do zstd -dc "$corpus/lists/$file.zst"; echo; done |
-        tr -d '\r' | tr 'A-Z' 'a-z' |
+        tr -d '\r' | tr '[:upper:]' '[:lower:]' |
         sed -E 's/[#!].*//; s/^\|\|//; s/\^$//; s/^(full|domain)://; s/[[:space:]]+$//' |
         awk 'NF == 1 || NF == 2 { n = $NF; sub(/^www\./, "", n); print n }' |
         grep -E '^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]*[a-z0-9]$' | sort -u
@@ -63,7 +63,7 @@ write() {
 grep -Ev '^(#|$)' starter-held-out.txt | sort -u > "$work/held-out"
 
 # Every name, and every name above one, that a ranking holds.
-zstd -dc "$corpus"/queries/{opendns-top-10k,umbrella-top-100k-fqdn}.txt.zst | tr 'A-Z' 'a-z' |
+zstd -dc "$corpus"/queries/{opendns-top-10k,umbrella-top-100k-fqdn}.txt.zst | tr '[:upper:]' '[:lower:]' |
     awk '{ n = $0; while (index(n, ".")) { print n; n = substr(n, index(n, ".") + 1) } }' | sort -u > "$work/ranked"
 
 # Adult: what three of four lists agree on, and what two agree on if a ranking knows it. One list alone is often wrong.
