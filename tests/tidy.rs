@@ -228,8 +228,17 @@ fn sources() -> Vec<Source> {
                 .replace('\\', "/");
             // A module's own tests may stand in a file of their own; like those at the end of a page they follow no table.
             let tests = path.ends_with("/tests.rs") || path.ends_with("_tests.rs") || path.contains("/tests/");
-            let code = if tests { String::new() } else { without_tests(&without_comments_and_strings(&text)) };
-            Source { path, text, code, tests }
+            let code = if tests {
+                String::new()
+            } else {
+                without_tests(&without_comments_and_strings(&text))
+            };
+            Source {
+                path,
+                text,
+                code,
+                tests,
+            }
         })
         .collect();
     assert!(found.len() > 10, "the sources were not found");
