@@ -16,5 +16,6 @@ pub mod rule;
 pub mod set;
 pub mod source;
 pub mod stamp;
+pub mod stock;
 pub mod tables;
 pub mod verify;

@@ -288,8 +288,23 @@ pub fn expand_path(
 
 /// A `[[list]]` entry whose bytes are at `path`: its own path, or the last good snapshot of its URL (`fetched`).
 /// A path with one list gives that list the entry's name; one with several adds their names behind a slash.
+/// `path` is of no account for a list that is part of the program.
 pub fn expand_list(list: &ListSettings, path: &Path, fetched: bool) -> Result<Vec<SourceSpec>, SourceError> {
     let format = list.format.as_deref().and_then(|word| word.parse().ok());
+    if let ListSource::Embedded { file, bytes } = list.source {
+        return Ok(vec![SourceSpec {
+            name: list.name.clone(),
+            path: PathBuf::from(file),
+            category: list.category.clone(),
+            action: list.action,
+            format,
+            match_scope: list.match_scope,
+            rank: list.rank,
+            rewrite: list.rewrite,
+            fetched: false,
+            content: Content::Bytes(bytes.into()),
+        }]);
+    }
     let mut specs = expand_path(path, Some(&list.category), format, list.action == ListAction::Allow)?;
     unique_names(&mut specs);
     let single = specs.len() == 1;

@@ -23,8 +23,8 @@ impl Stamp {
     }
 
     /// A stamp of something that is no path, such as the digest of what a path holds.
-    pub fn of_text(text: &str) -> Stamp {
-        Stamp(Sha256::digest(text).into())
+    pub fn of_bytes(bytes: &[u8]) -> Stamp {
+        Stamp(Sha256::digest(bytes).into())
     }
 
     pub fn bytes(&self) -> &[u8; 32] {

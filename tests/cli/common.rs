@@ -31,6 +31,9 @@ pub fn stairgate(arguments: &[&str], folder: &Path) -> Command {
     ] {
         command.env_remove(variable);
     }
+    if folder.join(ROOTS).exists() {
+        command.env("SSL_CERT_FILE", folder.join(ROOTS));
+    }
     command
 }
 
@@ -67,12 +70,15 @@ pub fn eventually<T>(hope: &str, mut what: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A folder with a configuration, an upstream, and a server when it was started.
+/// A folder with a configuration, an upstream, and an address of loopback to serve on.
 pub struct Home {
     folder: tempfile::TempDir,
     pub upstream: Upstream,
     pub address: SocketAddr,
 }
+
+/// Certificate authorities that the binary trusts beside the usual ones, when the home has this file.
+pub const ROOTS: &str = "roots.pem";
 
 impl Home {
     pub fn new() -> Home {
@@ -101,8 +107,13 @@ impl Home {
 
     /// Writes `stairgate.toml`: our address and upstream, then `rest`.
     pub fn configure(&self, rest: &str) {
+        self.configure_with("", rest);
+    }
+
+    /// The same, with keys of no table at the top.
+    pub fn configure_with(&self, top: &str, rest: &str) {
         let text = format!(
-            "version = 1\n[server]\nlisten = [\"{}\"]\nworkers = 1\n\
+            "version = 1\n{top}[server]\nlisten = [\"{}\"]\nworkers = 1\n\
              [resolver]\nmode = \"forward\"\nforward = [\"udp://{}\"]\ndeadline = \"2s\"\n{rest}",
             self.address, self.upstream.address
         );

@@ -220,9 +220,9 @@ async fn a_state_folder_that_cannot_be_written_is_this_machines_fault() {
 
 #[tokio::test]
 async fn a_publisher_whose_certificate_nobody_signed_is_refused_and_one_known_by_its_own_root_is_not() {
-    let home = Home::new();
-    let (address, root) = https_publisher(lines(3)).await;
-    let url = format!("https://lists.test:{}/list", address.port());
+    let mut home = Home::new();
+    home.publisher = Publisher::start_https();
+    let url = home.publisher.put("/list", Page::List(lines(3)));
     let refused = home
         .fetch(&url)
         .await
@@ -231,55 +231,18 @@ async fn a_publisher_whose_certificate_nobody_signed_is_refused_and_one_known_by
     assert!(refused.to_lowercase().contains("certificate"), "{refused}");
 
     let roots = home.state.path().join("roots.pem");
-    std::fs::write(&roots, root).expect("a writable folder");
+    std::fs::write(&roots, &home.publisher.root).expect("a writable folder");
     let names = Arc::new(ListNames(Arc::new(OneName)));
-    let fetcher = Fetcher::new(names, Some(&roots), Bounds::default()).expect("a client");
-    let fetched = fetch(&fetcher, &home.store(), &url, false, count_lines).await;
-    assert!(matches!(fetched, Ok(Fetched::New(_))), "{fetched:?}");
+    home.fetcher = Fetcher::new(names, Some(&roots), Bounds::default()).expect("a client");
+    assert!(matches!(home.fetch(&url).await, Ok(Fetched::New(_))));
+    let by_name = url.replace("127.0.0.1", "lists.test");
+    assert!(matches!(home.fetch(&by_name).await, Ok(Fetched::New(_))));
 
-    let down = format!("https://lists.test:{}/down", address.port());
-    let refused = fetch(&fetcher, &home.store(), &down, false, count_lines)
-        .await
-        .expect_err("a redirect to http");
-    assert!(refused.to_string().contains("from https to http"), "{refused}");
-}
-
-/// An https server with a certificate of its own making for `lists.test`: its address and that certificate as PEM. `/down`
-/// redirects to http, anything else is `body`.
-async fn https_publisher(body: String) -> (std::net::SocketAddr, String) {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let made = rcgen::generate_simple_self_signed(["lists.test".to_owned()]).expect("a certificate");
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("usual versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .expect("a matching key");
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a free port on loopback");
-    let address = listener.local_addr().expect("a bound socket");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                continue;
-            };
-            let mut request = [0; 4096];
-            let read = stream.read(&mut request).await.unwrap_or(0);
-            let (status, header) = match request[..read].starts_with(b"GET /down ") {
-                true => ("302 Found", "Location: http://lists.test/list\r\n"),
-                false => ("200 OK", ""),
-            };
-            let length = body.len();
-            let answer =
-                format!("HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-            let _ = stream.write_all(answer.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    (address, made.cert.pem())
+    let down = home
+        .publisher
+        .put("/down", Page::Redirect(url.replace("https:", "http:")));
+    let refused = home.fetch(&down).await.expect_err("a redirect to http").to_string();
+    assert!(refused.contains("from https to http"), "{refused}");
 }
 
 fn gzip(text: &str) -> Vec<u8> {

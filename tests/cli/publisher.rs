@@ -1,8 +1,9 @@
 //! A publisher of lists: a small HTTP server on loopback that behaves as well or as badly as it is told.
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,7 +35,10 @@ pub enum Page {
 }
 
 pub struct Publisher {
+    scheme: &'static str,
     address: SocketAddr,
+    /// PEM, for `https`.
+    pub root: String,
     state: Arc<Mutex<State>>,
 }
 
@@ -45,21 +49,53 @@ struct State {
 }
 
 impl Publisher {
+    /// One that speaks plain http.
     pub fn start() -> Publisher {
+        Publisher::listen("http", None, String::new())
+    }
+
+    /// One that speaks https, with a certificate of its own making for 127.0.0.1 and `lists.test`.
+    pub fn start_https() -> Publisher {
+        let names = ["127.0.0.1".to_owned(), "lists.test".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("usual versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a matching key");
+        Publisher::listen("https", Some(Arc::new(config)), made.cert.pem())
+    }
+
+    fn listen(scheme: &'static str, tls: Option<Arc<ServerConfig>>, root: String) -> Publisher {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound socket");
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let shared = Arc::clone(&shared);
-                std::thread::spawn(move || {
-                    // A client that goes away ends its own thread only.
-                    let _ = serve(stream, &shared);
+                let (shared, tls) = (Arc::clone(&shared), tls.clone());
+                // A client that goes away ends its own thread only.
+                std::thread::spawn(move || match tls.map(ServerConnection::new) {
+                    None => serve(stream, &shared),
+                    Some(Ok(connection)) => {
+                        let mut stream = StreamOwned::new(connection, stream);
+                        let served = serve(&mut stream, &shared);
+                        stream.conn.send_close_notify();
+                        stream.flush().and(served)
+                    }
+                    Some(Err(error)) => panic!("the publisher's certificate: {error}"),
                 });
             }
         });
-        Publisher { address, state }
+        Publisher {
+            scheme,
+            address,
+            root,
+            state,
+        }
     }
 
     /// From now on, requests for `path` get `page`.
@@ -73,7 +109,7 @@ impl Publisher {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// How often `path` was asked for.
@@ -83,12 +119,12 @@ impl Publisher {
     }
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+fn serve(mut stream: impl Read + Write, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(&mut stream).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut headers = HashMap::new();
-    for line in lines {
+    for line in lines.by_ref() {
         let line = line?;
         if line.is_empty() {
             break;
@@ -102,20 +138,21 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         state.requests.push(path.clone());
         state.pages.get(&path).cloned().unwrap_or(Page::Status(404))
     };
-    answer(stream, page, &headers)
+    drop(lines);
+    answer(&mut stream, page, &headers)
 }
 
-fn answer(mut stream: TcpStream, page: Page, headers: &HashMap<String, String>) -> std::io::Result<()> {
+fn answer(stream: &mut impl Write, page: Page, headers: &HashMap<String, String>) -> std::io::Result<()> {
     let has = |name: &str, value: &str| headers.get(name).is_some_and(|sent| sent == value);
     match page {
-        Page::List(body) => whole(&mut stream, "", body.as_bytes()),
-        Page::Tagged(tag, _) if has("if-none-match", tag) => status(&mut stream, 304, ""),
-        Page::Tagged(tag, body) => whole(&mut stream, &format!("ETag: {tag}\r\n"), body.as_bytes()),
-        Page::Dated(date, _) if has("if-modified-since", date) => status(&mut stream, 304, ""),
-        Page::Dated(date, body) => whole(&mut stream, &format!("Last-Modified: {date}\r\n"), body.as_bytes()),
-        Page::Gzip(body) => whole(&mut stream, "Content-Encoding: gzip\r\n", &body),
-        Page::Status(code) => status(&mut stream, code, ""),
-        Page::Redirect(to) => status(&mut stream, 302, &format!("Location: {to}\r\n")),
+        Page::List(body) => whole(stream, "", body.as_bytes()),
+        Page::Tagged(tag, _) if has("if-none-match", tag) => status(stream, 304, ""),
+        Page::Tagged(tag, body) => whole(stream, &format!("ETag: {tag}\r\n"), body.as_bytes()),
+        Page::Dated(date, _) if has("if-modified-since", date) => status(stream, 304, ""),
+        Page::Dated(date, body) => whole(stream, &format!("Last-Modified: {date}\r\n"), body.as_bytes()),
+        Page::Gzip(body) => whole(stream, "Content-Encoding: gzip\r\n", &body),
+        Page::Status(code) => status(stream, code, ""),
+        Page::Redirect(to) => status(stream, 302, &format!("Location: {to}\r\n")),
         Page::Stall => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nstart.example\n")?;
             std::thread::sleep(Duration::from_secs(30));
@@ -134,14 +171,14 @@ fn answer(mut stream: TcpStream, page: Page, headers: &HashMap<String, String>) 
     }
 }
 
-fn status(stream: &mut TcpStream, code: u16, headers: &str) -> std::io::Result<()> {
+fn status(stream: &mut impl Write, code: u16, headers: &str) -> std::io::Result<()> {
     write!(
         stream,
         "HTTP/1.1 {code} Told\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"
     )
 }
 
-fn whole(stream: &mut TcpStream, headers: &str, body: &[u8]) -> std::io::Result<()> {
+fn whole(stream: &mut impl Write, headers: &str, body: &[u8]) -> std::io::Result<()> {
     write!(
         stream,
         "HTTP/1.1 200 OK\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",

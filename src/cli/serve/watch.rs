@@ -36,7 +36,7 @@ impl Place {
             // Only a new version counts; that it was found current again changes the description, too.
             Place::Snapshot { state_dir, list, url } => {
                 let good = Store::new(state_dir, list).last_good(url);
-                Stamp::of_text(good.as_ref().map_or("", |good| &good.metadata.sha256))
+                Stamp::of_bytes(good.as_ref().map_or(&[], |good| good.metadata.sha256.as_bytes()))
             }
         }
     }
