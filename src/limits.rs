@@ -91,6 +91,45 @@ pub const ZONE_FILE_BYTES: usize = 16 << 20;
 pub const EDE_OPTIONS: usize = 4;
 /// Longest EXTRA-TEXT of an Extended DNS Error that is passed on, in bytes. A longer one is cut: it is for people.
 pub const EDE_TEXT_BYTES: usize = 200;
+/// Largest datagram taken from an upstream, in bytes; it is asked for less (`edns_buffer`). What is longer is cut by the system
+/// and then does not parse.
+pub const UPSTREAM_DATAGRAM_BYTES: usize = 4096;
+/// Datagrams of one exchange that match neither its ID nor its question before the question moves to TCP: an attacker needs
+/// thousands to guess right (RFC 5452 §4), a confused server sends a few.
+pub const STRANGE_DATAGRAMS: u32 = 16;
+/// Longest wait for a connection to an upstream, handshakes included, and for one write to it.
+pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(3);
+/// An upstream connection nobody used for this long is closed (RFC 7766 §6.2.3); public resolvers close at 10 to 30 seconds.
+pub const UPSTREAM_IDLE: Duration = Duration::from_secs(15);
+/// Queries in flight on one upstream stream; more wait for a place, within their deadline.
+pub const UPSTREAM_STREAM_IN_FLIGHT: usize = 200;
+/// First wait for a UDP answer from an upstream whose time is not known yet: most of the world is within it.
+pub const UPSTREAM_WAIT_UNKNOWN: Duration = Duration::from_millis(600);
+/// Shortest and longest first wait for an upstream; each further try of the same question waits twice as long.
+pub const UPSTREAM_WAIT_MIN: Duration = Duration::from_millis(200);
+pub const UPSTREAM_WAIT_MAX: Duration = Duration::from_millis(1500);
+/// How long other upstreams go first after two misses in a row, doubled with each further one, and at most.
+pub const UPSTREAM_AVOID_MIN: Duration = Duration::from_secs(2);
+pub const UPSTREAM_AVOID_MAX: Duration = Duration::from_secs(60);
+/// Exchanges with upstreams for one question, all upstreams and repetitions together; then it has failed.
+pub const FORWARD_EXCHANGES: usize = 8;
+/// UDP payload size of bootstrap queries, the size that passes everywhere (RFC 9715 §3.1).
+pub const BOOTSTRAP_EDNS_BUFFER: u16 = 1232;
+/// Bounds of the TTL of a bootstrapped address, in seconds: a name is not looked up with every query, and a moved server is
+/// found within the day.
+pub const BOOTSTRAP_TTL_MIN_S: u32 = 30;
+pub const BOOTSTRAP_TTL_MAX_S: u32 = 86_400;
+/// Names whose addresses are kept for this program's own use; upstreams and list publishers are a few dozen. More are
+/// looked up each time.
+pub const BOOTSTRAP_NAMES: usize = 1000;
+/// Addresses of one name that are tried; the rest are left out.
+pub const BOOTSTRAP_ADDRESSES: usize = 8;
+/// Questions whose failures are remembered (RFC 9520 §3.2); the soonest forgotten make room.
+pub const FAILURES: usize = 10_000;
+/// How long a failure is remembered at first, doubled each time the question fails again, and at most: RFC 9520 §3.2 asks for 1
+/// second to 5 minutes. A home whose line comes back should not wait minutes for a name.
+pub const FAILURE_TTL_MIN: Duration = Duration::from_secs(5);
+pub const FAILURE_TTL_MAX: Duration = Duration::from_secs(30);
 
 // ---- Beside the roads ----
 

@@ -1,3 +1,5 @@
+//! What local zones answer, question by question.
+
 use super::*;
 use crate::config::settings::{LocalRecord, Zone, ZoneSource};
 use hickory_proto::op::{Message, ResponseCode};

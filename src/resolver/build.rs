@@ -1,0 +1,77 @@
+//! Puts the resolver together from settings.
+
+use super::Resolver;
+use super::bootstrap::{Bootstrap, Families};
+use super::counters::Counters;
+use super::failures::Failures;
+use super::forward::{BadUpstream, Forward, Surroundings, Trust};
+use super::join::Join;
+use super::zones::Zones;
+use crate::config::settings::{Mode, Settings, ZoneSource};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The resolver and what else of it the program needs a hold of.
+pub struct Stack {
+    /// Answers questions; made for sharing.
+    pub resolver: Arc<dyn Resolver>,
+    /// Looks up names for this program itself, such as those of list publishers.
+    pub bootstrap: Arc<Bootstrap>,
+    /// What is counted, for the control socket.
+    pub counters: Arc<Counters>,
+    failures: Arc<Failures>,
+}
+
+/// Settings that no resolver can be made of.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Upstream(#[from] BadUpstream),
+    #[error("resolver.mode is \"forward\", but resolver.forward names no upstream; add one, such as \"9.9.9.9\"")]
+    NoUpstream,
+}
+
+impl Stack {
+    /// Forgets the failures it remembers and whatever else would answer in place of other servers, for `cache flush`.
+    pub fn forget(&self) {
+        self.failures.clear();
+    }
+}
+
+/// Makes the resolver that settings describe. Nothing is sent before the first question.
+///
+/// `trust` says whose certificates encrypted upstreams may show: [`Trust::public`] but for tests.
+pub fn build(settings: &Settings, trust: Trust) -> Result<Stack, BuildError> {
+    let counters = Arc::new(Counters::default());
+    let wanted = &settings.resolver;
+    let families = Families {
+        ipv4: wanted.ipv4,
+        ipv6: wanted.ipv6,
+    };
+    let bootstrap = Arc::new(Bootstrap::new(&wanted.bootstrap, families, Arc::clone(&counters))?);
+    let surroundings = Surroundings {
+        trust,
+        bootstrap: Some(Arc::clone(&bootstrap)),
+        edns_buffer: wanted.edns_buffer,
+        counters: Arc::clone(&counters),
+    };
+    let default: Arc<dyn Resolver> = match wanted.mode {
+        Mode::Forward if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
+        _ => Arc::new(Forward::new(&wanted.forward, &surroundings)?),
+    };
+    let mut ways: HashMap<_, Arc<dyn Resolver>> = HashMap::new();
+    for zone in &settings.zones {
+        if let ZoneSource::Forward(upstreams) = &zone.source {
+            ways.insert(zone.name.clone(), Arc::new(Forward::new(upstreams, &surroundings)?));
+        }
+    }
+    let zones = Arc::new(Zones::new(default, ways));
+    let failures = Arc::new(Failures::new(zones, Arc::clone(&counters)));
+    let join = Join::new(Arc::clone(&failures) as Arc<dyn Resolver>, Arc::clone(&counters));
+    Ok(Stack {
+        resolver: Arc::new(join),
+        bootstrap,
+        counters,
+        failures,
+    })
+}

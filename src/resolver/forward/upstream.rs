@@ -1,0 +1,375 @@
+//! One upstream: how to reach it, and how it has been doing.
+
+use super::https::{self, Https};
+use super::quic::{self, Quic};
+use super::reuse::Reused;
+use super::stream::Stream;
+use super::tls::{self, Trust};
+use super::{tcp, udp};
+use crate::clock;
+use crate::config::settings::{Host, Scheme, Upstream as UpstreamSettings};
+use crate::limits;
+use crate::resolver::bootstrap::Bootstrap;
+use crate::resolver::counters::Counters;
+use crate::resolver::exchange::ExchangeError;
+use crate::resolver::message::Reply;
+use futures_util::FutureExt;
+use http::Uri;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// An upstream resolver.
+pub(super) struct Upstream {
+    host: Host,
+    port: u16,
+    /// For logs: the address and scheme as the settings have them.
+    label: String,
+    transport: Transport,
+    bootstrap: Option<Arc<Bootstrap>>,
+    counters: Arc<Counters>,
+    pub(super) health: Health,
+}
+
+enum Transport {
+    Udp {
+        /// For truncated answers.
+        tcp: Reused<Stream>,
+    },
+    Tcp(Reused<Stream>),
+    Tls {
+        name: ServerName<'static>,
+        config: Arc<ClientConfig>,
+        connection: Reused<Stream>,
+    },
+    Https {
+        name: ServerName<'static>,
+        config: Arc<ClientConfig>,
+        uri: Uri,
+        connection: Reused<Https>,
+    },
+    Quic {
+        name: String,
+        config: Arc<ClientConfig>,
+        connection: Reused<Quic>,
+    },
+}
+
+/// Settings name an upstream that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("resolver.forward: upstream {upstream}: {what}")]
+pub struct BadUpstream {
+    pub upstream: String,
+    pub what: String,
+}
+
+impl Upstream {
+    pub(super) fn new(
+        settings: &UpstreamSettings,
+        trust: &Trust,
+        bootstrap: Option<Arc<Bootstrap>>,
+        counters: Arc<Counters>,
+    ) -> Result<Upstream, BadUpstream> {
+        let host = match &settings.host {
+            Host::Address(address) => address.to_string(),
+            Host::Name(name) => name.to_string().trim_end_matches('.').to_owned(),
+        };
+        let bracketed = match &settings.host {
+            Host::Address(address) if address.is_ipv6() => format!("[{host}]"),
+            _ => host.clone(),
+        };
+        let label = format!("{:?}://{bracketed}:{}", settings.scheme, settings.port).to_lowercase();
+        let bad = |what: String| BadUpstream {
+            upstream: label.clone(),
+            what,
+        };
+        // Without a name of its own the certificate must be for the address (RFC 8310 §8.1).
+        let pinned = settings.server_name.clone().unwrap_or(host);
+        let server_name =
+            || ServerName::try_from(pinned.clone()).map_err(|_| bad(format!("{pinned:?} is no server name")));
+        let transport = match settings.scheme {
+            Scheme::Udp => Transport::Udp { tcp: Reused::default() },
+            Scheme::Tcp => Transport::Tcp(Reused::default()),
+            Scheme::Tls => Transport::Tls {
+                name: server_name()?,
+                config: trust.client(b""),
+                connection: Reused::default(),
+            },
+            Scheme::Https => {
+                // The site is the one the certificate is for, wherever it is reached.
+                let site = match &settings.server_name {
+                    Some(name) if !name.contains(':') => name.clone(),
+                    _ => bracketed,
+                };
+                let authority = match settings.port {
+                    443 => site,
+                    port => format!("{site}:{port}"),
+                };
+                let uri = Uri::builder()
+                    .scheme("https")
+                    .authority(authority)
+                    .path_and_query(settings.path.as_str())
+                    .build()
+                    .map_err(|cause| bad(cause.to_string()))?;
+                Transport::Https {
+                    name: server_name()?,
+                    config: trust.client(https::ALPN),
+                    uri,
+                    connection: Reused::default(),
+                }
+            }
+            Scheme::Quic => {
+                server_name()?;
+                Transport::Quic {
+                    name: pinned.clone(),
+                    config: trust.client(quic::ALPN),
+                    connection: Reused::default(),
+                }
+            }
+        };
+        Ok(Upstream {
+            host: settings.host.clone(),
+            port: settings.port,
+            label,
+            transport,
+            bootstrap,
+            counters,
+            health: Health::default(),
+        })
+    }
+
+    /// Whether exchanges are hidden from the network, so that padding is worth its bytes.
+    pub(super) fn is_encrypted(&self) -> bool {
+        !matches!(self.transport, Transport::Udp { .. } | Transport::Tcp(_))
+    }
+
+    /// How long the first try may take before another upstream, or the same again, is asked.
+    pub(super) fn first_wait(&self) -> Duration {
+        match self.transport {
+            Transport::Udp { .. } => self.health.wait(),
+            // A handshake is two or three round trips more, and the transport itself repeats what is lost.
+            _ => limits::UPSTREAM_WAIT_MAX,
+        }
+    }
+
+    /// One exchange, until `end`. A truncated or forged UDP response is asked for again over TCP (RFC 7766 §5); a reused
+    /// connection that turns out to have ended is opened again once (§6.2.4).
+    pub(super) async fn exchange(&self, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
+        let addresses = self.addresses(end).await?;
+        let counters = &self.counters;
+        match &self.transport {
+            Transport::Udp { tcp } => {
+                let first = *addresses.first().ok_or(ExchangeError::Timeout)?;
+                match udp::exchange(first, query, None, end, counters).await {
+                    Ok(reply) if !reply.truncated => Ok(reply),
+                    Ok(_) | Err(ExchangeError::Forged) => {
+                        counters.tcp_fallbacks.add();
+                        // The server is there: TCP gets its own time.
+                        let end = end.max(clock::instant() + limits::UPSTREAM_WAIT_MAX);
+                        self.over_stream(tcp, addresses, query, end).await
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Transport::Tcp(connection) => self.over_stream(connection, addresses, query, end).await,
+            Transport::Tls { connection, .. } => self.over_stream(connection, addresses, query, end).await,
+            Transport::Https {
+                name,
+                config,
+                uri,
+                connection,
+            } => loop {
+                let (name, config) = (name.clone(), Arc::clone(config));
+                let (addresses, shared) = (addresses.clone(), Arc::clone(counters));
+                let connect = move || async move { https::connect(&addresses, name, config, &shared).await }.boxed();
+                let (https, reused) = within(end, connection.get(connect)).await?;
+                counters.upstream_queries.add();
+                match https.exchange(uri, query, end).await {
+                    Err(ExchangeError::Closed) if reused => continue,
+                    result => return result,
+                }
+            },
+            Transport::Quic {
+                name,
+                config,
+                connection,
+            } => loop {
+                let (name, config) = (name.clone(), Arc::clone(config));
+                let (addresses, shared) = (addresses.clone(), Arc::clone(counters));
+                let connect = move || async move { quic::connect(&addresses, &name, config, &shared).await }.boxed();
+                let (quic, reused) = within(end, connection.get(connect)).await?;
+                counters.upstream_queries.add();
+                match quic.exchange(query, end).await {
+                    Err(ExchangeError::Closed) if reused => continue,
+                    result => return result,
+                }
+            },
+        }
+    }
+
+    async fn over_stream(
+        &self,
+        connection: &Reused<Stream>,
+        addresses: Vec<SocketAddr>,
+        query: &[u8],
+        end: Instant,
+    ) -> Result<Reply, ExchangeError> {
+        loop {
+            let (addresses, counters) = (addresses.clone(), Arc::clone(&self.counters));
+            let tls = match &self.transport {
+                Transport::Tls { name, config, .. } => Some((name.clone(), Arc::clone(config))),
+                _ => None,
+            };
+            let connect = move || {
+                async move {
+                    match tls {
+                        Some((name, config)) => tls::connect(&addresses, name, config, &counters).await,
+                        None => tcp::connect(&addresses, &counters).await,
+                    }
+                }
+                .boxed()
+            };
+            let (stream, reused) = within(end, connection.get(connect)).await?;
+            self.counters.upstream_queries.add();
+            match stream.exchange(query, end).await {
+                // Whatever is made next was not there before, so this ends.
+                Err(ExchangeError::Closed) if reused => continue,
+                result => return result,
+            }
+        }
+    }
+
+    async fn addresses(&self, end: Instant) -> Result<Vec<SocketAddr>, ExchangeError> {
+        let name = match &self.host {
+            Host::Address(address) => return Ok(vec![SocketAddr::new(*address, self.port)]),
+            Host::Name(name) => name,
+        };
+        let bootstrap = self
+            .bootstrap
+            .as_ref()
+            .ok_or_else(|| ExchangeError::Bootstrap("a bootstrap server must be an address".to_owned()))?;
+        let addresses = bootstrap
+            .lookup(name, end)
+            .await
+            .map_err(|failure| ExchangeError::Bootstrap(failure.to_string()))?;
+        Ok(addresses
+            .into_iter()
+            .map(|address| SocketAddr::new(address, self.port))
+            .collect())
+    }
+}
+
+async fn within<T>(end: Instant, work: impl Future<Output = Result<T, ExchangeError>>) -> Result<T, ExchangeError> {
+    tokio::time::timeout_at(end.into(), work)
+        .await
+        .unwrap_or(Err(ExchangeError::Timeout))
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label)
+    }
+}
+
+/// How a server has been doing.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// Exchanges in a row that brought nothing.
+    misses: AtomicU32,
+    /// Until when others are asked first, in milliseconds of the clock that never goes back.
+    avoid_until_ms: AtomicU64,
+    /// Smoothed time of an exchange in microseconds (RFC 6298 §2, gain 1/8); 0 is not known.
+    srtt_us: AtomicU32,
+}
+
+impl Health {
+    /// Whether to ask others first. When the time is up, the first to see it tries the server, and the rest go on avoiding
+    /// it until that one knows.
+    pub(super) fn is_avoided(&self, now_ms: u64) -> bool {
+        let until = self.avoid_until_ms.load(Ordering::Relaxed);
+        if until == 0 {
+            return false;
+        }
+        let retry = now_ms + limits::UPSTREAM_WAIT_MAX.as_millis() as u64;
+        now_ms < until
+            || self
+                .avoid_until_ms
+                .compare_exchange(until, retry, Ordering::Relaxed, Ordering::Relaxed)
+                .is_err()
+    }
+
+    pub(super) fn answered(&self, took: Duration) {
+        self.misses.store(0, Ordering::Relaxed);
+        self.avoid_until_ms.store(0, Ordering::Relaxed);
+        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
+        // Two writers at once lose one sample of many.
+        let srtt = match self.srtt_us.load(Ordering::Relaxed) {
+            0 => took,
+            srtt => srtt - srtt / 8 + took / 8,
+        };
+        self.srtt_us.store(srtt.max(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn missed(&self, now_ms: u64) {
+        let misses = self.misses.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        // One lost packet is no illness.
+        if misses >= 2 {
+            let first = limits::UPSTREAM_AVOID_MIN.as_millis() as u64;
+            let most = limits::UPSTREAM_AVOID_MAX.as_millis() as u64;
+            let pause = (first << (misses - 2).min(16)).min(most);
+            self.avoid_until_ms.store(now_ms + pause, Ordering::Relaxed);
+        }
+    }
+
+    /// How long an answer over UDP may take before it is thought lost.
+    fn wait(&self) -> Duration {
+        match self.srtt_us.load(Ordering::Relaxed) {
+            0 => limits::UPSTREAM_WAIT_UNKNOWN,
+            srtt => {
+                Duration::from_micros(u64::from(srtt) * 4).clamp(limits::UPSTREAM_WAIT_MIN, limits::UPSTREAM_WAIT_MAX)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_lost_answer_is_forgiven_and_more_make_others_go_first_for_longer_and_longer() {
+        let health = Health::default();
+        health.missed(1_000);
+        assert!(!health.is_avoided(1_000));
+        health.missed(1_000);
+        let min = limits::UPSTREAM_AVOID_MIN.as_millis() as u64;
+        assert!(health.is_avoided(1_000 + min - 1));
+        // The first after the pause tries it, the next still avoid it.
+        assert!(!health.is_avoided(1_000 + min));
+        assert!(health.is_avoided(1_000 + min));
+        health.missed(10_000);
+        assert!(health.is_avoided(10_000 + 2 * min - 1));
+        for _ in 0..100 {
+            health.missed(20_000);
+        }
+        assert!(!health.is_avoided(20_000 + limits::UPSTREAM_AVOID_MAX.as_millis() as u64));
+        health.answered(Duration::from_millis(10));
+        assert!(!health.is_avoided(20_001));
+    }
+
+    #[test]
+    fn the_wait_follows_the_measured_time_within_bounds() {
+        let health = Health::default();
+        assert_eq!(health.wait(), limits::UPSTREAM_WAIT_UNKNOWN);
+        health.answered(Duration::from_micros(3));
+        assert_eq!(health.wait(), limits::UPSTREAM_WAIT_MIN);
+        for _ in 0..50 {
+            health.answered(Duration::from_secs(30));
+        }
+        assert_eq!(health.wait(), limits::UPSTREAM_WAIT_MAX);
+    }
+}

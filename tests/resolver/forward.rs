@@ -1,0 +1,530 @@
+//! Forwarding, transport by transport, and what happens when upstreams misbehave.
+
+use super::servers::{self, Handler, Identity, Server, Transport};
+use hickory_proto::op::{Edns, Message, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use stairgate::config::settings::{Host, Scheme, Upstream};
+use stairgate::dns::name::Name;
+use stairgate::resolver::bootstrap::{Bootstrap, Families};
+use stairgate::resolver::counters::Counters;
+use stairgate::resolver::forward::{Forward, Surroundings, Trust};
+use stairgate::resolver::join::Join;
+use stairgate::resolver::{Answer, Failure, Question, Resolver};
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+fn question(text: &str) -> Question {
+    Question {
+        name: Name::parse(text).unwrap(),
+        qtype: 1,
+        dnssec_ok: false,
+        checking_disabled: false,
+    }
+}
+
+fn upstream(scheme: Scheme, address: SocketAddr) -> Upstream {
+    Upstream {
+        scheme,
+        host: Host::Address(address.ip()),
+        port: address.port(),
+        server_name: None,
+        path: "/dns-query".to_owned(),
+    }
+}
+
+fn surroundings(trust: Trust) -> Surroundings {
+    Surroundings {
+        trust,
+        bootstrap: None,
+        edns_buffer: 1232,
+        counters: Arc::new(Counters::default()),
+    }
+}
+
+fn forward(upstreams: &[Upstream]) -> Forward {
+    Forward::new(upstreams, &surroundings(Trust::public())).unwrap()
+}
+
+fn udp(servers: &[&Server]) -> Forward {
+    let upstreams: Vec<Upstream> = servers
+        .iter()
+        .map(|server| upstream(Scheme::Udp, server.address))
+        .collect();
+    forward(&upstreams)
+}
+
+async fn ask(resolver: &dyn Resolver, name: &str) -> Result<Message, Failure> {
+    let answer = ask_within(resolver, name, Duration::from_secs(5)).await?;
+    Ok(Message::from_vec(&answer.message).expect("an answer is a message"))
+}
+
+async fn ask_within(resolver: &dyn Resolver, name: &str, time: Duration) -> Result<Answer, Failure> {
+    let started = Instant::now();
+    let result = resolver.resolve(&question(name), started + time).await;
+    let took = started.elapsed();
+    assert!(
+        took < time + Duration::from_millis(300),
+        "{name} took {took:?} of {time:?}"
+    );
+    result
+}
+
+fn handler(handle: impl Fn(Transport, &Message) -> Vec<Vec<u8>> + Send + Sync + 'static) -> Handler {
+    Arc::new(handle)
+}
+
+fn good() -> Handler {
+    handler(|_, query| vec![servers::address(query)])
+}
+
+fn silent() -> Handler {
+    handler(|_, _| Vec::new())
+}
+
+#[tokio::test]
+async fn every_udp_query_has_an_id_and_a_port_of_its_own() {
+    let server = servers::plain(good()).await;
+    let resolver = udp(&[&server]);
+    for turn in 0..40 {
+        let message = ask(&resolver, &format!("n{turn}.example")).await.unwrap();
+        assert_eq!(message.answers.len(), 1);
+        assert_eq!(message.metadata.id, 0);
+        assert!(message.metadata.recursion_available && message.metadata.recursion_desired);
+        assert!(message.edns.is_none());
+    }
+    let distinct = |values: &[u16]| values.iter().collect::<HashSet<_>>().len();
+    // 40 of 65,536: two equal IDs or ports are possible, five are not.
+    assert!(distinct(&server.seen.ids.lock().unwrap()) > 35);
+    assert!(distinct(&server.seen.ports.lock().unwrap()) > 30);
+}
+
+#[tokio::test]
+async fn answers_with_another_id_question_or_sender_are_not_believed() {
+    let server = servers::plain(handler(|_, query| {
+        let mut wrong_id = servers::address(query);
+        wrong_id[0] ^= 1;
+        let mut other = query.clone();
+        other.queries[0].name = "other.example.".parse().unwrap();
+        let wrong_question = servers::address(&other);
+        vec![
+            wrong_id,
+            wrong_question,
+            vec![1, 2, 3],
+            servers::error(query, ResponseCode::NXDomain),
+        ]
+    }))
+    .await;
+    let message = ask(&udp(&[&server]), "www.example").await.unwrap();
+    assert_eq!(message.metadata.response_code, ResponseCode::NXDomain);
+}
+
+#[tokio::test]
+async fn a_flood_of_forged_answers_moves_the_question_to_tcp() {
+    let server = servers::plain(handler(|transport, query| match transport {
+        Transport::Udp => (1..50u8)
+            .map(|guess| {
+                let mut forged = servers::address(query);
+                forged[1] = forged[1].wrapping_add(guess);
+                forged
+            })
+            .collect(),
+        _ => vec![servers::error(query, ResponseCode::NXDomain)],
+    }))
+    .await;
+    let message = ask(&udp(&[&server]), "www.example").await.unwrap();
+    assert_eq!(message.metadata.response_code, ResponseCode::NXDomain);
+    assert_eq!(server.seen.streams(), 1);
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_asked_for_again_over_tcp() {
+    let server = servers::plain(handler(|transport, query| {
+        let mut bytes = servers::address(query);
+        if transport == Transport::Udp {
+            bytes[2] |= 2;
+        }
+        vec![bytes]
+    }))
+    .await;
+    let message = ask(&udp(&[&server]), "www.example").await.unwrap();
+    assert!(!message.metadata.truncation);
+    assert_eq!(message.answers.len(), 1);
+    assert_eq!((server.seen.udp(), server.seen.streams()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_lost_packet_is_sent_again() {
+    let lost = AtomicUsize::new(0);
+    let server = servers::plain(handler(move |_, query| match lost.fetch_add(1, Ordering::SeqCst) {
+        0 => Vec::new(),
+        _ => vec![servers::address(query)],
+    }))
+    .await;
+    ask(&udp(&[&server]), "www.example").await.unwrap();
+    assert_eq!(server.seen.udp(), 2);
+}
+
+#[tokio::test]
+async fn error_answers_and_garbage_send_the_question_to_the_next_upstream() {
+    for code in [
+        ResponseCode::ServFail,
+        ResponseCode::Refused,
+        ResponseCode::NotImp,
+        ResponseCode::FormErr,
+    ] {
+        let bad = servers::plain(handler(move |_, query| vec![servers::error(query, code)])).await;
+        let fine = servers::plain(good()).await;
+        let message = ask(&udp(&[&bad, &fine]), "www.example").await.unwrap();
+        assert_eq!(message.answers.len(), 1, "{code}");
+        assert!(bad.seen.udp() >= 1 && fine.seen.udp() == 1, "{code}");
+    }
+    let garbage = servers::plain(handler(|_, query| {
+        // The header promises two records, of which there is half of one.
+        let mut bytes = servers::address(query);
+        bytes[7] = 2;
+        bytes.truncate(bytes.len() - 3);
+        vec![bytes]
+    }))
+    .await;
+    let fine = servers::plain(good()).await;
+    assert_eq!(
+        ask(&udp(&[&garbage, &fine]), "www.example")
+            .await
+            .unwrap()
+            .answers
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_bear_edns_is_asked_without() {
+    let server = servers::plain(handler(|_, query| match query.edns {
+        Some(_) => vec![servers::error(query, ResponseCode::FormErr)],
+        None => vec![servers::address(query)],
+    }))
+    .await;
+    assert_eq!(ask(&udp(&[&server]), "www.example").await.unwrap().answers.len(), 1);
+    assert_eq!(server.seen.udp(), 2);
+}
+
+#[tokio::test]
+async fn do_and_cd_reach_the_upstream_and_its_errors_reach_us() {
+    let server = servers::plain(handler(|_, query| {
+        let edns = query.edns.as_ref().expect("queries carry EDNS");
+        assert_eq!(edns.max_payload(), 1232);
+        assert!(edns.flags().dnssec_ok && query.metadata.checking_disabled);
+        let mut message = servers::response(query);
+        message.metadata.response_code = ResponseCode::ServFail;
+        let mut edns = Edns::new();
+        edns.options_mut()
+            .insert(EdnsOption::Unknown(15, [&[0, 6][..], b"signature expired"].concat()));
+        assert!(edns.option(EdnsCode::from(15)).is_some());
+        message.set_edns(edns);
+        vec![message.to_vec().unwrap()]
+    }))
+    .await;
+    let asked = Question {
+        dnssec_ok: true,
+        checking_disabled: true,
+        ..question("bogus.example")
+    };
+    let failure = udp(&[&server])
+        .resolve(&asked, Instant::now() + Duration::from_secs(5))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        failure,
+        Failure::Answered {
+            rcode: 2,
+            ede: vec![(6, "signature expired".to_owned())]
+        }
+    );
+    assert_eq!(failure.ede()[0].0, 6);
+}
+
+#[tokio::test]
+async fn a_silent_upstream_leaves_time_for_the_next_and_is_then_asked_last() {
+    let dead = servers::plain(silent()).await;
+    let fine = servers::plain(good()).await;
+    let resolver = udp(&[&dead, &fine]);
+    for turn in 0..6 {
+        ask_within(&resolver, &format!("n{turn}.example"), Duration::from_secs(2))
+            .await
+            .unwrap();
+    }
+    assert_eq!(fine.seen.udp(), 6);
+    assert_eq!(dead.seen.udp(), 2, "after two misses it is left alone");
+}
+
+#[tokio::test]
+async fn the_deadline_holds_when_every_upstream_is_silent() {
+    let dead = servers::plain(silent()).await;
+    let resolver = udp(&[&dead, &dead]);
+    let failure = ask_within(&resolver, "www.example", Duration::from_millis(700))
+        .await
+        .unwrap_err();
+    assert_eq!(failure, Failure::Unreachable);
+    assert_eq!(failure.ede()[0].0, 22);
+    assert!(dead.seen.udp() <= 8);
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_noticed_at_once() {
+    let gone = servers::plain(good()).await.address;
+    let fine = servers::plain(good()).await;
+    let resolver = forward(&[
+        upstream(Scheme::Udp, gone),
+        upstream(Scheme::Tcp, gone),
+        upstream(Scheme::Udp, fine.address),
+    ]);
+    let started = Instant::now();
+    ask(&resolver, "www.example").await.unwrap();
+    assert!(started.elapsed() < Duration::from_millis(500));
+    let failure = ask_within(
+        &forward(&[upstream(Scheme::Udp, gone)]),
+        "www.example",
+        Duration::from_millis(500),
+    )
+    .await;
+    assert!(matches!(failure, Err(Failure::Upstream(_))), "{failure:?}");
+}
+
+#[tokio::test]
+async fn one_tcp_connection_carries_many_queries_answered_in_any_order() {
+    let held: std::sync::Mutex<Vec<Vec<u8>>> = std::sync::Mutex::default();
+    let server = servers::plain(handler(move |transport, query| {
+        assert_eq!(transport, Transport::Tcp);
+        // Answers come in reverse, five at a time.
+        let mut held = held.lock().unwrap();
+        held.push(servers::address(query));
+        match held.len() {
+            5 => held.drain(..).rev().collect(),
+            _ => Vec::new(),
+        }
+    }))
+    .await;
+    let resolver = Arc::new(forward(&[upstream(Scheme::Tcp, server.address)]));
+    let mut tasks = Vec::new();
+    for turn in 0..20 {
+        let resolver = Arc::clone(&resolver);
+        tasks.push(tokio::spawn(async move {
+            let name = format!("n{turn}.example");
+            let message = ask(&*resolver, &name).await.unwrap();
+            assert_eq!(message.answers[0].name.to_string(), format!("{name}."));
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(server.seen.connections(), 1);
+    assert_eq!(server.seen.streams(), 20);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_opened_again_without_harm() {
+    let asked = AtomicUsize::new(0);
+    let server = servers::plain(handler(move |_, query| match asked.fetch_add(1, Ordering::SeqCst) {
+        1 => vec![Vec::new()],
+        _ => vec![servers::address(query)],
+    }))
+    .await;
+    let resolver = forward(&[upstream(Scheme::Tcp, server.address)]);
+    ask(&resolver, "a.example").await.unwrap();
+    // The server hangs up on this one, which is asked again over a new connection.
+    ask(&resolver, "b.example").await.unwrap();
+    assert_eq!(server.seen.connections(), 2);
+}
+
+#[tokio::test]
+async fn tls_names_the_server_and_believes_only_its_certificate() {
+    let identity = Identity::of(&["dns.example"]);
+    let server = servers::encrypted(&identity, &[], good()).await;
+    let trust = Trust::public_and([identity.authority.clone()]).unwrap();
+    let named = |name: &str| Upstream {
+        server_name: Some(name.to_owned()),
+        ..upstream(Scheme::Tls, server.address)
+    };
+    let resolver = Forward::new(&[named("dns.example")], &surroundings(trust.clone())).unwrap();
+    for turn in 0..3 {
+        assert_eq!(
+            ask(&resolver, &format!("n{turn}.example")).await.unwrap().answers.len(),
+            1
+        );
+    }
+    assert_eq!(*server.seen.names.lock().unwrap(), [Some("dns.example".to_owned())]);
+    assert_eq!(server.seen.connections(), 1);
+
+    let wrong = Forward::new(&[named("other.example")], &surroundings(trust)).unwrap();
+    let failure = ask(&wrong, "www.example").await.unwrap_err();
+    assert!(failure.to_string().contains("TLS"), "{failure}");
+    let stranger = Forward::new(&[named("dns.example")], &surroundings(Trust::public())).unwrap();
+    let failure = ask(&stranger, "www.example").await.unwrap_err();
+    assert!(failure.to_string().contains("TLS"), "{failure}");
+    // Without a name the certificate must be for the address.
+    let unnamed = Forward::new(
+        &[upstream(Scheme::Tls, server.address)],
+        &surroundings(Trust::public_and([identity.authority]).unwrap()),
+    )
+    .unwrap();
+    ask(&unnamed, "www.example").await.unwrap_err();
+    assert_eq!(server.seen.streams(), 3);
+}
+
+#[tokio::test]
+async fn tls_to_a_bare_address_is_checked_against_the_address() {
+    let identity = Identity::of(&["127.0.0.1"]);
+    let server = servers::encrypted(&identity, &[], good()).await;
+    let trust = Trust::public_and([identity.authority]).unwrap();
+    let resolver = Forward::new(&[upstream(Scheme::Tls, server.address)], &surroundings(trust)).unwrap();
+    ask(&resolver, "www.example").await.unwrap();
+    assert_eq!(*server.seen.names.lock().unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn https_posts_to_the_path_with_id_zero_and_takes_off_the_age() {
+    let identity = Identity::of(&["dns.example"]);
+    let server = servers::encrypted(&identity, &[b"h2"], good()).await;
+    let trust = Trust::public_and([identity.authority]).unwrap();
+    let settings = Upstream {
+        server_name: Some("dns.example".to_owned()),
+        path: "/family?x=1".to_owned(),
+        ..upstream(Scheme::Https, server.address)
+    };
+    let resolver = Forward::new(&[settings], &surroundings(trust)).unwrap();
+    for turn in 0..5 {
+        let message = ask(&resolver, &format!("n{turn}.example")).await.unwrap();
+        assert_eq!(message.answers[0].ttl, 200);
+    }
+    assert_eq!(server.seen.connections(), 1);
+    assert_eq!(*server.seen.names.lock().unwrap(), [Some("dns.example".to_owned())]);
+    assert!(server.seen.ids.lock().unwrap().iter().all(|&id| id == 0));
+    let expected = format!("https://dns.example:{}/family?x=1", server.address.port());
+    assert!(server.seen.paths.lock().unwrap().iter().all(|path| *path == expected));
+}
+
+#[tokio::test]
+async fn an_http_status_other_than_200_is_no_answer() {
+    let identity = Identity::of(&["127.0.0.1"]);
+    let server = servers::encrypted(&identity, &[b"h2"], handler(|_, _| vec![503u16.to_be_bytes().to_vec()])).await;
+    let trust = Trust::public_and([identity.authority]).unwrap();
+    let resolver = Forward::new(&[upstream(Scheme::Https, server.address)], &surroundings(trust)).unwrap();
+    let failure = ask(&resolver, "www.example").await.unwrap_err();
+    assert!(failure.to_string().contains("status 503"), "{failure}");
+}
+
+#[tokio::test]
+async fn quic_carries_each_query_in_a_stream_of_its_own_with_id_zero() {
+    let identity = Identity::of(&["dns.example"]);
+    let server = servers::quic(&identity, good()).await;
+    let trust = Trust::public_and([identity.authority]).unwrap();
+    let settings = |name: &str| Upstream {
+        server_name: Some(name.to_owned()),
+        ..upstream(Scheme::Quic, server.address)
+    };
+    let resolver = Forward::new(&[settings("dns.example")], &surroundings(trust.clone())).unwrap();
+    for turn in 0..5 {
+        assert_eq!(
+            ask(&resolver, &format!("n{turn}.example")).await.unwrap().answers.len(),
+            1
+        );
+    }
+    assert_eq!(server.seen.connections(), 1);
+    assert_eq!(server.seen.streams(), 5);
+    assert_eq!(*server.seen.names.lock().unwrap(), [Some("dns.example".to_owned())]);
+    assert!(server.seen.ids.lock().unwrap().iter().all(|&id| id == 0));
+
+    let wrong = Forward::new(&[settings("other.example")], &surroundings(trust)).unwrap();
+    let failure = ask(&wrong, "www.example").await.unwrap_err();
+    assert!(failure.to_string().contains("TLS"), "{failure}");
+    assert_eq!(server.seen.streams(), 5);
+}
+
+#[tokio::test]
+async fn a_silent_encrypted_upstream_does_not_hold_the_deadline() {
+    let identity = Identity::of(&["127.0.0.1"]);
+    let trust = Trust::public_and([identity.authority.clone()]).unwrap();
+    let tls = servers::encrypted(&identity, &[b"h2"], silent()).await;
+    let quic = servers::quic(&identity, silent()).await;
+    for (scheme, address) in [
+        (Scheme::Tls, tls.address),
+        (Scheme::Https, tls.address),
+        (Scheme::Quic, quic.address),
+    ] {
+        let resolver = Forward::new(&[upstream(scheme, address)], &surroundings(trust.clone())).unwrap();
+        let failure = ask_within(&resolver, "www.example", Duration::from_millis(500))
+            .await
+            .unwrap_err();
+        assert_eq!(failure, Failure::Unreachable, "{scheme:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_given_by_name_is_looked_up_by_bootstrap_once() {
+    let server = servers::plain(good()).await;
+    let port = server.address.port();
+    let phonebook = servers::plain(handler(|_, query| {
+        let mut message = servers::response(query);
+        if query.queries[0].name().to_string() == "dns.example." && u16::from(query.queries[0].query_type()) == 1 {
+            let name = query.queries[0].name().clone();
+            let data = hickory_proto::rr::RData::A(hickory_proto::rr::rdata::A([127, 0, 0, 1].into()));
+            message.add_answer(hickory_proto::rr::Record::from_rdata(name, 300, data));
+        }
+        vec![message.to_vec().unwrap()]
+    }))
+    .await;
+    let counters = Arc::new(Counters::default());
+    let families = Families { ipv4: true, ipv6: true };
+    let bootstrap = Arc::new(Bootstrap::new(&[phonebook.address], families, Arc::clone(&counters)).unwrap());
+    let surroundings = Surroundings {
+        bootstrap: Some(Arc::clone(&bootstrap)),
+        ..surroundings(Trust::public())
+    };
+    let named = |name: &str| Upstream {
+        scheme: Scheme::Tcp,
+        host: Host::Name(Name::parse(name).unwrap()),
+        port,
+        server_name: None,
+        path: String::new(),
+    };
+    let resolver = Forward::new(&[named("dns.example")], &surroundings).unwrap();
+    for turn in 0..5 {
+        ask(&resolver, &format!("n{turn}.example")).await.unwrap();
+    }
+    assert_eq!(phonebook.seen.udp(), 2, "A and AAAA, once each");
+    assert_eq!(server.seen.streams(), 5);
+    let found = bootstrap
+        .lookup(
+            &Name::parse("DNS.example").unwrap(),
+            Instant::now() + Duration::from_secs(1),
+        )
+        .await
+        .unwrap();
+    assert_eq!(found, [IpAddr::from([127, 0, 0, 1])]);
+
+    let unknown = Forward::new(&[named("nowhere.example")], &surroundings).unwrap();
+    let failure = ask(&unknown, "www.example").await.unwrap_err();
+    assert!(
+        failure.to_string().contains("nowhere.example. has no address"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn an_upstream_sees_one_packet_for_a_hundred_equal_questions() {
+    let server = servers::plain(good()).await;
+    let forward: Arc<dyn Resolver> = Arc::new(udp(&[&server]));
+    let join = Arc::new(Join::new(forward, Arc::default()));
+    let mut tasks = Vec::new();
+    for _ in 0..100 {
+        let join = Arc::clone(&join);
+        tasks.push(tokio::spawn(async move { ask(&*join, "www.example").await.unwrap() }));
+    }
+    for task in tasks {
+        assert_eq!(task.await.unwrap().answers.len(), 1);
+    }
+    assert_eq!(server.seen.udp(), 1);
+}

@@ -1,0 +1,4 @@
+//! The resolver against servers on loopback: forwarding over every transport, and recursion in a small internet.
+
+mod forward;
+mod servers;
