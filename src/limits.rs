@@ -12,6 +12,9 @@ pub const LIST_LINE_BYTES: usize = 16 << 20;
 pub const LIST_REJECTS_KEPT: usize = 100;
 /// Longest regular expression of a list, in bytes. A longer one is rejected.
 pub const PATTERN_BYTES: usize = 4096;
+/// The patterns that one profile uses, as one automaton, in bytes; all public lists together take a fiftieth. Past it the
+/// profile does not load.
+pub const PATTERN_STATES_BYTES: usize = 64 << 20;
 /// Longest wait for a list to download, first byte to last. Then the fetch has failed and the last snapshot stays.
 pub const FETCH_TIME: Duration = Duration::from_secs(120);
 /// Longest wait between two pieces of a download; a server that stalls has failed.

@@ -7,15 +7,13 @@ use super::error::{ConfigError, Problem, Warning};
 use super::people;
 use super::settings::*;
 use super::shape::{self, Text};
-use super::syntax::{Source, nearest};
-use super::{starter, values};
-use crate::dns::name::Name;
+use super::syntax::Source;
+use super::values;
 use crate::limits;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use toml::Spanned;
 
 /// Settings that can be run on, and what is odd about them.
@@ -24,12 +22,6 @@ pub struct Loaded {
     pub settings: Settings,
     pub warnings: Vec<Warning>,
 }
-
-/// The formats a `[[list]]` may name.
-pub const FORMATS: [&str; 12] = [
-    "auto", "hosts", "domains", "wildcard", "adguard", "regex", "rpz", "dnsmasq", "unbound", "dnscrypt", "v2fly",
-    "dump",
-];
 
 impl Settings {
     /// Reads a settings file, and the household file if it names one.
@@ -44,125 +36,6 @@ impl Settings {
             warnings: Vec::new(),
         }
         .settings(shape, absolute)
-    }
-
-    /// The built-in home example: the starter lists for everybody, on the loopback addresses, with `var` in `folder` as
-    /// its state.
-    pub fn builtin(folder: &Path) -> Settings {
-        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        Settings {
-            file: None,
-            state_dir: folder.join("var"),
-            folder,
-            gate: None,
-            household: None,
-            server: Server {
-                listen: vec![
-                    SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DEFAULT_PORT),
-                    SocketAddr::new(Ipv6Addr::LOCALHOST.into(), DEFAULT_PORT),
-                ],
-                ..Server::default()
-            },
-            cache: CacheSettings::default(),
-            resolver: ResolverSettings::default(),
-            zones: Vec::new(),
-            records: Vec::new(),
-            lists: starter::lists()
-                .map(|(name, category, source)| ListSettings {
-                    name: name.to_owned(),
-                    source,
-                    category: category.to_owned(),
-                    action: ListAction::Block,
-                    format: None,
-                    match_scope: None,
-                    rank: DEFAULT_RANK,
-                    rewrite: false,
-                    refresh: DEFAULT_REFRESH,
-                    imposed_by: ImposedBy::Household,
-                    observe: false,
-                })
-                .collect(),
-            profiles: vec![ProfileSettings::blocking_everything()],
-            clients: Vec::new(),
-        }
-    }
-}
-
-/// The port of the built-in example and of the default `listen`: one that needs no privilege.
-const DEFAULT_PORT: u16 = 5300;
-const DEFAULT_RANK: u32 = 100;
-const DEFAULT_REFRESH: Duration = Duration::from_secs(86_400);
-
-impl Default for Server {
-    fn default() -> Server {
-        Server {
-            listen: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DEFAULT_PORT)],
-            allow: None,
-            unmatched: Unmatched::Default,
-            workers: 0,
-        }
-    }
-}
-
-impl Default for CacheSettings {
-    fn default() -> CacheSettings {
-        CacheSettings {
-            size_bytes: 128 << 20,
-            min_ttl: Duration::ZERO,
-            max_ttl: Duration::from_secs(86_400),
-        }
-    }
-}
-
-impl Default for ResolverSettings {
-    fn default() -> ResolverSettings {
-        ResolverSettings {
-            mode: Mode::Recursive,
-            root_hints: None,
-            prime: true,
-            validate: false,
-            trust_anchor: None,
-            trust_anchors: Vec::new(),
-            insecure: Vec::new(),
-            sha1: false,
-            signature_skew: Duration::ZERO,
-            qname_minimization: QnameMinimization::Relaxed,
-            case_randomization: false,
-            ipv4: true,
-            ipv6: true,
-            edns_buffer: 1232,
-            deadline: Duration::from_secs(5),
-            query_private: Vec::new(),
-            bootstrap: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9)), 53)],
-            forward: Vec::new(),
-        }
-    }
-}
-
-impl ProfileSettings {
-    /// A profile with nothing in it yet: sinkhole answers of the kind `null`, 30 s, imposed by the household.
-    pub fn named(name: &str) -> ProfileSettings {
-        ProfileSettings {
-            name: name.to_owned(),
-            block: Vec::new(),
-            every_category: false,
-            allow_lists: Vec::new(),
-            allow: Vec::new(),
-            deny: Vec::new(),
-            answer: AnswerKind::Null,
-            answer_addresses: Vec::new(),
-            answer_ttl: Duration::from_secs(30),
-            imposed_by: ImposedBy::Household,
-            observe: false,
-        }
-    }
-
-    /// The profile `default` where the settings define nobody: every category of every list.
-    pub fn blocking_everything() -> ProfileSettings {
-        ProfileSettings {
-            every_category: true,
-            ..ProfileSettings::named("default")
-        }
     }
 }
 
@@ -301,7 +174,7 @@ impl Loader {
         })
     }
 
-    fn path(&self, text: Option<&Text>, key: &'static str) -> Result<Option<PathBuf>, ConfigError> {
+    pub(super) fn path(&self, text: Option<&Text>, key: &'static str) -> Result<Option<PathBuf>, ConfigError> {
         text.map(|text| {
             if text.get_ref().is_empty() || text.get_ref().contains('\0') {
                 Err(self.wrong(text, key, "is not a path; write one or leave the key out"))
@@ -312,7 +185,7 @@ impl Loader {
         .transpose()
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         number: Option<&Spanned<i64>>,
         key: &'static str,
@@ -436,282 +309,6 @@ impl Loader {
         })
     }
 
-    fn resolver(&self, shape: shape::Resolver) -> Result<ResolverSettings, ConfigError> {
-        let default = ResolverSettings::default();
-        if let Some(validate) = shape.validate.as_ref().filter(|validate| *validate.get_ref()) {
-            return Err(self.fail(
-                validate.span(),
-                Problem::Other(
-                    "resolver.validate = true needs DNSSEC validation, which this version does not have yet; \
-                     write false or leave it out"
-                        .to_owned(),
-                ),
-            ));
-        }
-        let mode = self.word(
-            shape.mode.as_ref(),
-            "resolver.mode",
-            default.mode,
-            &[("recursive", Mode::Recursive), ("forward", Mode::Forward)],
-        )?;
-        let ipv4 = shape.ipv4.as_ref().is_none_or(|ipv4| *ipv4.get_ref());
-        let ipv6 = shape.ipv6.as_ref().is_none_or(|ipv6| *ipv6.get_ref());
-        if !ipv4 && !ipv6 {
-            let span = shape.ipv6.map_or(0..0, |ipv6| ipv6.span());
-            return Err(self.fail(
-                span,
-                Problem::Other("resolver.ipv4 and resolver.ipv6 are both false; set one to true".to_owned()),
-            ));
-        }
-        let forward = self.values(
-            shape.forward.as_deref().unwrap_or_default(),
-            "resolver.forward",
-            values::upstream,
-        )?;
-        let bootstrap = match &shape.bootstrap {
-            None => default.bootstrap,
-            Some(bootstrap) => self.values(bootstrap, "resolver.bootstrap", |text| {
-                values::address_with_port(text, 53)
-            })?,
-        };
-        if mode == Mode::Forward && forward.is_empty() {
-            let span = shape.mode.map_or(0..0, |mode| mode.span());
-            return Err(self.fail(
-                span,
-                Problem::Other(
-                    "resolver.mode = \"forward\" needs upstreams; add forward = [\"tls://9.9.9.9#dns.quad9.net\"] or others"
-                        .to_owned(),
-                ),
-            ));
-        }
-        if bootstrap.is_empty() {
-            let named = forward.iter().zip(shape.forward.as_deref().unwrap_or_default());
-            for (upstream, text) in named {
-                if matches!(upstream.host, Host::Name(_)) {
-                    return Err(self.wrong(
-                        text,
-                        "resolver.forward",
-                        "is an upstream by name, but resolver.bootstrap is empty; write its address or a bootstrap server",
-                    ));
-                }
-            }
-        }
-        Ok(ResolverSettings {
-            mode,
-            root_hints: self.path(shape.root_hints.as_ref(), "resolver.root_hints")?,
-            prime: shape.prime.unwrap_or(default.prime),
-            validate: default.validate,
-            trust_anchor: self.path(shape.trust_anchor.as_ref(), "resolver.trust_anchor")?,
-            trust_anchors: shape.trust_anchors.unwrap_or_default(),
-            insecure: self.values(
-                shape.insecure.as_deref().unwrap_or_default(),
-                "resolver.insecure",
-                values::name,
-            )?,
-            sha1: shape.sha1.unwrap_or(default.sha1),
-            signature_skew: self.value(
-                shape.signature_skew.as_ref(),
-                "resolver.signature_skew",
-                default.signature_skew,
-                values::duration,
-            )?,
-            qname_minimization: self.word(
-                shape.qname_minimization.as_ref(),
-                "resolver.qname_minimization",
-                default.qname_minimization,
-                &[
-                    ("relaxed", QnameMinimization::Relaxed),
-                    ("strict", QnameMinimization::Strict),
-                    ("off", QnameMinimization::Off),
-                ],
-            )?,
-            case_randomization: shape.case_randomization.unwrap_or(default.case_randomization),
-            ipv4,
-            ipv6,
-            // 512: RFC 6891 §6.2.3; above 4096 no path carries it whole.
-            edns_buffer: self.number(
-                shape.edns_buffer.as_ref(),
-                "resolver.edns_buffer",
-                i64::from(default.edns_buffer),
-                512..=4096,
-            )? as u16,
-            deadline: self.value(shape.deadline.as_ref(), "resolver.deadline", default.deadline, |text| {
-                match values::duration(text)? {
-                    deadline if deadline < Duration::from_millis(100) || deadline > Duration::from_secs(60) => {
-                        Err("is out of bounds; write a duration from 100ms to 60s".to_owned())
-                    }
-                    deadline => Ok(deadline),
-                }
-            })?,
-            query_private: self.values(
-                shape.query_private.as_deref().unwrap_or_default(),
-                "resolver.query_private",
-                values::network,
-            )?,
-            bootstrap,
-            forward,
-        })
-    }
-
-    fn zones(&self, shapes: &[Spanned<shape::Zone>]) -> Result<Vec<Zone>, ConfigError> {
-        let mut seen = Seen::new("zone");
-        let mut zones = Vec::new();
-        for shape in shapes {
-            let zone = shape.get_ref();
-            let name = self.value(Some(&zone.name), "zone.name", Name::root(), values::name)?;
-            seen.note(self, &zone.name, name.to_string())?;
-            let source = match (&zone.forward, &zone.file) {
-                (Some(forward), None) if forward.get_ref().is_empty() => {
-                    return Err(self.fail(
-                        forward.span(),
-                        Problem::Other(format!(
-                            "zone {:?} has forward = [], which answers nothing; write an upstream",
-                            zone.name.get_ref()
-                        )),
-                    ));
-                }
-                (Some(forward), None) => {
-                    ZoneSource::Forward(self.values(forward.get_ref(), "zone.forward", values::upstream)?)
-                }
-                (None, Some(file)) => match self.path(Some(file), "zone.file")? {
-                    Some(path) => ZoneSource::File(path),
-                    None => continue,
-                },
-                (forward, _) => {
-                    let what = if forward.is_some() {
-                        "both forward and file"
-                    } else {
-                        "neither forward nor file"
-                    };
-                    return Err(self.fail(
-                        zone.name.span(),
-                        Problem::Other(format!(
-                            "zone {:?} has {what}; give it one of them",
-                            zone.name.get_ref()
-                        )),
-                    ));
-                }
-            };
-            zones.push(Zone { name, source });
-        }
-        Ok(zones)
-    }
-
-    fn records(&self, shapes: &[Spanned<shape::Record>]) -> Result<Vec<LocalRecord>, ConfigError> {
-        let mut seen = Seen::new("record");
-        let mut records = Vec::new();
-        for shape in shapes {
-            let record = shape.get_ref();
-            let name = self.value(Some(&record.name), "record.name", Name::root(), values::name)?;
-            seen.note(self, &record.name, name.to_string())?;
-            if record.data.get_ref().is_empty() {
-                return Err(self.fail(
-                    record.data.span(),
-                    Problem::Other(format!(
-                        "record {:?} has no data; write some such as \"A 192.168.1.20\"",
-                        record.name.get_ref()
-                    )),
-                ));
-            }
-            let data = self.values(record.data.get_ref(), "record.data", record_data)?;
-            records.push(LocalRecord { name, data });
-        }
-        Ok(records)
-    }
-
-    fn lists(&self, shapes: &[Spanned<shape::List>]) -> Result<Vec<ListSettings>, ConfigError> {
-        let mut seen = Seen::new("list");
-        let mut lists = Vec::new();
-        for shape in shapes {
-            let list = shape.get_ref();
-            let name = list.name.get_ref().clone();
-            if name.is_empty() || name.contains('/') || name.chars().any(char::is_control) {
-                return Err(self.wrong(
-                    &list.name,
-                    "list.name",
-                    "is not a name for a list; write one without \"/\"",
-                ));
-            }
-            seen.note(self, &list.name, name.clone())?;
-            let category = list.category.get_ref().clone();
-            if !is_category(&category) {
-                return Err(self.wrong(
-                    &list.category,
-                    "list.category",
-                    "is not a category; write it with a-z, 0-9, \"_\" and \"-\"",
-                ));
-            }
-            let text = list.source.get_ref();
-            let url = text.split_once("://").map(|(scheme, _)| scheme);
-            let source = match url {
-                Some("https") => ListSource::Url(text.clone()),
-                Some(_) => {
-                    return Err(self.wrong(
-                        &list.source,
-                        "list.source",
-                        "is neither a path nor an https:// address; lists are fetched over https only",
-                    ));
-                }
-                None => match self.path(Some(&list.source), "list.source")? {
-                    Some(path) => ListSource::Path(path),
-                    None => continue,
-                },
-            };
-            let format = self.value(list.format.as_ref(), "list.format", None, |word| match word {
-                "auto" => Ok(None),
-                word if FORMATS.contains(&word) => Ok(Some(word.to_owned())),
-                word => {
-                    let known: Vec<String> = FORMATS.iter().map(|&format| format.to_owned()).collect();
-                    Err(match nearest(word, &known) {
-                        Some(near) => format!("is not a format; is \"{near}\" meant?"),
-                        None => format!("is not a format; write one of {}", known.join(", ")),
-                    })
-                }
-            })?;
-            let refresh =
-                self.value(
-                    list.refresh.as_ref(),
-                    "list.refresh",
-                    DEFAULT_REFRESH,
-                    |text| match values::duration(text)? {
-                        refresh if refresh < limits::REFRESH_FLOOR => Err(format!(
-                            "is under the floor of {}m; publishers ban clients that ask so often",
-                            limits::REFRESH_FLOOR.as_secs() / 60
-                        )),
-                        refresh => Ok(refresh),
-                    },
-                )?;
-            let rank = self.number(list.rank.as_ref(), "list.rank", i64::from(DEFAULT_RANK), 0..=1_000_000)?;
-            lists.push(ListSettings {
-                rewrite: list.rewrite.unwrap_or(matches!(source, ListSource::Path(_))),
-                name,
-                source,
-                category,
-                action: self.word(
-                    list.action.as_ref(),
-                    "list.action",
-                    ListAction::Block,
-                    &[("block", ListAction::Block), ("allow", ListAction::Allow)],
-                )?,
-                format,
-                match_scope: self.word(
-                    list.match_scope.as_ref(),
-                    "list.match",
-                    None,
-                    &[
-                        ("exact", Some(MatchScope::Exact)),
-                        ("subtree", Some(MatchScope::Subtree)),
-                    ],
-                )?,
-                rank: rank as u32,
-                refresh,
-                imposed_by: self.imposed_by(list.imposed_by.as_ref(), "list.imposed_by")?,
-                observe: list.observe.unwrap_or(false),
-            });
-        }
-        Ok(lists)
-    }
-
     pub fn imposed_by(&self, text: Option<&Text>, key: &'static str) -> Result<ImposedBy, ConfigError> {
         self.word(
             text,
@@ -723,35 +320,6 @@ impl Loader {
                 ("law", ImposedBy::Law),
             ],
         )
-    }
-}
-
-/// Whether `word` can be a category: `[a-z0-9_-]+`.
-pub fn is_category(word: &str) -> bool {
-    !word.is_empty()
-        && word
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
-}
-
-/// Record data as far as it can be told here: a type, and addresses where addresses belong. The rest is for whoever
-/// reads master files.
-fn record_data(text: &str) -> Result<String, String> {
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let start = words
-        .iter()
-        .position(|word| !word.bytes().all(|byte| byte.is_ascii_digit()) && !word.eq_ignore_ascii_case("IN"))
-        .ok_or("is not record data; write it like \"A 192.168.1.20\"")?;
-    let rdata = words.get(start + 1).copied();
-    let wrong = match words[start].to_ascii_uppercase().as_str() {
-        "A" => rdata.is_none_or(|addr| addr.parse::<Ipv4Addr>().is_err()),
-        "AAAA" => rdata.is_none_or(|addr| addr.parse::<Ipv6Addr>().is_err()),
-        _ => rdata.is_none(),
-    };
-    if wrong {
-        Err("is not record data; write it like \"A 192.168.1.20\"".to_owned())
-    } else {
-        Ok(text.trim().to_owned())
     }
 }
 

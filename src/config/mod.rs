@@ -11,8 +11,11 @@ pub mod settings;
 pub mod starter;
 pub mod values;
 
+mod defaults;
+mod entries;
 mod people;
 mod reload;
+mod resolver;
 mod shape;
 mod syntax;
 

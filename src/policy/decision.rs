@@ -9,6 +9,36 @@ pub struct Decision {
     pub cause: Cause,
     /// The profile or the list only observes: the query is answered unfiltered, `action` is what would have been.
     pub observed: bool,
+    /// An RPZ zone let the question through: this source and those behind it, as far as they are RPZ zones, have no say
+    /// in its answer. `u16::MAX`: none did. For [`Asker::after`](super::Asker::after).
+    pub rpz_bar: u16,
+}
+
+impl Decision {
+    /// Nothing matched.
+    pub const PASS: Decision = Decision::new(Action::Pass, Cause::Nothing);
+    /// The client is not filtered, nor is the answer.
+    pub const UNFILTERED: Decision = Decision::new(Action::PassWhole, Cause::Unfiltered);
+
+    pub const fn new(action: Action, cause: Cause) -> Decision {
+        Decision {
+            action,
+            cause,
+            observed: false,
+            rpz_bar: u16::MAX,
+        }
+    }
+
+    /// Whether something else than resolving is to be done, or would have been.
+    pub fn acts(&self) -> bool {
+        !matches!(self.action, Action::Pass | Action::PassWhole)
+    }
+
+    /// Marks a decision that acts as one that only would have.
+    pub(super) fn observed_if(mut self, observe: bool) -> Decision {
+        self.observed |= observe && self.acts();
+        self
+    }
 }
 
 /// What is done. Whatever answers unfiltered is `Pass` or `PassWhole`.

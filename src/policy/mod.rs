@@ -1,3 +1,471 @@
-//! What becomes of a query: pure, no sockets, no clock.
+//! What becomes of a query, before anything is looked up, and of what its answer holds: pure, no sockets, no clock, no locks.
+//!
+//! In: settings and a gate, once; then who asks and for what. Out: a [`Decision`](decision::Decision).
+//! Always: same inputs, same decision. A decision about a name that no list or only plain rules match allocates nothing.
+//! Fails: a profile that names what is nowhere is a [`PolicyError`]; one whose lists are configured but not in the gate says
+//! so in [`Policy::missing`], so that its clients are not answered unfiltered by accident.
+//! Keeps: RFC 8914 §4.5, §4.16 to §4.18 (who imposed a block); the response policy zones' order of triggers.
 
+pub mod clients;
 pub mod decision;
+
+mod decide;
+mod patterns;
+mod profile;
+mod rules;
+
+use crate::config::settings::{
+    AnswerKind, ClientSettings, ImposedBy, ListAction, ListSettings, ProfileSettings, Settings, Unmatched,
+};
+use crate::dns::ede::Text;
+use crate::list::set::{Gate, RuleId};
+use clients::Prefixes;
+use decision::{Cause, Decision};
+use ipnet::IpNet;
+use patterns::PatternError;
+use profile::{OwnNames, Table};
+use rules::Rules;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+/// Index of a profile, in the order of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProfileId(pub u16);
+
+/// Index of a client, in the order of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientId(pub u32);
+
+/// Who asks, as far as decisions depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// `None`: not filtered.
+    pub profile: Option<ProfileId>,
+    /// The `[[client]]` that matched.
+    pub client: Option<ClientId>,
+    /// `None` where only a profile is asked about.
+    pub addr: Option<IpAddr>,
+    /// RPZ zones from this source on have no say in the answer; `u16::MAX` at first.
+    pub rpz_bar: u16,
+}
+
+impl Asker {
+    pub fn new(profile: Option<ProfileId>, client: Option<ClientId>, addr: Option<IpAddr>) -> Asker {
+        Asker {
+            profile,
+            client,
+            addr: addr.map(|addr| addr.to_canonical()),
+            rpz_bar: u16::MAX,
+        }
+    }
+
+    /// The asker for what is still to be judged of the same answer: an RPZ zone that let a name through keeps itself and the
+    /// zones behind it from what follows.
+    pub fn after(self, decision: &Decision) -> Asker {
+        Asker {
+            rpz_bar: self.rpz_bar.min(decision.rpz_bar),
+            ..self
+        }
+    }
+}
+
+/// Where a name was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// It is the QNAME.
+    Question,
+    /// It stands in an answer: the target of a CNAME, DNAME, SVCB or HTTPS record.
+    Answer,
+}
+
+/// How a blocked question is answered, and why, for the client.
+#[derive(Clone, Copy)]
+pub struct Shape<'p> {
+    pub kind: AnswerKind,
+    /// The addresses of the block page.
+    pub addresses: &'p [IpAddr],
+    pub ttl_s: u32,
+    /// Chooses the Extended DNS Error: 17, 15 or 16.
+    pub imposed_by: ImposedBy,
+    /// The category and the list.
+    pub text: Text,
+}
+
+/// Clients and profiles, made for one gate: rule ids mean nothing with another.
+pub struct Policy {
+    access: Prefixes<()>,
+    networks: Prefixes<ClientId>,
+    clients: Vec<Client>,
+    unmatched: Option<Option<ProfileId>>,
+    profiles: Vec<Profile>,
+    tables: Vec<Table>,
+    rules: Rules,
+    sources: Vec<Source>,
+}
+
+/// A client as rules ask about it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub name: String,
+    pub tags: Vec<String>,
+    profile: Option<ProfileId>,
+}
+
+struct Profile {
+    name: String,
+    table: u16,
+    own: OwnNames,
+    observe: bool,
+    answer: AnswerKind,
+    addresses: Vec<IpAddr>,
+    ttl_s: u32,
+    imposed_by: ImposedBy,
+    missing: Vec<String>,
+}
+
+/// A source of the gate, with what the settings say of its list.
+struct Source {
+    name: String,
+    category: String,
+    observe: bool,
+    imposed_by: ImposedBy,
+}
+
+/// Why settings and a gate do not go together.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    #[error(
+        "profile \"{profile}\" has {key} = \"{word}\", which is neither in the settings nor in the compiled lists; correct the word or compile the lists anew"
+    )]
+    UnknownWord {
+        profile: String,
+        key: &'static str,
+        word: String,
+    },
+    #[error("{0}")]
+    Pattern(PatternError),
+    #[error("there are {0} profiles; 65535 is the most")]
+    TooManyProfiles(usize),
+    #[error("client \"{client}\" has profile \"{profile}\", which is not defined; add [profile.{profile}]")]
+    NoSuchProfile { client: String, profile: String },
+}
+
+impl Policy {
+    /// Policy for these settings over this gate. `connected`: the networks this machine is directly connected to, for
+    /// the access list where the settings have none.
+    pub fn build(gate: &Gate, settings: &Settings, connected: &[IpNet]) -> Result<Policy, PolicyError> {
+        let sources: Vec<Source> = gate
+            .sources()
+            .iter()
+            .map(|source| {
+                let list = settings.lists.iter().find(|list| is_of_list(&source.name, &list.name));
+                Source {
+                    name: source.name.clone(),
+                    category: source.category.clone(),
+                    observe: list.is_some_and(|list| list.observe),
+                    imposed_by: list.map_or(ImposedBy::Household, |list| list.imposed_by),
+                }
+            })
+            .collect();
+        if settings.profiles.len() > usize::from(u16::MAX) {
+            return Err(PolicyError::TooManyProfiles(settings.profiles.len()));
+        }
+        let rules = Rules::new(gate);
+        let observe: Vec<bool> = sources.iter().map(|source| source.observe).collect();
+        let mut tables: Vec<Table> = Vec::new();
+        let mut numbers: HashMap<Box<[bool]>, u16> = HashMap::new();
+        let mut profiles = Vec::with_capacity(settings.profiles.len());
+        for profile in &settings.profiles {
+            let (active, missing) = enabled(gate, settings, profile)?;
+            let table = match numbers.get(&active) {
+                Some(&table) => table,
+                None => {
+                    tables.push(Table::new(gate, &rules, &observe, active.clone())?);
+                    let number = (tables.len() - 1) as u16;
+                    numbers.insert(active, number);
+                    number
+                }
+            };
+            profiles.push(Profile {
+                name: profile.name.clone(),
+                table,
+                own: OwnNames::new(&profile.allow, &profile.deny),
+                observe: profile.observe,
+                answer: profile.answer,
+                addresses: profile.answer_addresses.clone(),
+                ttl_s: profile.answer_ttl.as_secs() as u32,
+                imposed_by: profile.imposed_by,
+                missing,
+            });
+        }
+        let mut policy = Policy::unfiltered(settings, connected);
+        let profile = |name: &str| {
+            let at = profiles.iter().position(|profile: &Profile| profile.name == name)?;
+            Some(ProfileId(at as u16))
+        };
+        for (client, written) in policy.clients.iter_mut().zip(&settings.clients) {
+            client.profile = Some(profile(&written.profile).ok_or_else(|| PolicyError::NoSuchProfile {
+                client: written.name.clone(),
+                profile: written.profile.clone(),
+            })?);
+        }
+        policy.unmatched = match settings.server.unmatched {
+            Unmatched::Refuse => None,
+            Unmatched::Open => Some(None),
+            // Without a profile of that name nobody is let through unfiltered. Settings that were checked have one.
+            Unmatched::Default => profile("default").map(Some),
+        };
+        policy.profiles = profiles;
+        policy.tables = tables;
+        policy.rules = rules;
+        policy.sources = sources;
+        Ok(policy)
+    }
+
+    /// Policy that filters nobody, for `--without-lists`: only the access list counts.
+    pub fn unfiltered(settings: &Settings, connected: &[IpNet]) -> Policy {
+        let access = match &settings.server.allow {
+            Some(allow) => allow.clone(),
+            None => [clients::default_access(), connected.to_vec()].concat(),
+        };
+        let client = |client: &ClientSettings| Client {
+            name: client.name.clone(),
+            tags: client.tags.clone(),
+            profile: None,
+        };
+        let networks = settings.clients.iter().enumerate().flat_map(|(index, client)| {
+            client
+                .networks
+                .iter()
+                .map(move |network| (*network, ClientId(index as u32)))
+        });
+        Policy {
+            access: Prefixes::new(access.into_iter().map(|network| (network, ()))),
+            networks: Prefixes::new(networks),
+            clients: settings.clients.iter().map(client).collect(),
+            unmatched: match settings.server.unmatched {
+                Unmatched::Refuse => None,
+                _ => Some(None),
+            },
+            profiles: Vec::new(),
+            tables: Vec::new(),
+            rules: Rules::default(),
+            sources: Vec::new(),
+        }
+    }
+
+    /// Who asks from this address; `None`: somebody who may not, and gets REFUSED.
+    #[inline]
+    pub fn client(&self, addr: IpAddr) -> Option<Asker> {
+        self.access.longest(addr)?;
+        let (profile, client) = match self.networks.longest(addr) {
+            Some(id) => (self.clients.get(id.0 as usize)?.profile, Some(id)),
+            None => (self.unmatched?, None),
+        };
+        Some(Asker::new(profile, client, Some(addr)))
+    }
+
+    /// The profile of this name.
+    pub fn profile(&self, name: &str) -> Option<ProfileId> {
+        let at = self.profiles.iter().position(|profile| profile.name == name)?;
+        Some(ProfileId(at as u16))
+    }
+
+    pub fn profile_name(&self, profile: ProfileId) -> &str {
+        self.profiles
+            .get(usize::from(profile.0))
+            .map_or("", |profile| &profile.name)
+    }
+
+    pub fn client_name(&self, client: ClientId) -> &str {
+        self.clients.get(client.0 as usize).map_or("", |client| &client.name)
+    }
+
+    /// Whether the profile filters anything at all, so that its clients must not get around it.
+    pub fn filters(&self, profile: ProfileId) -> bool {
+        self.profiles.get(usize::from(profile.0)).is_some_and(|profile| {
+            let table = &self.tables[usize::from(profile.table)];
+            !profile.observe && (table.has_names || table.has_addresses || !profile.own.is_empty())
+        })
+    }
+
+    /// What of an answer has to be looked at for this asker.
+    #[inline]
+    pub fn inspects(&self, asker: &Asker) -> Inspects {
+        let profile = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0)));
+        profile.map_or(Inspects::default(), |profile| {
+            let table = &self.tables[usize::from(profile.table)];
+            Inspects {
+                names: table.has_names || !profile.own.is_empty(),
+                addresses: table.has_addresses,
+            }
+        })
+    }
+
+    /// Lists that the profile enables and the settings know, but the gate lacks.
+    pub fn missing(&self, profile: ProfileId) -> &[String] {
+        self.profiles
+            .get(usize::from(profile.0))
+            .map_or(&[], |profile| &profile.missing)
+    }
+
+    /// How a question that was decided so is answered.
+    pub fn answer(&self, asker: &Asker, decision: &Decision) -> Shape<'_> {
+        let profile = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0)));
+        let source = match decision.cause {
+            Cause::Rule(rule) => self.source(rule),
+            _ => None,
+        };
+        let by_list = source.map_or(ImposedBy::Household, |source| source.imposed_by);
+        let mut text = Text::EMPTY;
+        match (source, decision.cause, profile) {
+            (Some(source), _, _) => {
+                text.push(&source.category);
+                text.push(", ");
+                text.push(&source.name);
+            }
+            (None, Cause::OwnDeny(_), Some(profile)) => {
+                text.push("denied by profile ");
+                text.push(&profile.name);
+            }
+            _ => {}
+        }
+        match profile {
+            Some(profile) => Shape {
+                kind: profile.answer,
+                addresses: &profile.addresses,
+                ttl_s: profile.ttl_s,
+                imposed_by: heavier(by_list, profile.imposed_by),
+                text,
+            },
+            None => Shape {
+                kind: AnswerKind::Null,
+                addresses: &[],
+                ttl_s: 0,
+                imposed_by: by_list,
+                text,
+            },
+        }
+    }
+
+    fn source(&self, rule: RuleId) -> Option<&Source> {
+        self.sources.get(usize::from(self.rules.get(rule)?.source))
+    }
+
+    /// The category and the list that a decision rests on, where it rests on a list.
+    pub fn category_and_list(&self, decision: &Decision) -> Option<(&str, &str)> {
+        match decision.cause {
+            Cause::Rule(rule) => self
+                .source(rule)
+                .map(|source| (source.category.as_str(), source.name.as_str())),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the verdict tables, for metrics.
+    pub fn size_bytes(&self) -> usize {
+        self.tables.iter().map(Table::size_bytes).sum()
+    }
+
+    /// Rules that profiles enable but that are not in force in this version (RPZ NSDNAME and NSIP), by list.
+    pub fn dormant(&self, gate: &Gate) -> BTreeMap<String, usize> {
+        let mut by_list = BTreeMap::new();
+        for (pattern, rule) in gate.patterns() {
+            use crate::list::rule::Pattern;
+            let Some(short) = self.rules.get(*rule) else { continue };
+            let name_server = matches!(pattern, Pattern::NsName(..) | Pattern::NsAddress(_));
+            if name_server && self.tables.iter().any(|table| table.is_active(short.source)) {
+                let name = &self.sources[usize::from(short.source)].name;
+                *by_list.entry(name.clone()).or_insert(0) += 1;
+            }
+        }
+        by_list
+    }
+}
+
+/// What of an answer has to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Inspects {
+    pub names: bool,
+    pub addresses: bool,
+}
+
+/// Of two reasons the one that weighs more: what the law demands is not the household's wish.
+fn heavier(a: ImposedBy, b: ImposedBy) -> ImposedBy {
+    let weight = |by| match by {
+        ImposedBy::Household => 0,
+        ImposedBy::Operator => 1,
+        ImposedBy::Law => 2,
+    };
+    if weight(a) >= weight(b) { a } else { b }
+}
+
+/// Whether a source of the gate came from a `[[list]]`: it has the list's name, or that and a file's behind a slash.
+pub fn is_of_list(source: &str, list: &str) -> bool {
+    source
+        .strip_prefix(list)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Which sources a profile enables, and which lists it asks for that the gate lacks.
+fn enabled(
+    gate: &Gate,
+    settings: &Settings,
+    profile: &ProfileSettings,
+) -> Result<(Box<[bool]>, Vec<String>), PolicyError> {
+    let sources = gate.sources();
+    let mut active = vec![false; sources.len()].into_boxed_slice();
+    let mut missing = Vec::new();
+    let in_settings = |action: ListAction, word: &str, by_category: bool| -> Vec<&ListSettings> {
+        settings
+            .lists
+            .iter()
+            .filter(|list| list.action == action && (list.name == word || by_category && list.category == word))
+            .collect()
+    };
+    let mut lacks = |list: &ListSettings| {
+        if !sources.iter().any(|source| is_of_list(&source.name, &list.name)) && !missing.contains(&list.name) {
+            missing.push(list.name.clone());
+        }
+    };
+    if profile.every_category {
+        for (index, source) in sources.iter().enumerate() {
+            active[index] |= !source.is_allow();
+        }
+        settings
+            .lists
+            .iter()
+            .filter(|list| list.action == ListAction::Block)
+            .for_each(&mut lacks);
+    }
+    for (key, words, action) in [
+        ("block", &profile.block, ListAction::Block),
+        ("allow_lists", &profile.allow_lists, ListAction::Allow),
+    ] {
+        let by_category = action == ListAction::Block;
+        for word in words {
+            let mut known = false;
+            for (index, source) in sources.iter().enumerate() {
+                if source.action == action
+                    && (is_of_list(&source.name, word) || by_category && source.category == *word)
+                {
+                    active[index] = true;
+                    known = true;
+                }
+            }
+            let lists = in_settings(action, word, by_category);
+            if !known && (lists.is_empty() || settings.gate.is_some()) {
+                return Err(PolicyError::UnknownWord {
+                    profile: profile.name.clone(),
+                    key,
+                    word: word.clone(),
+                });
+            }
+            if settings.gate.is_none() {
+                lists.into_iter().for_each(&mut lacks);
+            }
+        }
+    }
+    missing.sort();
+    Ok((active, missing))
+}

@@ -1,0 +1,169 @@
+//! Who asks: from an address to a client, its profile, or a refusal.
+//!
+//! In: the settings' clients and access list, the networks this machine is connected to. Out: [`Clients`].
+//! Always: the longest prefix wins; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) counts as the IPv4 address it holds.
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Networks with a value each; finds the longest that holds an address.
+#[derive(Debug, Clone, Default)]
+pub struct Prefixes<T> {
+    /// Sorted by first address, then shortest prefix first, so that a network follows those that hold it.
+    rows: Vec<Row<T>>,
+}
+
+#[derive(Debug, Clone)]
+struct Row<T> {
+    /// First and last address, IPv4 as IPv4-mapped IPv6.
+    first: u128,
+    last: u128,
+    /// The row of the smallest network that holds this one.
+    parent: Option<u32>,
+    value: T,
+}
+
+impl<T: Copy> Prefixes<T> {
+    /// Of equal networks the first one counts.
+    pub fn new(networks: impl IntoIterator<Item = (IpNet, T)>) -> Prefixes<T> {
+        let mut rows: Vec<Row<T>> = networks
+            .into_iter()
+            .map(|(network, value)| {
+                let (first, last) = bounds(&network);
+                Row {
+                    first,
+                    last,
+                    parent: None,
+                    value,
+                }
+            })
+            .collect();
+        rows.sort_by_key(|row| (row.first, std::cmp::Reverse(row.last)));
+        rows.dedup_by_key(|row| (row.first, row.last));
+        let mut open: Vec<u32> = Vec::new();
+        for index in 0..rows.len() {
+            while open
+                .last()
+                .is_some_and(|&at| rows[at as usize].last < rows[index].first)
+            {
+                open.pop();
+            }
+            rows[index].parent = open.last().copied();
+            open.push(index as u32);
+        }
+        Prefixes { rows }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The values of the networks that hold the address, longest prefix first.
+    pub fn all(&self, addr: IpAddr) -> impl Iterator<Item = T> + '_ {
+        let number = number(addr);
+        let mut at = self.rows.partition_point(|row| row.first <= number).checked_sub(1);
+        std::iter::from_fn(move || {
+            while let Some(index) = at {
+                let row = &self.rows[index];
+                at = row.parent.map(|parent| parent as usize);
+                if number <= row.last {
+                    return Some(row.value);
+                }
+            }
+            None
+        })
+    }
+
+    /// The value of the longest network that holds the address.
+    pub fn longest(&self, addr: IpAddr) -> Option<T> {
+        self.all(addr).next()
+    }
+}
+
+fn number(addr: IpAddr) -> u128 {
+    match addr {
+        IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped()),
+        IpAddr::V6(v6) => u128::from(v6),
+    }
+}
+
+fn bounds(network: &IpNet) -> (u128, u128) {
+    match network {
+        IpNet::V4(v4) => (number(v4.network().into()), number(v4.broadcast().into())),
+        IpNet::V6(v6) => (u128::from(v6.network()), u128::from(v6.broadcast())),
+    }
+}
+
+/// Who may ask where the settings do not say, beside directly connected networks: loopback, private and link-local
+/// addresses (RFC 1122 §3.2.1.3, RFC 1918, RFC 3927, RFC 4193, RFC 4291 §2.5.3 and §2.5.6).
+pub fn default_access() -> Vec<IpNet> {
+    let v4 = |a, b, c, d, prefix| IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix));
+    let v6 = |first, prefix| IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0), prefix));
+    vec![
+        v4(127, 0, 0, 0, 8),
+        v4(10, 0, 0, 0, 8),
+        v4(172, 16, 0, 0, 12),
+        v4(192, 168, 0, 0, 16),
+        v4(169, 254, 0, 0, 16),
+        v6(0xfc00, 7),
+        v6(0xfe80, 10),
+        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn prefixes(of: &[&str]) -> Prefixes<usize> {
+        Prefixes::new(
+            of.iter()
+                .enumerate()
+                .map(|(index, text)| (text.parse().unwrap(), index)),
+        )
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_and_mapped_addresses_count_as_ipv4() {
+        let table = prefixes(&[
+            "0.0.0.0/0",
+            "10.0.0.0/8",
+            "10.1.0.0/16",
+            "10.1.2.3/32",
+            "fd00::/8",
+            "10.1.2.0/24",
+        ]);
+        let find = |text: &str| table.longest(text.parse().unwrap());
+        assert_eq!(find("10.1.2.3"), Some(3));
+        assert_eq!(find("10.1.2.4"), Some(5));
+        assert_eq!(find("10.1.3.0"), Some(2));
+        assert_eq!(find("10.200.0.0"), Some(1));
+        assert_eq!(find("11.0.0.0"), Some(0));
+        assert_eq!(find("::ffff:10.1.2.3"), Some(3));
+        assert_eq!(find("fd12::1"), Some(4));
+        assert_eq!(find("fe80::1"), None);
+        let all: Vec<usize> = table.all("10.1.2.3".parse().unwrap()).collect();
+        assert_eq!(all, [3, 5, 2, 1, 0]);
+        assert_eq!(prefixes(&[]).longest("10.0.0.1".parse().unwrap()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn looking_up_agrees_with_trying_every_network(
+            networks in proptest::collection::vec((0u32..=0xff, 24u8..=32), 0..20),
+            addr in 0u32..=0xff,
+        ) {
+            // A crowded corner of 10.0.0.0/24, so that networks nest and touch.
+            let base = 0x0a00_0000u32;
+            let networks: Vec<IpNet> = networks
+                .iter()
+                .map(|&(host, prefix)| IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from(base + host), prefix).trunc()))
+                .collect();
+            let addr = IpAddr::V4(Ipv4Addr::from(base + addr));
+            let table = Prefixes::new(networks.iter().map(|&network| (network, network.prefix_len())));
+            let slow = networks.iter().filter(|network| network.contains(&addr)).map(|network| network.prefix_len()).max();
+            prop_assert_eq!(table.longest(addr), slow);
+        }
+    }
+}

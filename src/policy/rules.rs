@@ -1,0 +1,140 @@
+//! The rules of a gate as the decision reads them: a few bytes each, in one table.
+//!
+//! In: a gate. Out: [`Rules`], by rule id.
+//! Always: says what a rule does and when it may count; whether it counts for a profile is for `profile`.
+
+use crate::dns::key::Key;
+use crate::list::rule::{ClientIs, Effect, Modifiers, Scope};
+use crate::list::set::{Gate, RuleId};
+use crate::list::source::Family;
+use std::net::IpAddr;
+
+/// One rule, in short.
+#[derive(Debug, Clone, Copy)]
+pub struct Short {
+    pub source: u16,
+    pub scope: Scope,
+    pub family: Family,
+    pub act: Act,
+    /// Blocks with the profile's own answer, not with one that the list chose.
+    pub sinkhole: bool,
+    /// `$important`
+    pub important: bool,
+    /// Has modifiers that depend on the question or the client.
+    pub conditional: bool,
+}
+
+/// What a rule does, as far as precedence asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Keeps the client away: a sinkhole answer, an RCODE, NODATA, silence.
+    Block,
+    /// Lets through.
+    Allow,
+    /// Puts records of the list in place of the answer, or an AdGuard `$dnsrewrite` of any kind.
+    Rewrite,
+    /// Takes AdGuard rewrites back.
+    Unrewrite,
+}
+
+/// Every rule of a gate, by id.
+#[derive(Debug, Default)]
+pub struct Rules {
+    rows: Vec<Short>,
+}
+
+impl Rules {
+    pub fn new(gate: &Gate) -> Rules {
+        let sources = gate.sources();
+        let rows = (0..gate.rule_count() as u32)
+            .filter_map(|id| gate.rule(RuleId(id)))
+            .map(|rule| {
+                let source = &sources[usize::from(rule.source.0)];
+                let family = source.format.family();
+                Short {
+                    source: rule.source.0,
+                    scope: rule.scope,
+                    family,
+                    act: match act(&rule.effect, family) {
+                        // Whatever an allow list names it lets through.
+                        Act::Block if source.is_allow() => Act::Allow,
+                        act => act,
+                    },
+                    sinkhole: rule.effect == Effect::Block,
+                    important: rule.modifiers.important,
+                    conditional: Modifiers {
+                        important: false,
+                        ..rule.modifiers.clone()
+                    } != Modifiers::default(),
+                }
+            })
+            .collect();
+        Rules { rows }
+    }
+
+    pub fn get(&self, rule: RuleId) -> Option<&Short> {
+        self.rows.get(rule.0 as usize)
+    }
+}
+
+fn act(effect: &Effect, family: Family) -> Act {
+    match effect {
+        // In AdGuard's language an RCODE comes only with $dnsrewrite.
+        Effect::Rcode(_) | Effect::Nodata if family == Family::Adguard => Act::Rewrite,
+        Effect::Block | Effect::Rcode(_) | Effect::Nodata | Effect::Drop | Effect::TcpOnly => Act::Block,
+        Effect::Allow => Act::Allow,
+        Effect::Data { .. } | Effect::Cname(_) | Effect::CnameBelow(_) => Act::Rewrite,
+        Effect::Unrewrite(_) => Act::Unrewrite,
+    }
+}
+
+/// What the modifiers of a rule ask about.
+#[derive(Clone, Copy)]
+pub struct Question<'q> {
+    /// The name, where one is judged and not an address.
+    pub key: Option<&'q Key>,
+    pub qtype: u16,
+    pub client: Option<&'q super::Client>,
+    pub addr: Option<IpAddr>,
+}
+
+/// Whether the modifiers let a rule count.
+pub fn applies(modifiers: &Modifiers, question: &Question<'_>) -> bool {
+    if !modifiers.types.is_empty() && !modifiers.types.contains(&question.qtype) {
+        return false;
+    }
+    if modifiers.types_not.contains(&question.qtype) {
+        return false;
+    }
+    if let Some(key) = question.key {
+        // A key ends after a whole label, so a prefix of the bytes is a parent.
+        if modifiers
+            .denyallow
+            .iter()
+            .any(|left_out| key.as_bytes().starts_with(left_out))
+        {
+            return false;
+        }
+    }
+    let is = |who: &ClientIs| match who {
+        ClientIs::Network(network) => question.addr.is_some_and(|addr| network.contains(&addr)),
+        ClientIs::Name(name) => question
+            .client
+            .is_some_and(|client| client.name.eq_ignore_ascii_case(name)),
+    };
+    if !modifiers.clients.is_empty() && !modifiers.clients.iter().any(is) {
+        return false;
+    }
+    if modifiers.clients_not.iter().any(is) {
+        return false;
+    }
+    let tagged = |tag: &String| {
+        question
+            .client
+            .is_some_and(|client| client.tags.iter().any(|own| own.eq_ignore_ascii_case(tag)))
+    };
+    if !modifiers.tags.is_empty() && !modifiers.tags.iter().any(tagged) {
+        return false;
+    }
+    !modifiers.tags_not.iter().any(tagged)
+}
