@@ -132,6 +132,8 @@ fn translated(expression: &str) -> Result<String, String> {
             }
             // A brace that opens no repetition stands for itself.
             '{' if !in_class && !opens_repetition(rest.clone()) => out.push_str("\\{"),
+            '\t' => out.push_str("\\t"),
+            other if other.is_control() => return Err("the expression holds a control character".to_owned()),
             other => out.push(other),
         }
     }

@@ -40,6 +40,8 @@ pub struct Collector {
     fetched: bool,
     /// Number of the line at hand, from 1.
     line: u32,
+    /// The number that its rules get instead.
+    written_at: Option<u32>,
     /// Rules and rejects when the line at hand began.
     rules_before: u64,
     rejects_before: u64,
@@ -59,6 +61,7 @@ impl Collector {
             rewrite: options.rewrite,
             fetched: options.fetched,
             line: 0,
+            written_at: None,
             rules_before: 0,
             rejects_before: 0,
         }
@@ -69,15 +72,16 @@ impl Collector {
         self.fetched
     }
 
-    /// Number of the line at hand, from 1.
-    pub fn line(&self) -> u32 {
-        self.line
+    /// Gives the rules of the line at hand another line number, until the next line begins.
+    pub fn written_at(&mut self, line: Option<u32>) {
+        self.written_at = line;
     }
 
     /// Begins the next line.
     pub fn begin_line(&mut self) {
         self.line = self.line.saturating_add(1);
         self.parsed.counts.lines += 1;
+        self.written_at = None;
         self.rules_before = self.parsed.counts.rules;
         self.rejects_before = self.parsed.counts.rejects;
     }
@@ -208,7 +212,7 @@ impl Collector {
             key_len: length,
             scope,
             template: template.index,
-            line: self.line,
+            line: self.written_at.unwrap_or(self.line),
         });
         self.parsed.counts.rules += 1;
     }
@@ -222,7 +226,7 @@ impl Collector {
         self.parsed.patterns.push(PatternEntry {
             pattern,
             template: template.index,
-            line: self.line,
+            line: self.written_at.unwrap_or(self.line),
         });
         self.parsed.counts.rules += 1;
     }

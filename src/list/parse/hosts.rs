@@ -28,6 +28,13 @@ impl Hosts {
         let Some(first) = words.next() else {
             return Line::Comment;
         };
+        // A preamble is no reason to remember what its address would mean.
+        if is_preamble(words.clone().next().unwrap_or(b"")) && words.clone().all(is_preamble) {
+            return match normalize::address(first) {
+                Some(_) => Line::Skipped,
+                None => self.without_address(line, out),
+            };
+        }
         let Some(template) = self.meaning_of(first, out) else {
             return self.without_address(line, out);
         };

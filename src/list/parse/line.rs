@@ -29,6 +29,7 @@ pub fn each_line(bytes: &[u8], out: &mut Collector, mut each: impl FnMut(&[u8], 
 }
 
 /// The words of a line, apart by blanks.
+#[derive(Clone)]
 pub struct Words<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Words<'a> {

@@ -6,12 +6,18 @@
 //! (an HTML page, a program) is a [`ParseError`].
 
 mod adguard;
-#[allow(dead_code, reason = "the formats that are written as records come next")]
 mod collect;
 mod detect;
+mod dnscrypt;
+mod dnsmasq;
 mod domains;
+mod dump;
 mod hosts;
 mod line;
+mod regex;
+mod rpz;
+mod unbound;
+mod v2fly;
 mod wide;
 
 use crate::config::settings::{ListAction, MatchScope};
@@ -20,6 +26,8 @@ use crate::list::rule::Parsed;
 use crate::list::rule::Scope;
 use crate::list::source::Format;
 use collect::Collector;
+
+pub use dump::{Part, split_dump};
 
 /// What the operator said of a source, as far as parsing depends on it.
 #[derive(Debug, Clone)]
@@ -72,10 +80,23 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<(Format, Parsed), ParseE
             let mut adguard = adguard::Adguard::new(Scope::Exact, &mut out);
             line::each_line(bytes, &mut out, |line, out| adguard.line(line, out));
         }
-        _ => {
+        Format::Domains | Format::Wildcard | Format::Adguard => {
             let mut domains = domains::Domains::new(&mut out);
             line::each_line(bytes, &mut out, |line, out| domains.line(line, out));
         }
+        Format::Regex => line::each_line(bytes, &mut out, regex::line),
+        Format::Rpz => rpz::parse(bytes, &mut out),
+        Format::Dnsmasq => {
+            let mut dnsmasq = dnsmasq::Dnsmasq::new(&mut out);
+            line::each_line(bytes, &mut out, |line, out| dnsmasq.line(line, out));
+        }
+        Format::Unbound => {
+            let mut unbound = unbound::Unbound::new(bytes, &mut out);
+            line::each_line(bytes, &mut out, |line, out| unbound.line(line, out));
+        }
+        Format::Dnscrypt => line::each_line(bytes, &mut out, dnscrypt::line),
+        Format::V2fly => line::each_line(bytes, &mut out, v2fly::line),
+        Format::Dump => line::each_line(bytes, &mut out, dump::line),
     }
     Ok((format, out.finish()))
 }

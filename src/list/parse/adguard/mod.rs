@@ -10,6 +10,7 @@ mod modifiers;
 use super::collect::{Collector, Line, TOO_MANY_TEMPLATES, TemplateId};
 use super::hosts::Hosts;
 use super::line::{self, Words};
+use crate::list::dump;
 use crate::list::normalize;
 use crate::list::pattern;
 use crate::list::rule::{Effect, Pattern, Scope};
@@ -159,7 +160,7 @@ impl Adguard {
             None => (start, rest),
         };
         // A slash is where the name ends.
-        let (rest, closed_by_slash) = match rest.strip_suffix("/*").or_else(|| rest.strip_suffix('/')) {
+        let (rest, closed_by_slash) = match ["/", "/*", "/^", "/|"].iter().find_map(|end| rest.strip_suffix(end)) {
             Some(rest) => (rest, true),
             None => (rest, false),
         };
@@ -260,7 +261,12 @@ fn wildcard(start: Start, core: &str, end: &str) -> Result<String, Cow<'static, 
         Start::Name => "|",
         Start::Open => "",
     };
-    Ok(format!("{start}{}{end}", core.to_ascii_lowercase()))
+    let mut pattern = format!("{start}{}{end}", core.to_ascii_lowercase());
+    // An open end says the same with a star, and "*.x" alone is how names below x are written.
+    if dump::reads_as_below(&pattern) {
+        pattern.push('*');
+    }
+    Ok(pattern)
 }
 
 /// `192.0.2.1`, `2001:db8::1`, `192.0.2.0/24`
