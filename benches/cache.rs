@@ -78,19 +78,23 @@ fn main() {
                 .expect("it was read")
         })
     });
-    row("read, 1000 names in turn beside a thread that writes them", few.len(), || {
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Relaxed) {
-                    fill(&cache, few, &responses);
-                }
-            });
-            let took = (0..20).map(|_| reads(&cache, few, 1)).min().expect("it was read");
-            done.store(true, Relaxed);
-            took
-        })
-    });
+    row(
+        "read, 1000 names in turn beside a thread that writes them",
+        few.len(),
+        || {
+            let done = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !done.load(Relaxed) {
+                        fill(&cache, few, &responses);
+                    }
+                });
+                let took = (0..20).map(|_| reads(&cache, few, 1)).min().expect("it was read");
+                done.store(true, Relaxed);
+                took
+            })
+        },
+    );
 
     // More than fits: every write evicts.
     let small = Cache::new(8 << 20, Duration::ZERO, Duration::from_secs(86_400));

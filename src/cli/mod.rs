@@ -5,7 +5,10 @@
 //!
 //! A command is a module with `Args` (what clap fills in) and `run(Args) -> Outcome`.
 
+pub mod cache;
+pub mod health;
 pub mod serve;
+mod settings;
 pub mod update;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +33,10 @@ enum Command {
     Serve(serve::Args),
     /// Fetch every list now, then compile, verify and publish
     Update(update::Args),
+    /// Look at or empty the running server's answer cache
+    Cache(cache::Args),
+    /// Ask the running server whether it answers; exit 0 if it does
+    Health(health::Args),
 }
 
 impl Command {
@@ -37,6 +44,8 @@ impl Command {
         match self {
             Command::Serve(args) => serve::run(args),
             Command::Update(args) => update::run(args),
+            Command::Cache(args) => cache::run(args),
+            Command::Health(args) => health::run(args),
         }
     }
 }

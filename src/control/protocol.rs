@@ -4,8 +4,8 @@
 //! then one with it: `{"ok":true,...}` or `{"ok":false,"error":"..."}`. Keys may be added, none changes its meaning.
 
 use crate::cache::{Entry, Stats};
+use crate::list::rdata::type_name;
 use crate::telemetry::counters::Sums;
-use hickory_proto::rr::RecordType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -166,14 +166,6 @@ pub fn by_name(sums: &Sums) -> BTreeMap<String, u64> {
     sums.iter()
         .map(|(count, value)| (count.name().to_owned(), value))
         .collect()
-}
-
-/// The mnemonic of a type, or `TYPE123` (RFC 3597 §5).
-fn type_name(qtype: u16) -> String {
-    match RecordType::from(qtype) {
-        RecordType::Unknown(_) => format!("TYPE{qtype}"),
-        known => known.to_string(),
-    }
 }
 
 #[cfg(test)]
