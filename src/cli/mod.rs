@@ -6,7 +6,9 @@
 //! A command is a module with `Args` (what clap fills in) and `run(Args) -> Outcome`.
 
 pub mod cache;
+pub mod compile;
 pub mod health;
+pub mod inspect;
 pub mod serve;
 mod settings;
 pub mod update;
@@ -31,6 +33,10 @@ struct Cli {
 enum Command {
     /// Answer queries until told to stop
     Serve(serve::Args),
+    /// Compile lists into a gate file
+    Compile(compile::Args),
+    /// Say what is in a gate file and where it came from
+    Inspect(inspect::Args),
     /// Fetch every list now, then compile, verify and publish
     Update(update::Args),
     /// Look at or empty the running server's answer cache
@@ -43,6 +49,8 @@ impl Command {
     fn run(self) -> Outcome {
         match self {
             Command::Serve(args) => serve::run(args),
+            Command::Compile(args) => compile::run(args),
+            Command::Inspect(args) => inspect::run(args),
             Command::Update(args) => update::run(args),
             Command::Cache(args) => cache::run(args),
             Command::Health(args) => health::run(args),

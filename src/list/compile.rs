@@ -5,16 +5,18 @@
 //! Fails: a list that cannot be read or parsed fails the whole, by name; callers that have a last good copy of it try again with that.
 
 use crate::config::settings::ListAction;
+use crate::list::builder::Builder;
 use crate::list::format::{self, Section, Write};
 use crate::list::lines;
 use crate::list::merge::{self, MergeError, Merged, ParsedSource, Shard};
-use crate::list::parse::{ParseError, parse};
-use crate::list::rule::Counts;
+use crate::list::parse::{Options, ParseError, parse, split_dump};
+use crate::list::rule::{Counts, Parsed};
 use crate::list::set::Gate;
-use crate::list::source::{Content, SourceError, SourceSpec};
+use crate::list::source::{Content, Format, SourceError, SourceSpec};
 use crate::list::tables::{self, SourceInfo};
 use ipnet::IpNet;
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -160,35 +162,57 @@ fn read_all(mut specs: Vec<SourceSpec>, progress: &dyn Progress) -> Result<Vec<P
     let total = specs.len() as u64;
     let done = AtomicU64::new(0);
     progress.step(Stage::Read, 0, total);
-    let read: Vec<Result<ParsedSource, (String, ListError)>> = specs
+    let read: Vec<Result<ReadFile, (String, ListError)>> = specs
         .into_par_iter()
         .with_max_len(1)
         .map(|spec| {
-            let list = read_one(&spec);
+            let file = read_one(&spec);
             progress.step(Stage::Read, done.fetch_add(1, Ordering::Relaxed) + 1, total);
-            list.map_err(|error| (spec.name, error))
+            file.map_err(|error| (spec.name, error))
         })
         .collect();
-    let (mut lists, mut failed) = (Vec::with_capacity(read.len()), Vec::new());
-    for list in read {
-        match list {
-            Ok(list) => lists.push(list),
+    let (mut files, mut failed) = (Vec::with_capacity(read.len()), Vec::new());
+    for read in read {
+        match read {
+            Ok(lists) => files.push(lists),
             Err(error) => failed.push(error),
         }
     }
-    if failed.is_empty() {
-        return Ok(lists);
+    if !failed.is_empty() {
+        failed.sort_by(|a, b| a.0.cmp(&b.0));
+        return Err(CompileError::Lists(failed));
     }
-    failed.sort_by(|a, b| a.0.cmp(&b.0));
-    Err(CompileError::Lists(failed))
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for list in files.iter().flat_map(|file| &file.lists) {
+        *uses.entry(list.info.name.clone()).or_default() += 1;
+    }
+    for file in files.iter_mut().filter(|file| file.is_dump) {
+        for list in file.lists.iter_mut().filter(|list| uses[&list.info.name] > 1) {
+            list.info.name = format!("{}/{}", file.name, list.info.name);
+        }
+    }
+    Ok(files.into_iter().flat_map(|file| file.lists).collect())
 }
 
-fn read_one(spec: &SourceSpec) -> Result<ParsedSource, ListError> {
+/// What one file held: a list, or the lists of a dump.
+struct ReadFile {
+    name: String,
+    is_dump: bool,
+    lists: Vec<ParsedSource>,
+}
+
+/// Reads and parses one file: one list, or the lists that a dump holds.
+fn read_one(spec: &SourceSpec) -> Result<ReadFile, ListError> {
     let unpacked = spec.read()?;
-    let (format, mut parsed) = parse(&unpacked.bytes, &spec.options())?;
-    // What a parser set aside too much would be held until the end.
-    parsed.keys.shrink_to_fit();
-    parsed.names.shrink_to_fit();
+    let options = spec.options();
+    if options.format == Some(Format::Dump) {
+        return read_dump(spec, &unpacked.bytes);
+    }
+    let (format, parsed) = parse(&unpacked.bytes, &options)?;
+    if format == Format::Dump {
+        drop(parsed);
+        return read_dump(spec, &unpacked.bytes);
+    }
     let info = SourceInfo {
         name: spec.name.clone(),
         category: spec.category.clone(),
@@ -198,12 +222,57 @@ fn read_one(spec: &SourceSpec) -> Result<ParsedSource, ListError> {
         rank: spec.rank,
         rewrite: spec.rewrite,
         sha256: unpacked.sha256,
+        ..SourceInfo::default()
+    };
+    Ok(ReadFile {
+        name: spec.name.clone(),
+        is_dump: false,
+        lists: vec![parsed_source(info, parsed)],
+    })
+}
+
+/// Each source of a dump is a source again, called, ranked and counted as it was.
+fn read_dump(spec: &SourceSpec, bytes: &[u8]) -> Result<ReadFile, ListError> {
+    let mut lists = Vec::new();
+    for part in split_dump(bytes) {
+        let options = Options {
+            format: Some(Format::Dump),
+            action: part.traits.action,
+            ..spec.options()
+        };
+        let (_, parsed) = parse(&part.bytes, &options)?;
+        let or_of_file = |own: String, of_file: &String| if own.is_empty() { of_file.clone() } else { own };
+        let info = SourceInfo {
+            name: or_of_file(part.source, &spec.name),
+            category: or_of_file(part.category, &spec.category),
+            action: part.traits.action,
+            format: part.traits.format,
+            match_scope: spec.match_scope,
+            rank: part.traits.rank,
+            rewrite: spec.rewrite,
+            sha256: Sha256::digest(&part.bytes).into(),
+            ..SourceInfo::default()
+        };
+        lists.push(parsed_source(info, parsed));
+    }
+    Ok(ReadFile {
+        name: spec.name.clone(),
+        is_dump: true,
+        lists,
+    })
+}
+
+fn parsed_source(info: SourceInfo, mut parsed: Parsed) -> ParsedSource {
+    // What a parser set aside too much would be held until the end.
+    parsed.keys.shrink_to_fit();
+    parsed.names.shrink_to_fit();
+    let info = SourceInfo {
         counts: std::mem::take(&mut parsed.counts),
         rejects: std::mem::take(&mut parsed.rejects),
         dated: parsed.dated.take(),
-        licence: None,
+        ..info
     };
-    Ok(ParsedSource { info, parsed })
+    ParsedSource { info, parsed }
 }
 
 impl Gate {
@@ -274,13 +343,11 @@ fn build(merged: Merged, progress: &dyn Progress) -> Result<Compiled, CompileErr
 }
 
 fn build_fst(merged: &Merged, shard: &Shard, numbers: &[u32]) -> Result<Vec<u8>, CompileError> {
-    const SORTED: &str = "keys are sorted, different, and go to memory";
-    let mut builder = fst::raw::Builder::new(Vec::new()).expect(SORTED);
+    let mut builder = Builder::new();
     for row in &shard.keys {
-        let value = u64::from(numbers[row.set as usize]);
-        builder.insert(merged.key(row), value).expect(SORTED);
+        builder.insert(merged.key(row), numbers[row.set as usize]);
     }
-    let bytes = builder.into_inner().expect(SORTED);
+    let bytes = builder.finish();
     if bytes.len() > u32::MAX as usize {
         return Err(CompileError::TooLarge("a shard of names passes 4 GiB"));
     }
@@ -462,9 +529,15 @@ fn assemble(merged: &Merged, fsts: &[Vec<u8>], sets: &Sets, ranges: &Ranges, nam
         tables::put_pattern(&mut patterns, pattern);
     }
     let mut networks = Vec::new();
+    let v4 = merged
+        .networks
+        .iter()
+        .filter(|row| matches!(row.0, IpNet::V4(_)))
+        .count();
+    networks.put_u32(v4 as u32);
+    networks.put_u32((merged.networks.len() - v4) as u32);
     for (network, rule, _) in &merged.networks {
-        tables::put_network(&mut networks, network);
-        networks.put_u32(*rule);
+        tables::put_network_row(&mut networks, network, *rule);
     }
     let mut range_table = Vec::new();
     range_table.put_u32(ranges.v4.len() as u32);
@@ -533,10 +606,22 @@ fn assemble_lines(merged: &Merged, gate: &[u8]) -> Vec<u8> {
         .collect();
     let patterns: Vec<u32> = merged.patterns.iter().map(|row| row.2).collect();
     let networks: Vec<u32> = merged.networks.iter().map(|row| row.2).collect();
-    lines::assemble(digest, &shards, &patterns, &networks)
+    lines::assemble(digest, &merged.line_widths, &shards, &patterns, &networks)
 }
 
 impl Report {
+    /// The report that compiling this gate gave.
+    pub fn of(gate: &Gate) -> Report {
+        Report {
+            version: gate.version(),
+            names: gate.names(),
+            keys: gate.keys(),
+            rules: gate.sources().iter().map(|source| source.counts.rules).sum(),
+            bytes: gate.size_bytes(),
+            sources: gate.sources().to_vec(),
+        }
+    }
+
     /// All sources' counts together.
     pub fn totals(&self) -> Counts {
         self.sources.iter().fold(Counts::default(), |mut sum, source| {

@@ -12,13 +12,13 @@ use crate::list::set::{Gate, RuleId, RuleSetId};
 /// Keys from one checkpoint to the next: at most this many are streamed to find one, some tens of microseconds.
 pub const CHECKPOINT_KEYS: usize = 1024;
 
-/// Bytes before the shards: magic, version, count of shards, digest, digest of the gate, counts of patterns and networks.
-const HEADER_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 4 + 4;
+/// Bytes before the shards: magic, version, count of shards, digest, digest of the gate, counts of sources,
+/// patterns and networks.
+const HEADER_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 4 + 4 + 4;
 
-/// How many bits a line number of a list with that many lines takes, 1 to 32. Numbers above 2^32 - 1 do not occur: lists
-/// are shorter than [`crate::limits::LIST_BYTES`].
-pub fn width(lines: u64) -> u32 {
-    (u64::BITS - lines.leading_zeros()).clamp(1, 32)
+/// How many bits line numbers up to this one take, 1 to 32.
+pub fn width(line: u32) -> u8 {
+    (u32::BITS - line.leading_zeros()).max(1) as u8
 }
 
 /// Line numbers of one shard.
@@ -77,10 +77,11 @@ fn bits(stream: &[u8], offset: u64, width: u32) -> Option<u32> {
     Some((number >> (offset % 8)) as u32 & (u64::MAX >> (64 - width)) as u32)
 }
 
-/// Puts a companion file together. Each shard comes with the keys of its checkpoints; `patterns` and `networks` have one
+/// Puts a companion file together. Each source comes with the width of its line numbers; each shard comes with the keys of its checkpoints; `patterns` and `networks` have one
 /// line number for each row of the gate's tables.
 pub fn assemble(
     gate_digest: [u8; 32],
+    widths: &[u8],
     shards: &[(&ShardLines, Vec<&[u8]>)],
     patterns: &[u32],
     networks: &[u32],
@@ -91,8 +92,10 @@ pub fn assemble(
     out.put_u32(shards.len() as u32);
     out.put(&[0; 32]);
     out.put(&gate_digest);
+    out.put_u32(widths.len() as u32);
     out.put_u32(patterns.len() as u32);
     out.put_u32(networks.len() as u32);
+    out.put(widths);
     for (lines, keys) in shards {
         assert_eq!(lines.checkpoints.len(), keys.len(), "each checkpoint has a key");
         out.put_u32(keys.len() as u32);
@@ -148,12 +151,21 @@ impl Lines {
             let shards = reader.u32()?;
             let digest: [u8; 32] = reader.take(32)?.try_into().ok()?;
             let gate_digest: [u8; 32] = reader.take(32)?.try_into().ok()?;
-            Some((version, shards, digest, gate_digest, reader.u32()?, reader.u32()?))
+            Some((
+                version,
+                shards,
+                digest,
+                gate_digest,
+                reader.u32()?,
+                reader.u32()?,
+                reader.u32()?,
+            ))
         })();
-        let (version, shard_count, digest, gate_digest, patterns, networks) = fixed.ok_or(FormatError::Truncated {
-            expected: HEADER_BYTES as u64,
-            found: bytes.len() as u64,
-        })?;
+        let (version, shard_count, digest, gate_digest, sources, patterns, networks) =
+            fixed.ok_or(FormatError::Truncated {
+                expected: HEADER_BYTES as u64,
+                found: bytes.len() as u64,
+            })?;
         if version > VERSION {
             return Err(FormatError::Newer { found: version });
         }
@@ -165,9 +177,21 @@ impl Lines {
                 "it belongs to another gate; compile the lists again",
             ));
         }
-        if shard_count as usize != gate.shard_count() {
+        if shard_count as usize != gate.shard_count() || sources as usize != gate.sources().len() {
             return Err(damaged);
         }
+        let of_sources = reader.take(sources as usize).ok_or(damaged.clone())?;
+        if of_sources.iter().any(|width| !(1..=32).contains(width)) {
+            return Err(damaged);
+        }
+        let widths = (0..gate.rule_count() as u32)
+            .filter_map(|rule| gate.rule(RuleId(rule)))
+            .map(|rule| {
+                of_sources
+                    .get(usize::from(rule.source.0))
+                    .map_or(1, |&width| u32::from(width))
+            })
+            .collect();
         let at = |reader: &Reader| bytes.len() - reader.rest().len();
         let mut shards = Vec::new();
         for _ in 0..shard_count {
@@ -195,12 +219,6 @@ impl Lines {
         {
             return Err(damaged);
         }
-        let sources = gate.sources();
-        let widths = (0..gate.rule_count() as u32)
-            .filter_map(|rule| gate.rule(RuleId(rule)))
-            .filter_map(|rule| sources.get(usize::from(rule.source.0)))
-            .map(|source| width(source.counts.lines))
-            .collect();
         Ok(Lines {
             shards,
             patterns: start..start + patterns * 4,
@@ -316,6 +334,6 @@ mod tests {
     #[test]
     fn a_width_holds_the_last_line_and_not_much_more() {
         assert_eq!([0, 1, 2, 3, 4, 255, 256].map(width), [1, 1, 2, 2, 3, 8, 9]);
-        assert_eq!(width(u64::MAX), 32);
+        assert_eq!(width(u32::MAX), 32);
     }
 }

@@ -91,8 +91,10 @@ pub struct Merged {
     pub shards: Vec<Shard>,
     /// Patterns without networks of answers, each with its rule and line, in order of pattern, then rule.
     pub patterns: Vec<(Pattern, u32, u32)>,
-    /// Networks of answers likewise.
+    /// Networks of answers likewise, those of IPv4 first.
     pub networks: Vec<(ipnet::IpNet, u32, u32)>,
+    /// For each source, how many bits its line numbers take.
+    pub line_widths: Vec<u8>,
     /// The keys of each source's names, one after another.
     arenas: Vec<Vec<u8>>,
 }
@@ -141,12 +143,16 @@ pub fn merge(mut lists: Vec<ParsedSource>) -> Result<Merged, MergeError> {
     let rules = number_rules(&parsed);
     let (patterns, networks) = merge_patterns(&mut parsed, &rules);
     let items = sorted(&parsed);
-    let widths: Vec<u32> = sources.iter().map(|source| lines::width(source.counts.lines)).collect();
+    let line_widths: Vec<u8> = parsed.par_iter().map(line_width).collect();
     let grouping = Grouping {
         parsed: &parsed,
         rules: &rules,
         classes: classes(&rules),
-        widths: rules.rows.iter().map(|row| widths[usize::from(row.source)]).collect(),
+        widths: rules
+            .rows
+            .iter()
+            .map(|row| u32::from(line_widths[usize::from(row.source)]))
+            .collect(),
     };
     let shards = shard_ranges(&items, &parsed)
         .into_par_iter()
@@ -160,8 +166,15 @@ pub fn merge(mut lists: Vec<ParsedSource>) -> Result<Merged, MergeError> {
         shards,
         patterns,
         networks,
+        line_widths,
         arenas: parsed.into_iter().map(|parsed| parsed.keys).collect(),
     })
+}
+
+/// How many bits the largest line number of a list takes.
+fn line_width(list: &Parsed) -> u8 {
+    let names = list.names.iter().map(|entry| entry.line).max();
+    lines::width(names.unwrap_or(0))
 }
 
 // ---- Numbering the rules ----

@@ -1,5 +1,6 @@
 //! The road of a list: fetch -> parse -> normalize -> merge -> compile -> verify -> publish -> mmap.
 
+pub mod builder;
 pub mod compile;
 pub mod dump;
 pub mod fetch;

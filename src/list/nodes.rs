@@ -16,7 +16,44 @@ pub const EMPTY: usize = 0;
 /// Inputs that a node byte can name in its low six bits, from 1; 0 there means that the input has a byte of its own.
 const COMMON: [u8; 63] = *b"te/oasripcnw.hlm-du012g=:bf3y5&_4v9678k%?xCDASFIBEjPTzRNM+LOqHG";
 /// Nodes with more transitions than this hold a table of 256 bytes, from input to transition.
-const INDEXED_ABOVE: usize = 32;
+pub(super) const INDEXED_ABOVE: usize = 32;
+
+/// The number that stands for an input in a node byte; 0 if it needs a byte of its own.
+pub(super) fn common_index(input: u8) -> u8 {
+    const INDEX: [u8; 256] = {
+        let mut index = [0; 256];
+        let mut at = 0;
+        while at < COMMON.len() {
+            index[COMMON[at] as usize] = at as u8 + 1;
+            at += 1;
+        }
+        index
+    };
+    INDEX[usize::from(input)]
+}
+
+/// The checksum at the end of an fst: CRC-32C, turned and shifted as the encoding asks.
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut number = 0;
+        while number < 256 {
+            let mut crc = number as u32;
+            let mut bit = 0;
+            while bit < 8 {
+                crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+                bit += 1;
+            }
+            table[number] = crc;
+            number += 1;
+        }
+        table
+    };
+    let crc = !bytes
+        .iter()
+        .fold(!0u32, |crc, &byte| crc >> 8 ^ TABLE[usize::from(crc as u8 ^ byte)]);
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
+}
 
 /// One fst of a gate.
 #[derive(Clone, Copy)]
@@ -82,6 +119,11 @@ impl<'g> Fst<'g> {
             root == tail - 1
         };
         is_last.then_some(Fst { bytes, root })
+    }
+
+    /// The nodes written so far of an fst without its tail: addresses up to the end of `bytes` can be read.
+    pub(super) fn unfinished(bytes: &'g [u8]) -> Fst<'g> {
+        Fst { bytes, root: EMPTY }
     }
 
     /// How many keys its tail says it holds.
@@ -181,7 +223,7 @@ impl<'g> Fst<'g> {
                 final_output: 0,
             });
         }
-        if address < HEAD_BYTES || address >= self.bytes.len() - TAIL_BYTES {
+        if address < HEAD_BYTES || address >= self.bytes.len() {
             return None;
         }
         let state = self.bytes[address];

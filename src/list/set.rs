@@ -49,7 +49,9 @@ pub struct Gate {
     rules: Vec<Rule>,
     sources: Vec<SourceInfo>,
     patterns: Vec<(Pattern, RuleId)>,
-    networks: Range<usize>,
+    /// Rows of IPv4 networks of answers, then of IPv6 ones.
+    networks4: Range<usize>,
+    networks6: Range<usize>,
     ranges4: Ranges,
     ranges6: Ranges,
 }
@@ -93,8 +95,9 @@ struct Ranges {
 /// The rule set of a range in which no rule is.
 const NO_SET: u32 = u32::MAX;
 
-/// Bytes of one row of [`Section::Networks`].
-const NETWORK_BYTES: usize = 22;
+/// Bytes of one row of [`Section::Networks`]: address, prefix length, rule.
+const NETWORK4_BYTES: usize = 4 + 1 + 4;
+const NETWORK6_BYTES: usize = 16 + 1 + 4;
 
 impl Default for Gate {
     fn default() -> Gate {
@@ -160,10 +163,8 @@ impl Gate {
             ((rule.0 as usize) < rules.len()).then_some((pattern, rule))
         })
         .ok_or_else(|| damaged("its table of patterns"))?;
-        let networks = header.section(Section::Networks);
-        if networks.len() % NETWORK_BYTES != 0 {
-            return Err(damaged("its table of networks"));
-        }
+        let (networks4, networks6) =
+            read_networks(&bytes, header.section(Section::Networks)).ok_or_else(|| damaged("its table of networks"))?;
         let (ranges4, ranges6) = read_ranges(&bytes, header.section(Section::Ranges))
             .ok_or_else(|| damaged("its table of address ranges"))?;
         Ok(Gate {
@@ -173,7 +174,8 @@ impl Gate {
             rules,
             sources,
             patterns,
-            networks,
+            networks4,
+            networks6,
             ranges4,
             ranges6,
             header,
@@ -257,7 +259,7 @@ impl Gate {
 
     /// Whether any rule is about the addresses of an answer.
     pub fn has_address_rules(&self) -> bool {
-        !self.networks.is_empty()
+        self.network_count() > 0
     }
 
     /// Calls `visit` for every rule about the addresses of an answer whose network holds this one, in order of their ids.
@@ -274,17 +276,15 @@ impl Gate {
 
     /// How many rows [`networks`](Gate::networks) has.
     pub fn network_count(&self) -> usize {
-        self.networks.len() / NETWORK_BYTES
+        self.networks4.len() / NETWORK4_BYTES + self.networks6.len() / NETWORK6_BYTES
     }
 
     /// The networks of answers as the lists have them, in order, then by rule.
     pub fn networks(&self) -> impl Iterator<Item = (IpNet, RuleId)> + '_ {
-        self.bytes[self.networks.clone()]
-            .chunks_exact(NETWORK_BYTES)
-            .filter_map(|row| {
-                let mut reader = Reader::new(row);
-                Some((tables::network(&mut reader)?, RuleId(reader.u32()?)))
-            })
+        let rows = |range: &Range<usize>, bytes: usize| self.bytes[range.clone()].chunks_exact(bytes);
+        let v4 = rows(&self.networks4, NETWORK4_BYTES).filter_map(tables::network_row::<4>);
+        let v6 = rows(&self.networks6, NETWORK6_BYTES).filter_map(tables::network_row::<16>);
+        v4.chain(v6).map(|(network, rule)| (network, RuleId(rule)))
     }
 
     /// SHA-256 of the file, its own place taken as zero.
@@ -461,6 +461,16 @@ fn read_sets(bytes: &[u8], range: Range<usize>) -> Option<(Range<usize>, Range<u
     let offsets = range.start + 4..(range.start + 4).checked_add(count.checked_add(1)?.checked_mul(4)?)?;
     let rules = offsets.end..range.end;
     (offsets.end <= range.end && rules.len() % 4 == 0).then_some((offsets, rules))
+}
+
+/// Counts of IPv4 and IPv6 networks, then the rows of the first, then those of the second.
+fn read_networks(bytes: &[u8], range: Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
+    let mut reader = Reader::new(&bytes[range.clone()]);
+    let (count4, count6) = (reader.u32()? as usize, reader.u32()? as usize);
+    let start = range.start + 8;
+    let middle = start.checked_add(count4.checked_mul(NETWORK4_BYTES)?)?;
+    let end = middle.checked_add(count6.checked_mul(NETWORK6_BYTES)?)?;
+    (end == range.end).then_some((start..middle, middle..end))
 }
 
 /// Counts of IPv4 and IPv6 ranges, then the starts and the sets of the first, then those of the second.

@@ -193,10 +193,7 @@ impl Plan {
             fs::create_dir_all(folder).map_err(failed)?;
         }
         // The note goes first and comes last, so a crash in between cannot leave it beside a gate that it does not describe.
-        match fs::remove_file(&made) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
-            _ => {}
-        }
+        forget(&self.gate).map_err(failed)?;
         publish::publish(&self.gate, &fresh.gate, &fresh.lines)?;
         // Strings only: this cannot fail to serialize.
         let note = serde_json::to_vec_pretty(&self.made).unwrap_or_default();
@@ -259,6 +256,14 @@ impl Plan {
 
     fn made_path(&self) -> PathBuf {
         self.gate.with_extension("gate.made")
+    }
+}
+
+/// Removes the note of what the gate at `gate` was made of, before a gate of other lists takes its place.
+pub fn forget(gate: &Path) -> io::Result<()> {
+    match fs::remove_file(gate.with_extension("gate.made")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

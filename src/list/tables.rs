@@ -6,7 +6,7 @@ use crate::config::settings::{ListAction, MatchScope};
 use crate::dns::name::Name;
 use crate::list::format::{Reader, Write};
 use crate::list::rule::{ClientIs, Counts, Effect, Modifiers, Pattern, Reject, Scope};
-use crate::list::source::Format;
+use crate::list::source::{DEFAULT_RANK, Format};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -32,6 +32,26 @@ pub struct SourceInfo {
     pub dated: Option<String>,
     /// The licence written in the list itself, as written.
     pub licence: Option<String>,
+}
+
+impl Default for SourceInfo {
+    /// A list that blocks, of plain names and with nothing in it.
+    fn default() -> SourceInfo {
+        SourceInfo {
+            name: String::new(),
+            category: String::new(),
+            action: ListAction::Block,
+            format: Format::Domains,
+            match_scope: None,
+            rank: DEFAULT_RANK,
+            rewrite: false,
+            sha256: [0; 32],
+            counts: Counts::default(),
+            rejects: Vec::new(),
+            dated: None,
+            licence: None,
+        }
+    }
 }
 
 impl SourceInfo {
@@ -242,6 +262,31 @@ pub fn network(reader: &mut Reader) -> Option<IpNet> {
         _ => return None,
     };
     (network.addr() == network.network()).then_some(network)
+}
+
+/// Writes a row of the table of networks: address, prefix length, rule.
+pub fn put_network_row(out: &mut Vec<u8>, network: &IpNet, rule: u32) {
+    match network {
+        IpNet::V4(network) => out.put(&network.network().octets()),
+        IpNet::V6(network) => out.put(&network.network().octets()),
+    }
+    out.put(&[network.prefix_len()]);
+    out.put_u32(rule);
+}
+
+/// Reads what [`put_network_row`] wrote for a network whose addresses have `N` bytes.
+pub fn network_row<const N: usize>(row: &[u8]) -> Option<(IpNet, u32)> {
+    let mut reader = Reader::new(row);
+    let octets = reader.take(N)?;
+    let prefix = reader.u8()?;
+    let network = if N == 4 {
+        let octets: [u8; 4] = octets.try_into().ok()?;
+        IpNet::V4(Ipv4Net::new(octets.into(), prefix).ok()?)
+    } else {
+        let octets: [u8; 16] = octets.try_into().ok()?;
+        IpNet::V6(Ipv6Net::new(octets.into(), prefix).ok()?)
+    };
+    (network.addr() == network.network()).then_some((network, reader.u32()?))
 }
 
 /// The number of a scope in the file.
