@@ -86,6 +86,8 @@ counters! {
     DroppedByRule = "dropped_by_rule",
     /// Queries dropped because the server is stopping.
     DroppedStopping = "dropped_stopping",
+    /// Queries dropped because of a bug: a panic while they were answered.
+    DroppedByBug = "dropped_by_bug",
     /// Responses lost because the client was gone or the socket refused them.
     DroppedSend = "dropped_send",
 
@@ -129,6 +131,12 @@ impl Counts {
     #[must_use]
     pub const fn with(self, count: Count) -> Counts {
         Counts(self.0 | 1 << count as u8)
+    }
+
+    /// These too.
+    #[must_use]
+    pub const fn union(self, other: Counts) -> Counts {
+        Counts(self.0 | other.0)
     }
 
     pub const fn contains(self, count: Count) -> bool {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod count;
 pub mod dns;
+pub mod generation;
 pub mod limits;
 pub mod list;
 pub mod listener;

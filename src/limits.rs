@@ -70,6 +70,15 @@ pub const TCP_CONNECTIONS: usize = 4096;
 pub const TCP_IN_FLIGHT: usize = 100;
 /// A TCP connection without a query is closed after this (RFC 7766 §6.2.3: seconds).
 pub const TCP_IDLE: Duration = Duration::from_secs(10);
+/// A TCP connection that takes none of its responses for this long is closed.
+pub const TCP_STALL: Duration = Duration::from_secs(10);
+/// Responses of one TCP connection not yet written, in bytes. Above it no more of its queries are read.
+pub const TCP_UNSENT_BYTES: usize = 64 << 10;
+/// Buffers of a UDP socket in each direction, asked of the kernel: a burst of some 5000 queries at 800 bytes of kernel memory
+/// each. The kernel may grant less; what then does not fit is lost there, as the network loses packets.
+pub const SOCKET_BYTES: usize = 4 << 20;
+/// How soon a UDP worker that has nothing to do sees that it should stop.
+pub const STOP_NOTICE: Duration = Duration::from_millis(200);
 /// Queries that wait for the resolver at once, all listeners together. Over it new misses get SERVFAIL, counted;
 /// cached and blocked names are still answered.
 pub const PENDING_QUERIES: usize = 10_000;

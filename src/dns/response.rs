@@ -4,10 +4,10 @@
 //! Always: writes inside the buffer it was given, allocates nothing. What does not fit is left out whole and TC says so.
 //! Keeps: RFC 1035 §4.1.1, RFC 2181 §9 (TC), RFC 6840 §5.7 and §5.8 (AD), RFC 6891 §7 (OPT for OPT), RFC 8914 §3 (EDE).
 
-use super::answer::{Message, Section};
+use super::answer::{Message, NameBuf, Record, Section};
 use super::ede::{self, Errors};
 use super::edns;
-use super::query::{HEADER_BYTES, Head};
+use super::query::{HEADER_BYTES, Head, skip_name};
 use super::{class, rtype};
 
 /// Who owns a record.
@@ -29,8 +29,17 @@ pub struct Writer<'a> {
     question_end: usize,
     authoritative: bool,
     authenticated: bool,
-    /// A record did not fit into the buffer.
-    overflow: bool,
+    /// A record did not fit into the buffer, or the response is meant to be empty.
+    truncated: bool,
+}
+
+/// A response written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Its length.
+    pub bytes: usize,
+    /// It has TC set.
+    pub truncated: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -52,7 +61,7 @@ impl<'a> Writer<'a> {
             question_end,
             authoritative: false,
             authenticated: false,
-            overflow: false,
+            truncated: false,
         }
     }
 
@@ -124,7 +133,7 @@ impl<'a> Writer<'a> {
             u16::try_from(rdata.len()),
             self.out.get_mut(self.at..self.at + owner.len() + 10 + rdata.len()),
         ) else {
-            self.overflow = true;
+            self.truncated = true;
             return;
         };
         let (owner_room, room) = room.split_at_mut(owner.len());
@@ -155,16 +164,98 @@ impl<'a> Writer<'a> {
         self.record(Section::Authority, Owner::Qname, rtype::SOA, ttl, &rdata);
     }
 
-    /// Writes header and OPT and returns the length of the message, at most `limit` bytes (512 to 65,535) or the buffer.
+    /// Leaves out all records and sets TC, so that the client comes back over a stream.
+    pub fn truncate(&mut self) {
+        self.truncated = true;
+    }
+
+    /// Copies a record of `message`, into the same section, with the names in it written out.
+    ///
+    /// Which types have names that may be compressed is said in RFC 3597 §4 and RFC 1035 §3.3; reading them so does no harm
+    /// where a sender was not allowed to compress. A broken record sets TC: it must not go missing without a word.
+    pub fn copy(&mut self, message: &[u8], record: &Record) {
+        let Some(owner) = NameBuf::read(message, record.owner_at) else {
+            self.truncated = true;
+            return;
+        };
+        let rdata_at = self.at + owner.as_wire().len() + 10;
+        self.record_of_class(
+            record.section,
+            Owner::Name(owner.as_wire()),
+            record.rtype,
+            record.class,
+            record.ttl,
+            &[],
+        );
+        if self.truncated {
+            return;
+        }
+        match self.copy_rdata(message, record) {
+            Some(rdata_bytes) => self.out[rdata_at - 2..rdata_at].copy_from_slice(&rdata_bytes.to_be_bytes()),
+            None => self.truncated = true,
+        }
+    }
+
+    /// Writes a record's RDATA at the end; `None` if it is broken or does not fit.
+    fn copy_rdata(&mut self, message: &[u8], record: &Record) -> Option<u16> {
+        // How RDATA begins: bytes, then character strings, then names; the rest is bytes.
+        let (bytes, strings, names) = match record.rtype {
+            // NS, MD, MF, CNAME, MB, MG, MR, PTR, DNAME, NSEC
+            2..=5 | 7..=9 | 12 | 39 | 47 => (0, 0, 1),
+            // SOA, MINFO, RP
+            6 | 14 | 17 => (0, 0, 2),
+            // MX, AFSDB, RT, KX, SVCB, HTTPS
+            15 | 18 | 21 | 36 | 64 | 65 => (2, 0, 1),
+            // PX
+            26 => (2, 0, 2),
+            // SRV
+            33 => (6, 0, 1),
+            // NAPTR
+            35 => (4, 3, 1),
+            // SIG, RRSIG
+            24 | 46 => (18, 0, 1),
+            _ => (0, 0, 0),
+        };
+        let start = self.at;
+        let end = record.rdata_at + record.rdata_bytes;
+        let rdata = message.get(..end)?;
+        let mut at = record.rdata_at + bytes;
+        for _ in 0..strings {
+            at += usize::from(*rdata.get(at)?) + 1;
+        }
+        self.try_put(rdata.get(record.rdata_at..at)?)?;
+        for _ in 0..names {
+            let name = NameBuf::read(rdata, at)?;
+            at = skip_name(rdata, at)?;
+            self.try_put(name.as_wire())?;
+        }
+        self.try_put(&rdata[at..])?;
+        u16::try_from(self.at - start).ok()
+    }
+
+    fn try_put(&mut self, bytes: &[u8]) -> Option<()> {
+        self.out.get_mut(self.at..self.at + bytes.len())?.copy_from_slice(bytes);
+        self.at += bytes.len();
+        Some(())
+    }
+
+    /// Writes the header as it stands and returns the length so far, for a response that [`resume`](Writer::resume) will
+    /// take up again.
+    pub fn pause(mut self) -> usize {
+        self.header(self.truncated);
+        self.at
+    }
+
+    /// Writes header and OPT; the message has at most `limit` bytes (512 to 65,535), and no more than the buffer.
     ///
     /// What must give way, in this order: the text of the Extended DNS Errors, the errors, the additional section, and
     /// last all sections, which TC owns up to (RFC 2181 §9).
-    pub fn finish(mut self, limit: usize, errors: &Errors) -> usize {
+    pub fn finish(mut self, limit: usize, errors: &Errors) -> Written {
         let limit = limit.min(self.out.len());
         // Without OPT nothing of EDNS is sent (RFC 6891 §7, RFC 8914 §3); an RCODE past 15 comes only from reading one.
         let mut errors_bytes = 0;
         let mut with_text = true;
-        let mut truncated = self.overflow;
+        let mut truncated = self.truncated;
         let opt_bytes = match self.head.edns {
             None => 0,
             Some(_) => {
@@ -196,7 +287,10 @@ impl<'a> Writer<'a> {
         if self.head.edns.is_some() {
             self.opt(errors, errors_bytes, with_text);
         }
-        self.at
+        Written {
+            bytes: self.at,
+            truncated,
+        }
     }
 
     fn drop_additional(&mut self) {
@@ -298,7 +392,7 @@ mod tests {
         };
         let mut writer = Writer::start(&mut out, head, QUESTION, 0);
         writer.record(Section::Answer, Owner::Qname, 1, 30, &[0, 0, 0, 0]);
-        let len = writer.finish(512, &Errors::one(17, Text::new("x")));
+        let len = writer.finish(512, &Errors::one(17, Text::new("x"))).bytes;
         let expected = [
             b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0".as_slice(),
             QUESTION,
@@ -314,7 +408,7 @@ mod tests {
         let writer = Writer::start(&mut out, edns(1232), QUESTION, 16);
         let mut errors = Errors::one(4, Text::new("why"));
         errors.push(17);
-        let len = writer.finish(512, &errors);
+        let len = writer.finish(512, &errors).bytes;
         let opt = &out[HEADER_BYTES + QUESTION.len()..len];
         assert_eq!(
             opt,
@@ -335,7 +429,7 @@ mod tests {
             if additional > 0 {
                 writer.record(Section::Additional, Owner::Qname, 16, 1, &vec![0; additional - 12]);
             }
-            let len = writer.finish(512, &errors);
+            let len = writer.finish(512, &errors).bytes;
             (len, out[2] & 2 != 0, out[7], out[11])
         };
         assert_eq!(build(100, 0), (base + 100 + 12, false, 1, 1));
@@ -372,7 +466,8 @@ mod tests {
         };
         let len = Writer::resume(&mut out, stored.len(), head, QUESTION)
             .unwrap()
-            .finish(512, &Errors::NONE);
+            .finish(512, &Errors::NONE)
+            .bytes;
         assert_eq!(len, stored.len());
         assert_eq!(
             &out[..12],

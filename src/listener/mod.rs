@@ -1,1 +1,311 @@
-//! listener
+//! Where queries come in and responses go out: UDP by the batch, TCP as a stream.
+//!
+//! In: addresses to listen on, and what answers there ([`Service`]). Out: running listeners that can be stopped.
+//! Always: all sockets are bound before anything is answered, or none. Every query ends in one response or one counted drop.
+//! Fails: an address that cannot be bound is an error that says which and what to do; nothing that comes in later stops a
+//! listener.
+
+mod stream;
+mod udp;
+
+use crate::cache::Cache;
+use crate::clock;
+use crate::count::{Count, Counts};
+use crate::generation::{Generation, Generations};
+use crate::limits::{MESSAGE_BYTES, PENDING_QUERIES};
+use crate::now::Now;
+use crate::query::{self, Begun, Peer, Pending, Transport};
+use crate::resolver::{Failure, Resolver};
+use crate::telemetry::counters::Counters;
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+/// What answers: shared by all listeners of a server.
+pub struct Service {
+    /// The generation in force; whoever reloads stores the next one here.
+    pub generations: Arc<Generations>,
+    pub cache: Arc<Cache>,
+    pub resolver: Arc<dyn Resolver>,
+    pub counters: Arc<Counters>,
+}
+
+/// Running listeners.
+pub struct Listeners {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    threads: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    /// Yields its end when the last task that serves TCP is gone.
+    streams_gone: mpsc::Receiver<std::convert::Infallible>,
+}
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} ({transport}): {}{}", .source, hint(.source))]
+pub struct ListenError {
+    pub address: SocketAddr,
+    /// "UDP" or "TCP".
+    pub transport: &'static str,
+    pub source: io::Error,
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; stop the program that holds the port, or choose another in `listen`",
+        io::ErrorKind::AddrNotAvailable => "; no interface of this machine has the address",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        _ => "",
+    }
+}
+
+/// How a stop went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Queries still in flight when the time was up; their clients got no response.
+    pub abandoned: usize,
+}
+
+impl Listeners {
+    /// Binds every address for UDP and TCP and starts to answer. Port 0 takes a free port, the same for both. `workers` is
+    /// the number of UDP threads for each address, 0 for one a core. Must be called within a tokio runtime, on which TCP and
+    /// waiting queries run.
+    pub fn start(addresses: &[SocketAddr], workers: usize, service: Service) -> Result<Listeners, ListenError> {
+        let workers = match workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let mut bound = Vec::new();
+        for &address in addresses {
+            bound.push(bind(address, workers)?);
+        }
+        let (stop, stopped) = watch::channel(false);
+        let (alive, streams_gone) = mpsc::channel(1);
+        let shared = Arc::new(Shared {
+            service,
+            runtime: tokio::runtime::Handle::current(),
+            waiting: Arc::new(Semaphore::new(PENDING_QUERIES)),
+            stopping: AtomicBool::new(false),
+        });
+        let connections = Arc::new(stream::Connections::default());
+        let mut addresses = Vec::new();
+        let mut threads = Vec::new();
+        for (address, sockets, listener) in bound {
+            addresses.push(address);
+            for (index, socket) in sockets.into_iter().enumerate() {
+                let (socket, shared_by) = (Arc::new(socket), Arc::clone(&shared));
+                let thread = std::thread::Builder::new()
+                    .name(format!("udp-{index}"))
+                    .spawn(move || udp::work(&socket, &shared_by))
+                    .map_err(|source| ListenError {
+                        address,
+                        transport: "UDP",
+                        source,
+                    });
+                match thread {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => {
+                        shared.stopping.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+            }
+            tokio::spawn(stream::accept(
+                listener,
+                Arc::clone(&shared),
+                Arc::clone(&connections),
+                stopped.clone(),
+                alive.clone(),
+            ));
+        }
+        Ok(Listeners {
+            shared,
+            addresses,
+            threads,
+            stop,
+            streams_gone,
+        })
+    }
+
+    /// The addresses listened on, with the ports that were taken.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Takes no new queries, answers those that have come in, and returns when that is done or `grace` is over.
+    pub async fn stop(mut self, grace: Duration) -> Stopped {
+        let deadline = tokio::time::Instant::now() + grace;
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        // Nobody listening any more is fine.
+        let _ = self.stop.send(true);
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        let _ = tokio::time::timeout_at(deadline, joined).await;
+        let all = self.shared.waiting.acquire_many(PENDING_QUERIES as u32);
+        let _ = tokio::time::timeout_at(deadline, all).await;
+        let _ = tokio::time::timeout_at(deadline, self.streams_gone.recv()).await;
+        Stopped {
+            abandoned: PENDING_QUERIES - self.shared.waiting.available_permits().min(PENDING_QUERIES),
+        }
+    }
+}
+
+type Bound = (SocketAddr, Vec<std::net::UdpSocket>, tokio::net::TcpListener);
+
+fn bind(address: SocketAddr, workers: usize) -> Result<Bound, ListenError> {
+    let failed = |address, transport| {
+        move |source| ListenError {
+            address,
+            transport,
+            source,
+        }
+    };
+    // A free port of one transport may be taken in the other.
+    let tries = if address.port() == 0 { 16 } else { 1 };
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let listener = stream::open(address).map_err(failed(address, "TCP"))?;
+        let local = listener.local_addr().map_err(failed(address, "TCP"))?;
+        match udp::probe(local) {
+            Ok(()) => {}
+            Err(_) if attempt < tries => continue,
+            Err(error) => return Err(failed(local, "UDP")(error)),
+        }
+        let sockets = (0..workers).map(|_| udp::open(local)).collect::<io::Result<Vec<_>>>();
+        return Ok((local, sockets.map_err(failed(local, "UDP"))?, listener));
+    }
+}
+
+/// What all threads and tasks of the listeners share.
+struct Shared {
+    service: Service,
+    runtime: tokio::runtime::Handle,
+    /// One permit for each query that may wait for the resolver.
+    waiting: Arc<Semaphore>,
+    stopping: AtomicBool,
+}
+
+thread_local! {
+    /// Where tasks have responses written before they are sent: one largest message a thread, not one a query.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; MESSAGE_BYTES]);
+}
+
+/// [`query::begin`], with the query itself counted. A panic in it would be a bug; it costs that query its answer and nobody
+/// else's.
+fn begin(
+    shared: &Shared,
+    generation: &Arc<Generation>,
+    bytes: &[u8],
+    peer: &Peer,
+    now: Now,
+    out: &mut [u8],
+) -> (Begun, Counts) {
+    let begun = catch_unwind(AssertUnwindSafe(|| {
+        query::begin(generation, &shared.service.cache, bytes, peer, now, out)
+    }));
+    let (begun, counts) = begun.unwrap_or((Begun::Drop, Count::DroppedByBug.into()));
+    (begun, counts.with(came_by(peer.transport)))
+}
+
+fn came_by(transport: Transport) -> Count {
+    match transport {
+        Transport::Udp => Count::QueriesUdp,
+        Transport::Tcp => Count::QueriesTcp,
+    }
+}
+
+/// Whether a query waits.
+enum Later {
+    Waits,
+    /// No: here is its response.
+    Respond(usize),
+}
+
+/// Has the resolver asked for `pending` and its response handed to `deliver`; an empty one means that there is none. Over
+/// the bound on waiting queries the response, SERVFAIL, is written to `out` at once.
+fn answer_later(
+    shared: &Arc<Shared>,
+    pending: Box<Pending>,
+    out: &mut [u8],
+    deliver: impl FnOnce(&Shared, &[u8]) + Send + 'static,
+) -> Later {
+    let Ok(permit) = Arc::clone(&shared.waiting).try_acquire_owned() else {
+        let failure = Err(Failure::Limit("too many queries are waiting"));
+        let (begun, counts) = query::finish(pending, failure, &shared.service.cache, clock::now(), out);
+        shared.service.counters.add(counts.with(Count::PendingOverLimit));
+        let Begun::Respond(len) = begun else {
+            unreachable!("a failure is answered")
+        };
+        return Later::Respond(len);
+    };
+    let waiting = Waiting {
+        shared: Arc::clone(shared),
+        deliver: Some(deliver),
+        _permit: permit,
+    };
+    shared.runtime.spawn(resolve(pending, waiting));
+    Later::Waits
+}
+
+/// A query that waits; dropped undelivered (a bug, or the end of the server) it is a counted drop.
+struct Waiting<D: FnOnce(&Shared, &[u8])> {
+    shared: Arc<Shared>,
+    deliver: Option<D>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<D: FnOnce(&Shared, &[u8])> Waiting<D> {
+    fn deliver(&mut self, response: &[u8], counts: Counts) {
+        self.shared.service.counters.add(counts);
+        if let Some(deliver) = self.deliver.take() {
+            deliver(&self.shared, response);
+        }
+    }
+}
+
+impl<D: FnOnce(&Shared, &[u8])> Drop for Waiting<D> {
+    fn drop(&mut self) {
+        if self.deliver.is_some() {
+            let count = match self.shared.stopping.load(Ordering::Relaxed) {
+                true => Count::DroppedStopping,
+                false => Count::DroppedByBug,
+            };
+            self.deliver(&[], count.into());
+        }
+    }
+}
+
+async fn resolve<D: FnOnce(&Shared, &[u8]) + Send>(mut pending: Box<Pending>, mut waiting: Waiting<D>) {
+    let deadline = Instant::now() + pending.generation().settings.resolver.deadline;
+    loop {
+        let asked = waiting.shared.service.resolver.resolve(pending.question(), deadline);
+        // Resolvers keep deadlines; this one holds for a resolver that does not.
+        let result = tokio::time::timeout_at((deadline + LATE).into(), asked)
+            .await
+            .unwrap_or(Err(Failure::Unreachable));
+        let now = clock::now();
+        let next = SCRATCH.with_borrow_mut(|out| {
+            let (begun, counts) = query::finish(pending, result, &waiting.shared.service.cache, now, out);
+            match begun {
+                Begun::Respond(len) => waiting.deliver(&out[..len], counts),
+                Begun::Drop => waiting.deliver(&[], counts),
+                Begun::Pending(pending) => return Some(pending),
+            }
+            None
+        });
+        match next {
+            Some(next) => pending = next,
+            None => return,
+        }
+    }
+}
+
+/// How long past its deadline a resolver is waited for.
+const LATE: Duration = Duration::from_millis(500);

@@ -1,1 +1,272 @@
-//! query
+//! The road of a query, from bytes to bytes: parse -> identify client -> policy -> cache -> resolve -> inspect -> respond.
+//!
+//! In: the bytes of one query, who sent them, a generation, the cache, the time. Out: a response in the caller's buffer, a
+//! drop, or a [`Pending`] that waits for the resolver and comes back through [`finish`]; with each, what to count.
+//! Always: one query sees one generation. Every query ends in one response or one counted drop. Every answer, cached or
+//! fresh, is inspected for the client that asked. Blocked and cached names cost no allocation, no lock and no write to
+//! memory that another thread reads.
+//! Fails closed: what cannot be understood or inspected is FORMERR or SERVFAIL, never an unfiltered answer.
+//! Keeps: RFC 1035 §4, RFC 2308 §5, RFC 6891, RFC 8482, RFC 8914, RFC 9619; by file.
+
+mod alias;
+mod client;
+mod inspect;
+mod respond;
+mod special;
+
+pub use client::{Peer, Transport};
+
+use crate::cache::{Cache, CacheKey};
+use crate::count::{Count, Counts};
+use crate::dns::ede::Errors;
+use crate::dns::key::Key;
+use crate::dns::name::Name;
+use crate::dns::query::{Head, Query};
+use crate::dns::response::Writer;
+use crate::generation::Generation;
+use crate::now::Now;
+use crate::policy::{Asker, Met};
+use crate::resolver::{Answer, Failure, Question};
+use inspect::Finding;
+use respond::Verdict;
+use std::sync::Arc;
+
+/// What became of a query so far.
+pub enum Begun {
+    /// The response: this many bytes at the start of `out`.
+    Respond(usize),
+    /// No response; the counts say why.
+    Drop,
+    /// The resolver must answer [`Pending::question`] first.
+    Pending(Box<Pending>),
+}
+
+/// Answers a query as far as that is possible at once. `out` has at least [`MESSAGE_BYTES`](crate::limits::MESSAGE_BYTES)
+/// bytes.
+pub fn begin(
+    generation: &Arc<Generation>,
+    cache: &Cache,
+    bytes: &[u8],
+    peer: &Peer,
+    now: Now,
+    out: &mut [u8],
+) -> (Begun, Counts) {
+    let query = match Query::parse(bytes) {
+        Ok(query) => query,
+        Err(fault) => return special::fault(fault, peer.transport, out),
+    };
+    let Some(asker) = generation.policy.client(peer.address.ip().to_canonical()) else {
+        return special::refused(&query, peer.transport, out);
+    };
+    let mut asked = Asked::new(generation, asker, &query, peer.transport, now);
+    if let Some(done) = special::answer(&asked, query.qclass, out).or_else(|| alias::local(&asked, cache, out)) {
+        return done;
+    }
+    let key = Key::from_wire(asked.qname());
+    let decision = generation
+        .policy
+        .decide(&generation.gate, &asker, &key, Met::Question, asked.qtype);
+    asked.asker = asker.after(&decision);
+    match respond::verdict(&decision, peer.transport) {
+        Verdict::Act => respond::act(&asked, cache, &decision, out),
+        Verdict::Pass { whole, counts } => add(look_up(&asked, cache, whole, out), counts),
+    }
+}
+
+/// Goes on with a query whose question the resolver has answered or failed. `out` as for [`begin`].
+pub fn finish(
+    pending: Box<Pending>,
+    result: Result<Answer, Failure>,
+    cache: &Cache,
+    now: Now,
+    out: &mut [u8],
+) -> (Begun, Counts) {
+    let asked = pending.asked(now);
+    let answer = match result {
+        Ok(answer) => answer,
+        Err(failure) => return respond::failed(&asked, &failure, out),
+    };
+    cache.put(&asked.cache_key(pending.question.name.as_wire()), &answer.message, now);
+    let errors = respond::passed_on(&answer.ede);
+    let done = match &pending.purpose {
+        Purpose::Answer { whole } => match out.get_mut(..answer.message.len()) {
+            Some(room) => {
+                room.copy_from_slice(&answer.message);
+                deliver(&asked, cache, answer.message.len(), *whole, &errors, out)
+            }
+            None => respond::unusable(&asked, out),
+        },
+        Purpose::Alias(started) => alias::complete(&asked, started, &answer.message, out),
+    };
+    add(done, Count::Resolved.into())
+}
+
+/// Answers from the cache, or has the resolver asked.
+fn look_up(asked: &Asked<'_>, cache: &Cache, whole: bool, out: &mut [u8]) -> (Begun, Counts) {
+    if let Some(done) = special::not_looked_up(asked, out) {
+        return done;
+    }
+    match cache.get(&asked.cache_key(asked.qname()), asked.now, out) {
+        Some(hit) if !hit.stale => add(
+            deliver(asked, cache, hit.len, whole, &Errors::NONE, out),
+            Count::Cached.into(),
+        ),
+        _ => asked.wait(asked.qname(), Purpose::Answer { whole }, out),
+    }
+}
+
+/// Responds with the message that stands at the start of `out`, once it has been inspected for this client (unless an own
+/// allow covers the `whole` of it).
+fn deliver(
+    asked: &Asked<'_>,
+    cache: &Cache,
+    len: usize,
+    whole: bool,
+    errors: &Errors,
+    out: &mut [u8],
+) -> (Begun, Counts) {
+    let (finding, counts) = match whole {
+        true => (Finding::Clear, Counts::NONE),
+        false => inspect::inspect(asked, &out[..len]),
+    };
+    let done = match finding {
+        Finding::Clear => match Writer::resume(out, len, asked.head, asked.section) {
+            Some(writer) => respond::finished(writer, asked, errors),
+            None => respond::unusable(asked, out),
+        },
+        Finding::Hit(hit) => add(
+            respond::act_on_answer(asked, cache, len, &hit, out),
+            Count::BlockedByAnswer.into(),
+        ),
+        Finding::Unusable => respond::unusable(asked, out),
+    };
+    add(done, counts)
+}
+
+fn add((begun, counts): (Begun, Counts), more: Counts) -> (Begun, Counts) {
+    (begun, counts.union(more))
+}
+
+/// A query understood, and all that its answer depends on.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    generation: &'a Arc<Generation>,
+    asker: Asker,
+    head: Head,
+    /// The question section as sent: QNAME, QTYPE, QCLASS.
+    section: &'a [u8],
+    qtype: u16,
+    transport: Transport,
+    now: Now,
+}
+
+impl<'a> Asked<'a> {
+    fn new(
+        generation: &'a Arc<Generation>,
+        asker: Asker,
+        query: &Query<'a>,
+        transport: Transport,
+        now: Now,
+    ) -> Asked<'a> {
+        Asked {
+            generation,
+            asker,
+            head: query.head,
+            section: query.question,
+            qtype: query.qtype,
+            transport,
+            now,
+        }
+    }
+
+    fn qname(&self) -> &'a [u8] {
+        &self.section[..self.section.len() - 4]
+    }
+
+    fn limit(&self) -> usize {
+        self.transport.limit(&self.head)
+    }
+
+    fn start<'o>(&self, out: &'o mut [u8], rcode: u16) -> Writer<'o> {
+        Writer::start(out, self.head, self.section, rcode)
+    }
+
+    fn cache_key<'n>(&self, name: &'n [u8]) -> CacheKey<'n> {
+        CacheKey {
+            qname: name,
+            qtype: self.qtype,
+            dnssec_ok: self.head.dnssec_ok(),
+            checking_disabled: self.head.checking_disabled,
+        }
+    }
+
+    /// Has the resolver asked for `name` (uncompressed wire form) with the type of the query.
+    fn wait(&self, name: &[u8], purpose: Purpose, out: &mut [u8]) -> (Begun, Counts) {
+        let Some(name) = Name::from_wire(name) else {
+            return respond::unusable(self, out);
+        };
+        let pending = Pending {
+            generation: Arc::clone(self.generation),
+            asker: self.asker,
+            head: self.head,
+            section: self.section.into(),
+            transport: self.transport,
+            purpose,
+            question: Question {
+                name,
+                qtype: self.qtype,
+                dnssec_ok: self.head.dnssec_ok(),
+                checking_disabled: self.head.checking_disabled,
+            },
+        };
+        (Begun::Pending(Box::new(pending)), Counts::NONE)
+    }
+}
+
+/// A query that waits for the resolver, with all it needs to go on.
+pub struct Pending {
+    generation: Arc<Generation>,
+    asker: Asker,
+    head: Head,
+    /// The question section as sent.
+    section: Box<[u8]>,
+    transport: Transport,
+    purpose: Purpose,
+    question: Question,
+}
+
+/// What the resolver's answer is for.
+enum Purpose {
+    /// It is the answer; `whole`: an own allow covers all of it.
+    Answer { whole: bool },
+    /// It completes an answer whose alias chain leads to it.
+    Alias(alias::Started),
+}
+
+impl Pending {
+    /// What to ask the resolver.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// The generation the query began with.
+    pub fn generation(&self) -> &Arc<Generation> {
+        &self.generation
+    }
+
+    fn asked(&self, now: Now) -> Asked<'_> {
+        // The type stands before the two bytes of the class.
+        let [.., high, low, _, _] = *self.section else {
+            unreachable!("a question ends in type and class")
+        };
+        Asked {
+            generation: &self.generation,
+            asker: self.asker,
+            head: self.head,
+            section: &self.section,
+            qtype: u16::from_be_bytes([high, low]),
+            transport: self.transport,
+            now,
+        }
+    }
+}

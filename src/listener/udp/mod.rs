@@ -1,0 +1,170 @@
+//! UDP: one thread and one socket a core. Cached and blocked names are answered right off the batch's buffers.
+//!
+//! In: datagrams. Out: for each a response from the address that was asked, or a counted drop; what must wait for the
+//! resolver becomes a task of the runtime.
+//! Always: no error of one datagram ends the thread or touches another datagram. Fails by dropping, counted.
+//! Keeps: RFC 1035 §4.2.1, RFC 6891 §6.2, RFC 5452 §9 (the response's source address).
+
+use super::{Later, Shared, answer_later, begin};
+use crate::count::Count;
+use crate::dns::edns;
+use crate::limits::{SOCKET_BYTES, STOP_GRACE, STOP_NOTICE};
+use crate::query::{Begun, Peer, Transport};
+use crate::telemetry::counters::OwnCounters;
+use crate::{clock, generation::Generation};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(any(test, not(target_os = "linux")))]
+mod portable;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use portable as system;
+
+/// The largest response over UDP.
+const RESPONSE_BYTES: usize = edns::PAYLOAD_BYTES as usize;
+
+/// One datagram received.
+struct Incoming<'a> {
+    /// `None` for an address of a family that is not the Internet's.
+    source: Option<SocketAddr>,
+    bytes: &'a [u8],
+    /// It was longer than a query may be.
+    cut: bool,
+}
+
+/// The way back for a response: to whom, and from which of our addresses and interfaces, where the system tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    to: SocketAddr,
+    from: Option<(IpAddr, u32)>,
+}
+
+/// Opens a socket on `address` that shares it with the other workers' sockets.
+pub(super) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        // `0.0.0.0` and `[::]` may both be listed.
+        socket.set_only_v6(true)?;
+    }
+    // As much as the kernel grants; less is no error.
+    let _ = socket.set_recv_buffer_size(SOCKET_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BYTES);
+    // A worker looks up this often to see whether it should stop.
+    socket.set_read_timeout(Some(STOP_NOTICE))?;
+    socket.set_write_timeout(Some(STOP_NOTICE))?;
+    let socket = UdpSocket::from(socket);
+    system::set_options(&socket, address.is_ipv6())?;
+    socket2::SockRef::from(&socket).bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Whether another program, or another server of ours, holds the port: sockets that share theirs would let two servers
+/// take turns without a word.
+pub(super) fn probe(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())
+}
+
+/// Answers what comes in on `socket` until the listeners stop, then what has come in already.
+pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
+    let counters = shared.service.counters.register();
+    let mut batch = system::Batch::new();
+    let mut generations = arc_swap::Cache::new(Arc::clone(&shared.service.generations));
+    while !shared.stopping.load(Ordering::Relaxed) {
+        match batch.receive(socket, true) {
+            Ok(received) => answer(&mut batch, received, socket, shared, generations.load(), &counters),
+            // Nothing came for a while. An old generation is let go even so.
+            Err(error) if is_pause(&error) => {
+                generations.load();
+            }
+            Err(error) => {
+                tracing::debug!(%error, "receiving failed");
+                // What is wrong may last (no memory): do not spin.
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        }
+    }
+    let deadline = Instant::now() + STOP_GRACE;
+    while let Ok(received) = batch.receive(socket, false) {
+        if received == 0 || Instant::now() > deadline {
+            break;
+        }
+        answer(&mut batch, received, socket, shared, generations.load(), &counters);
+    }
+}
+
+fn is_pause(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+fn answer(
+    batch: &mut system::Batch,
+    received: usize,
+    socket: &Arc<UdpSocket>,
+    shared: &Arc<Shared>,
+    generation: &Arc<Generation>,
+    counters: &OwnCounters,
+) {
+    let now = clock::now();
+    for index in 0..received {
+        let (incoming, out) = batch.incoming(index);
+        let Some(address) = incoming.source.filter(|source| source.port() != 0) else {
+            // Nobody listens on port 0: the address is made up.
+            counters.add(Count::DroppedSource, 1);
+            continue;
+        };
+        if incoming.cut {
+            counters.add(Count::DroppedLong, 1);
+            continue;
+        }
+        let peer = Peer {
+            address,
+            transport: Transport::Udp,
+        };
+        let (begun, counts) = begin(shared, generation, incoming.bytes, &peer, now, out);
+        counters.add_all(counts);
+        match begun {
+            Begun::Respond(len) => batch.respond(index, len),
+            Begun::Drop => {}
+            Begun::Pending(pending) => {
+                let Some(route) = batch.route(index) else { continue };
+                let socket = Arc::clone(socket);
+                let deliver = move |shared: &Shared, response: &[u8]| {
+                    if response.is_empty() {
+                        return;
+                    }
+                    if let Err(error) = system::send_one(&socket, &route, response) {
+                        shared.service.counters.add(Count::DroppedSend.into());
+                        tracing::debug!(%error, "a response could not be sent");
+                    }
+                };
+                let (_, out) = batch.incoming(index);
+                match answer_later(shared, pending, out, deliver) {
+                    Later::Waits => {}
+                    Later::Respond(len) => batch.respond(index, len),
+                }
+            }
+        }
+    }
+    batch.send(socket, |error| {
+        counters.add(Count::DroppedSend, 1);
+        tracing::debug!(%error, "a response could not be sent");
+    });
+}

@@ -1,0 +1,78 @@
+//! Blocked and cached names are answered without the allocator.
+
+use stairgate::cache::{Cache, CacheKey};
+use stairgate::config::settings::{ProfileSettings, Settings};
+use stairgate::count::Count;
+use stairgate::dns::name::Name;
+use stairgate::generation::Generation;
+use stairgate::list::set::Gate;
+use stairgate::local::Zones;
+use stairgate::now::Now;
+use stairgate::policy::Policy;
+use stairgate::query::{self, Begun, Peer, Transport};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn query(name: &str, rtype: u8) -> Vec<u8> {
+    let mut bytes = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    bytes.extend(Name::parse(name).unwrap().as_wire());
+    bytes.extend([0, rtype, 0, 1]);
+    bytes.extend([0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 0]);
+    bytes
+}
+
+#[test]
+fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
+    let mut settings = Settings::builtin(&std::env::temp_dir());
+    settings.lists.clear();
+    let mut profile = ProfileSettings::named("default");
+    profile.deny = vec![Name::parse("blocked.example").unwrap()];
+    settings.profiles = vec![profile];
+    let gate = Gate::default();
+    let generation = Arc::new(Generation {
+        number: 1,
+        policy: Policy::build(&gate, &settings, &[]).unwrap(),
+        gate,
+        local: Zones::build(&settings).unwrap(),
+        settings: Arc::new(settings),
+    });
+    let cache = Cache::new(1 << 20, Duration::ZERO, Duration::from_secs(86_400));
+    let now = Now {
+        mono_ms: 10_000_000,
+        unix_ms: 1_700_000_000_000,
+    };
+    // Aliases and an address: what is inspected in most answers.
+    let mut response = b"\0\0\x81\x80\0\x01\0\x02\0\0\0\0\x03www\x06cached\x07example\0\0\x01\0\x01".to_vec();
+    response.extend(b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x06\x03cdn\xc0\x10");
+    response.extend(b"\xc0\x30\0\x01\0\x01\0\0\x01\x2c\0\x04\xc0\0\x02\x01");
+    let key = CacheKey {
+        qname: b"\x03www\x06cached\x07example\0",
+        qtype: 1,
+        dnssec_ok: false,
+        checking_disabled: false,
+    };
+    cache.put(&key, &response, now);
+    let peer = Peer {
+        address: "127.0.0.1:40000".parse().unwrap(),
+        transport: Transport::Udp,
+    };
+    let cases = [
+        (query("www.blocked.example", 1), Count::Blocked),
+        (query("blocked.example", 65), Count::Blocked),
+        (query("www.cached.example", 1), Count::Cached),
+    ];
+    let mut out = vec![0; 65_535];
+    let mut walk = |times: usize| {
+        for index in 0..times {
+            let (bytes, count) = &cases[index % cases.len()];
+            let (begun, counts) = query::begin(&generation, &cache, bytes, &peer, now, &mut out);
+            assert!(matches!(begun, Begun::Respond(len) if len > bytes.len()));
+            assert!(counts.contains(*count));
+        }
+    };
+    // Whatever is made at first use is not made for a query.
+    walk(100);
+    assert_eq!(allocation_counter::measure(|| walk(100_000)).count_total, 0);
+    let one = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1))));
+    assert_eq!(one.count_total, 1, "what is counted is counted");
+}

@@ -1,0 +1,9 @@
+//! The road of a query, walked with a made-up resolver: from bytes to bytes, and over real sockets on loopback.
+
+mod alloc;
+mod answers;
+mod common;
+mod hostile;
+mod sockets;
+mod streams;
+mod swap;
