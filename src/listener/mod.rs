@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// What answers: shared by all listeners of a server.
@@ -140,7 +140,7 @@ impl Listeners {
 
     /// Takes no new queries, answers those that have come in, and returns when that is done or `grace` is over.
     pub async fn stop(mut self, grace: Duration) -> Stopped {
-        let deadline = tokio::time::Instant::now() + grace;
+        let deadline = tokio::time::Instant::from_std(clock::instant() + grace);
         self.shared.stopping.store(true, Ordering::Relaxed);
         // Nobody listening any more is fine.
         let _ = self.stop.send(true);
@@ -283,7 +283,7 @@ impl<D: FnOnce(&Shared, &[u8])> Drop for Waiting<D> {
 }
 
 async fn resolve<D: FnOnce(&Shared, &[u8]) + Send>(mut pending: Box<Pending>, mut waiting: Waiting<D>) {
-    let deadline = Instant::now() + pending.generation().settings.resolver.deadline;
+    let deadline = clock::instant() + pending.generation().settings.resolver.deadline;
     loop {
         let asked = waiting.shared.service.resolver.resolve(pending.question(), deadline);
         // Resolvers keep deadlines; this one holds for a resolver that does not.

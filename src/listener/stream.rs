@@ -184,7 +184,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             in_flight: 0,
             sender,
             ready,
-            idle_at: Instant::now() + TCP_IDLE,
+            idle_at: (clock::instant() + TCP_IDLE).into(),
         }
     }
 
@@ -338,7 +338,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     fn active(&mut self) {
-        self.idle_at = Instant::now() + TCP_IDLE;
+        self.idle_at = (clock::instant() + TCP_IDLE).into();
         self.entry
             .activity
             .last_ms

@@ -19,6 +19,10 @@ use crate::policy::decision::Decision;
 use std::net::IpAddr;
 
 /// What there is in an answer.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one a query, on the stack; the small ones are the common ones"
+)]
 pub(super) enum Finding {
     /// Nothing the client may not see.
     Clear,

@@ -126,7 +126,7 @@ impl Batch {
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         for (header, envelope) in self.headers[..received].iter().zip(&mut self.envelopes) {
             envelope.source_bytes = header.msg_hdr.msg_namelen;
-            envelope.control_bytes = (header.msg_hdr.msg_controllen as usize).min(CONTROL_BYTES);
+            envelope.control_bytes = control_bytes(&header.msg_hdr);
             envelope.bytes = (header.msg_len as usize).min(QUERY_BYTES);
             envelope.cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
         }
@@ -212,11 +212,19 @@ impl Batch {
     }
 }
 
+#[cfg(test)]
+impl Batch {
+    /// Makes the source of datagram `index` one that nothing can be sent to.
+    pub fn spoil(&mut self, index: usize) {
+        self.envelopes[index].source_bytes = 1;
+    }
+}
+
 /// Sends one response by `route`, without waiting for room in the socket's buffer.
 pub fn send_one(socket: &UdpSocket, route: &Route, response: &[u8]) -> io::Result<()> {
     let to = socket2::SockAddr::from(route.to);
     let mut control = Control([0; CONTROL_BYTES]);
-    let control_bytes = route.from.map_or(0, |from| put_pktinfo(&mut control, from));
+    let written = route.from.map_or(0, |from| put_pktinfo(&mut control, from));
     let mut slice = libc::iovec {
         iov_base: response.as_ptr().cast_mut().cast(),
         iov_len: response.len(),
@@ -227,9 +235,9 @@ pub fn send_one(socket: &UdpSocket, route: &Route, response: &[u8]) -> io::Resul
     message.msg_namelen = to.len();
     message.msg_iov = &mut slice;
     message.msg_iovlen = 1;
-    if control_bytes > 0 {
+    if written > 0 {
         message.msg_control = control.0.as_mut_ptr().cast();
-        message.msg_controllen = control_bytes as _;
+        message.msg_controllen = written as _;
     }
     loop {
         // SAFETY: name, iovec and control message live on this stack frame or are borrowed by it, with their true lengths;
@@ -276,6 +284,15 @@ pub fn set_options(socket: &UdpSocket, ipv6: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// How much of its control buffer the kernel has written.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the field is a size_t with one libc and a socklen_t with another"
+)]
+fn control_bytes(message: &libc::msghdr) -> usize {
+    (message.msg_controllen as usize).min(CONTROL_BYTES)
+}
+
 /// The address in a `sockaddr_storage` of which `bytes` were written.
 fn address(storage: &libc::sockaddr_storage, bytes: libc::socklen_t) -> Option<SocketAddr> {
     let bytes = bytes as usize;
@@ -311,7 +328,9 @@ const INDEX6_AT: usize = HEADER + mem::offset_of!(libc::in6_pktinfo, ipi6_ifinde
 
 // The data starts right behind the header wherever the header's size is a multiple of the alignment of control messages.
 const _: () = assert!(
-    mem::align_of::<libc::cmsghdr>() <= 8 && HEADER % mem::align_of::<usize>() == 0 && INDEX6_AT + 4 <= CONTROL_BYTES
+    mem::align_of::<libc::cmsghdr>() <= 8
+        && HEADER.is_multiple_of(mem::align_of::<usize>())
+        && INDEX6_AT + 4 <= CONTROL_BYTES
 );
 
 fn int(bytes: &[u8; CONTROL_BYTES], at: usize) -> libc::c_int {

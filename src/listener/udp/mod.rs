@@ -17,7 +17,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -98,9 +97,9 @@ pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
             }
         }
     }
-    let deadline = Instant::now() + STOP_GRACE;
+    let deadline = clock::instant() + STOP_GRACE;
     while let Ok(received) = batch.receive(socket, false) {
-        if received == 0 || Instant::now() > deadline {
+        if received == 0 || clock::instant() > deadline {
             break;
         }
         answer(&mut batch, received, socket, shared, generations.load(), &counters);
@@ -167,4 +166,103 @@ fn answer(
         counters.add(Count::DroppedSend, 1);
         tracing::debug!(%error, "a response could not be sent");
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::QUERY_BYTES;
+
+    /// The same for both ways to the sockets: what comes in goes back to where it came from, at once or later.
+    macro_rules! round_trip {
+        ($system:ident) => {
+            let socket = open("127.0.0.1:0".parse().unwrap()).unwrap();
+            $system::set_options(&socket, false).unwrap();
+            let to = socket.local_addr().unwrap();
+            let clients: Vec<UdpSocket> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+            let mut batch = $system::Batch::new();
+            assert!(batch.receive(&socket, false).is_err(), "nothing has come in");
+            let sizes = [
+                0,
+                1,
+                40,
+                QUERY_BYTES - 1,
+                QUERY_BYTES,
+                QUERY_BYTES + 1,
+                QUERY_BYTES + 1000,
+            ];
+            for (turn, size) in sizes.into_iter().enumerate() {
+                for (index, client) in clients.iter().enumerate() {
+                    client.send_to(&vec![index as u8; size], to).unwrap();
+                }
+                let mut seen = 0;
+                while seen < clients.len() {
+                    let received = batch.receive(&socket, true).unwrap();
+                    for index in 0..received {
+                        let (incoming, out) = batch.incoming(index);
+                        assert_eq!(incoming.cut, size > QUERY_BYTES);
+                        assert_eq!(incoming.bytes.len(), size.min(QUERY_BYTES));
+                        let client = &clients[seen + index];
+                        assert_eq!(incoming.source, Some(client.local_addr().unwrap()));
+                        assert!(out.len() >= crate::limits::MESSAGE_BYTES);
+                        out[..3].copy_from_slice(&[turn as u8, (seen + index) as u8, 7]);
+                        if turn % 2 == 0 {
+                            batch.respond(index, 3);
+                        } else {
+                            let later = [turn as u8, (seen + index) as u8, 7];
+                            $system::send_one(&socket, &batch.route(index).unwrap(), &later).unwrap();
+                        }
+                    }
+                    batch.send(&socket, |error| panic!("{error}"));
+                    seen += received;
+                }
+                for (index, client) in clients.iter().enumerate() {
+                    let mut answer = [0; 10];
+                    let (bytes, from) = client.recv_from(&mut answer).unwrap();
+                    assert_eq!((&answer[..bytes], from), (&[turn as u8, index as u8, 7][..], to));
+                }
+            }
+        };
+    }
+
+    #[test]
+    fn datagrams_go_back_to_where_they_came_from_one_at_a_time() {
+        round_trip!(portable);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn datagrams_go_back_to_where_they_came_from_by_the_batch() {
+        round_trip!(linux);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_response_that_cannot_be_sent_costs_no_other_its_way() {
+        let socket = open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let to = socket.local_addr().unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..3 {
+            client.send_to(&[1], to).unwrap();
+        }
+        let mut batch = linux::Batch::new();
+        let mut received = 0;
+        while received < 3 {
+            received = batch.receive(&socket, true).unwrap();
+        }
+        for index in 0..3 {
+            let (_, out) = batch.incoming(index);
+            out[0] = index as u8;
+            batch.respond(index, 1);
+        }
+        batch.spoil(1);
+        let mut failures = 0;
+        batch.send(&socket, |_| failures += 1);
+        assert_eq!(failures, 1);
+        let mut answer = [0; 10];
+        for expected in [0, 2] {
+            assert_eq!(client.recv_from(&mut answer).unwrap().0, 1);
+            assert_eq!(answer[0], expected);
+        }
+    }
 }
