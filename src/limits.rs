@@ -143,6 +143,31 @@ pub const FAILURES: usize = 10_000;
 pub const FAILURE_TTL_MIN: Duration = Duration::from_secs(5);
 pub const FAILURE_TTL_MAX: Duration = Duration::from_secs(30);
 
+/// Queries to authorities for one question, repetitions included (NXNSAttack, CVE-2020-8616); then it has failed. A cold name of 34
+/// labels whose zone has one silent server takes about 60.
+pub const AUTHORITY_QUERIES: usize = 120;
+/// How long one authority may take for one exchange before another is asked, and when the query is sent to it again within
+/// that time. Five of them fit the usual deadline.
+pub const AUTHORITY_TURN: Duration = Duration::from_millis(1000);
+pub const AUTHORITY_AGAIN: Duration = Duration::from_millis(400);
+/// The same for an authority that lately kept silent: enough to notice that it is back.
+pub const AUTHORITY_SHORT_TURN: Duration = Duration::from_millis(250);
+/// Authorities remembered for having kept silent. At it, those whose time is up make room, then all.
+pub const SILENT_SERVERS: usize = 10_000;
+/// Zones and servers the recursor keeps in mind; the least recently used make room.
+pub const ZONES_KEPT: usize = 8192;
+/// Responses of authorities the recursor keeps, a few kilobytes each at worst; the answer cache stands in front of them.
+pub const AUTHORITY_ANSWERS_KEPT: u64 = 16_384;
+/// How deep a walk may go. Names of 34 labels (reverse names of IPv6) fail below 48.
+pub const RECURSION_DEPTH: u8 = 48;
+/// Aliases in a row that are followed; a longer chain is SERVFAIL. Unbound stops at 11, no real chain has more than 8.
+pub const ALIAS_HOPS: usize = 16;
+/// When priming failed, how long until it is tried again; hints serve meanwhile.
+pub const PRIME_RETRY: Duration = Duration::from_secs(60);
+/// Bounds of how long a priming response serves, in seconds: the root's NS records live six days (RFC 9609 §3).
+pub const PRIME_TTL_MIN_S: u32 = 3600;
+pub const PRIME_TTL_MAX_S: u32 = 6 * 86_400;
+
 // ---- Beside the roads ----
 
 /// Longest request on the control socket, its newline included. A longer one ends the connection.

@@ -6,6 +6,7 @@ use super::counters::Counters;
 use super::failures::Failures;
 use super::forward::{BadUpstream, Forward, Surroundings, Trust};
 use super::join::Join;
+use super::recursive::{Mapping, Recursive, RecursiveError};
 use super::zones::Zones;
 use crate::config::settings::{Mode, Settings, ZoneSource};
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ pub struct Stack {
     /// What is counted, for the control socket.
     pub counters: Arc<Counters>,
     failures: Arc<Failures>,
+    recursive: Option<Arc<Recursive>>,
 }
 
 /// Settings that no resolver can be made of.
@@ -29,12 +31,17 @@ pub enum BuildError {
     Upstream(#[from] BadUpstream),
     #[error("resolver.mode is \"forward\", but resolver.forward names no upstream; add one, such as \"9.9.9.9\"")]
     NoUpstream,
+    #[error(transparent)]
+    Recursive(#[from] RecursiveError),
 }
 
 impl Stack {
     /// Forgets the failures it remembers and whatever else would answer in place of other servers, for `cache flush`.
     pub fn forget(&self) {
         self.failures.clear();
+        if let Some(recursive) = &self.recursive {
+            recursive.forget();
+        }
     }
 }
 
@@ -42,6 +49,11 @@ impl Stack {
 ///
 /// `trust` says whose certificates encrypted upstreams may show: [`Trust::public`] but for tests.
 pub fn build(settings: &Settings, trust: Trust) -> Result<Stack, BuildError> {
+    build_mapped(settings, trust, Arc::new(|address| (address, 53).into()))
+}
+
+/// The same, with authorities found where `mapping` says; they are at port 53 of their addresses but for tests.
+pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Result<Stack, BuildError> {
     let counters = Arc::new(Counters::default());
     let wanted = &settings.resolver;
     let families = Families {
@@ -55,9 +67,15 @@ pub fn build(settings: &Settings, trust: Trust) -> Result<Stack, BuildError> {
         edns_buffer: wanted.edns_buffer,
         counters: Arc::clone(&counters),
     };
+    let mut recursive = None;
     let default: Arc<dyn Resolver> = match wanted.mode {
         Mode::Forward if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
-        _ => Arc::new(Forward::new(&wanted.forward, &surroundings)?),
+        Mode::Forward => Arc::new(Forward::new(&wanted.forward, &surroundings)?),
+        Mode::Recursive => {
+            let walk = Arc::new(Recursive::new(wanted, mapping, Arc::clone(&counters))?);
+            recursive = Some(Arc::clone(&walk));
+            walk
+        }
     };
     let mut ways: HashMap<_, Arc<dyn Resolver>> = HashMap::new();
     for zone in &settings.zones {
@@ -73,5 +91,6 @@ pub fn build(settings: &Settings, trust: Trust) -> Result<Stack, BuildError> {
         bootstrap,
         counters,
         failures,
+        recursive,
     })
 }

@@ -174,6 +174,11 @@ impl Reply {
         self.opt.is_some()
     }
 
+    /// The bytes as they came, but for what followed the last record.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Lowers every TTL by `age_s` seconds, for time spent in an HTTP cache (RFC 8484 §5.1).
     pub(super) fn age(&mut self, age_s: u32) {
         let header = *self.bytes.first_chunk::<HEADER>().expect("checked when it was read");

@@ -14,10 +14,11 @@ pub mod failures;
 pub mod forward;
 pub mod join;
 mod message;
+pub mod recursive;
 pub mod scripted;
 pub mod zones;
 
-pub use build::{BuildError, Stack, build};
+pub use build::{BuildError, Stack, build, build_mapped};
 
 use crate::dns::name::Name;
 use async_trait::async_trait;

@@ -7,9 +7,9 @@
 
 mod https;
 mod quic;
-mod reuse;
-mod stream;
-mod tcp;
+pub(super) mod reuse;
+pub(super) mod stream;
+pub(super) mod tcp;
 mod tls;
 pub(super) mod udp;
 mod upstream;

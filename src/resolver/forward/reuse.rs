@@ -9,14 +9,14 @@ use futures_util::future::{BoxFuture, Shared};
 use std::sync::{Mutex, PoisonError};
 
 /// A connection that can tell whether it is still worth using.
-pub(super) trait Connection: Clone + Send + Sync + 'static {
+pub(in crate::resolver) trait Connection: Clone + Send + Sync + 'static {
     fn is_usable(&self) -> bool;
 }
 
 type Connecting<C> = Shared<BoxFuture<'static, Result<C, ExchangeError>>>;
 
 /// The connection, made when first needed and made again when it has ended.
-pub(super) struct Reused<C: Connection> {
+pub(in crate::resolver) struct Reused<C: Connection> {
     slot: Mutex<Option<Connecting<C>>>,
 }
 
@@ -29,7 +29,7 @@ impl<C: Connection> Default for Reused<C> {
 impl<C: Connection> Reused<C> {
     /// The connection, and whether it was there before: only then may its ending mean no more than that the server was
     /// tired of waiting (RFC 7766 §6.2.4), and the exchange be tried again.
-    pub(super) async fn get(
+    pub(in crate::resolver) async fn get(
         &self,
         connect: impl FnOnce() -> BoxFuture<'static, Result<C, ExchangeError>>,
     ) -> Result<(C, bool), ExchangeError> {

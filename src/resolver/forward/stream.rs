@@ -20,7 +20,7 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 
 /// A stream to one server, shared by exchanges.
 #[derive(Clone)]
-pub(super) struct Stream {
+pub(in crate::resolver) struct Stream {
     queue: mpsc::Sender<Ask>,
     state: Arc<State>,
 }
@@ -48,7 +48,7 @@ impl Connection for Stream {
 
 impl Stream {
     /// Starts the task that owns `io`. It ends with the stream, or when nothing was asked for a while.
-    pub(super) fn start(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Stream {
+    pub(in crate::resolver) fn start(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Stream {
         let (queue, asks) = mpsc::channel(limits::UPSTREAM_STREAM_IN_FLIGHT);
         let state = Arc::new(State::default());
         tokio::spawn(own(io, asks, Arc::clone(&state)));
@@ -56,7 +56,7 @@ impl Stream {
     }
 
     /// Asks `query` (its ID is replaced) and waits until `end`.
-    pub(super) async fn exchange(&self, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
+    pub(in crate::resolver) async fn exchange(&self, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
         let started_ms = clock::now().mono_ms;
         let (reply, response) = oneshot::channel();
         let ask = Ask {

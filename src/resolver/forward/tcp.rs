@@ -32,6 +32,6 @@ pub(super) async fn connect_socket(servers: &[SocketAddr], counters: &Counters) 
 }
 
 /// A plain TCP connection for exchanges.
-pub(super) async fn connect(servers: &[SocketAddr], counters: &Counters) -> Result<Stream, ExchangeError> {
+pub(in crate::resolver) async fn connect(servers: &[SocketAddr], counters: &Counters) -> Result<Stream, ExchangeError> {
     connect_socket(servers, counters).await.map(Stream::start)
 }
