@@ -469,3 +469,6 @@ fn enabled(
     missing.sort();
     Ok((active, missing))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,716 @@
+//! Decisions over small lists, as tables: lists in, a question, what becomes of it.
+
+use super::decision::{Action, Cause, Decision};
+use super::*;
+use crate::config::settings::*;
+use crate::dns::key::Key;
+use crate::dns::name::Name;
+use crate::dns::rtype;
+use crate::list::rule::Effect;
+use std::path::{Path, PathBuf};
+
+/// A gate of small lists and a policy over it. The profile `default` blocks every category and uses every allow list.
+struct World {
+    gate: Gate,
+    policy: Policy,
+}
+
+/// Settings that go with any gate.
+fn settings() -> Settings {
+    Settings {
+        gate: Some(PathBuf::from("lists.gate")),
+        lists: Vec::new(),
+        ..Settings::builtin(Path::new("/"))
+    }
+}
+
+impl World {
+    /// `lists`: name, category, text.
+    fn new(lists: &[(&str, &str, &str)]) -> World {
+        World::with(lists, settings())
+    }
+
+    fn with(lists: &[(&str, &str, &str)], mut settings: Settings) -> World {
+        let gate = Gate::from_lists(lists);
+        for profile in &mut settings.profiles {
+            if profile.every_category {
+                let allow = gate.sources().iter().filter(|source| source.is_allow());
+                profile.allow_lists = allow.map(|source| source.name.clone()).collect();
+            }
+        }
+        let policy = Policy::build(&gate, &settings, &[]).unwrap();
+        World { gate, policy }
+    }
+
+    fn asker(&self, addr: &str) -> Asker {
+        self.policy.client(addr.parse().unwrap()).unwrap()
+    }
+
+    fn decide(&self, asker: &Asker, name: &str, qtype: u16) -> Decision {
+        let key = Key::parse(name).unwrap();
+        self.policy.decide(&self.gate, asker, &key, Met::Question, qtype)
+    }
+
+    /// What becomes of a question from 127.0.0.1, in words, with the list it rests on.
+    fn says(&self, name: &str, qtype: u16) -> String {
+        self.words(&self.decide(&self.asker("127.0.0.1"), name, qtype))
+    }
+
+    fn says_of_answer(&self, asker: &Asker, name: &str, qtype: u16) -> String {
+        let key = Key::parse(name).unwrap();
+        self.words(&self.policy.decide(&self.gate, asker, &key, Met::Answer, qtype))
+    }
+
+    fn says_of_address(&self, asker: &Asker, addr: &str) -> String {
+        let addr: IpAddr = addr.parse().unwrap();
+        let rtype = if addr.is_ipv4() { rtype::A } else { rtype::AAAA };
+        self.words(&self.policy.decide_address(&self.gate, asker, addr, rtype))
+    }
+
+    fn words(&self, decision: &Decision) -> String {
+        let action = match decision.action {
+            Action::Pass => "pass".to_owned(),
+            Action::PassWhole => "pass whole".to_owned(),
+            Action::Sinkhole => "block".to_owned(),
+            Action::Rcode(rcode) => format!("rcode {rcode}"),
+            Action::Nodata => "nodata".to_owned(),
+            Action::Drop => "drop".to_owned(),
+            Action::TcpOnly => "tcp".to_owned(),
+            Action::Rewrite(rules) => {
+                let effects = rules.iter().map(|rule| match &self.gate.rule(rule).unwrap().effect {
+                    Effect::Cname(name) => format!("cname {name}"),
+                    Effect::CnameBelow(name) => format!("cname below {name}"),
+                    Effect::Data { rtype, rdata, .. } if rdata.len() == 4 => {
+                        format!(
+                            "{rtype}:{}",
+                            rdata.iter().map(u8::to_string).collect::<Vec<_>>().join(".")
+                        )
+                    }
+                    Effect::Data { rtype, .. } => format!("{rtype}"),
+                    other => panic!("{other:?} is no record"),
+                });
+                let mut effects: Vec<String> = effects.collect();
+                effects.sort();
+                effects.join(" + ")
+            }
+        };
+        let observed = if decision.observed { " (observed)" } else { "" };
+        let cause = match decision.cause {
+            Cause::Nothing => String::new(),
+            Cause::Unfiltered => " (unfiltered)".to_owned(),
+            Cause::OwnAllow(index) => format!(" by own allow {index}"),
+            Cause::OwnDeny(index) => format!(" by own deny {index}"),
+            Cause::Rule(_) => {
+                let (_, list) = self.policy.category_and_list(decision).unwrap();
+                format!(" by {list}")
+            }
+        };
+        format!("{action}{cause}{observed}")
+    }
+}
+
+/// A table of questions to one set of lists. A question is `NAME` (type A) or `NAME TYPE`.
+#[track_caller]
+fn check(lists: &[(&str, &str, &str)], questions: &[(&str, &str)]) {
+    check_world(&World::new(lists), questions);
+}
+
+#[track_caller]
+fn check_world(world: &World, questions: &[(&str, &str)]) {
+    let mut differences = String::new();
+    for (question, expected) in questions {
+        let (name, qtype) = question.split_once(' ').unwrap_or((question, "A"));
+        let qtype = match qtype {
+            "A" => rtype::A,
+            "AAAA" => rtype::AAAA,
+            "TXT" => rtype::TXT,
+            "MX" => rtype::MX,
+            "HTTPS" => rtype::HTTPS,
+            other => panic!("{other} is not known to this table"),
+        };
+        let said = world.says(name, qtype);
+        if said != *expected {
+            differences += &format!("{question}: {said}, expected {expected}\n");
+        }
+    }
+    assert!(differences.is_empty(), "\n{differences}");
+}
+
+const HOSTS: &str = "# Title: hosts\n0.0.0.0 one.example\n0.0.0.0 two.example\n0.0.0.0 www.two.example\n";
+
+#[test]
+fn a_hosts_list_blocks_its_names_only_and_a_domains_list_all_below() {
+    check(
+        &[
+            ("h", "x", HOSTS),
+            ("w", "y", "# domains\nthree.example\nfour.example\n"),
+        ],
+        &[
+            ("one.example", "block by h"),
+            ("ONE.Example.", "block by h"),
+            ("www.one.example", "pass"),
+            ("www.two.example", "block by h"),
+            ("three.example", "block by w"),
+            ("a.b.three.example MX", "block by w"),
+            ("xthree.example", "pass"),
+            ("example", "pass"),
+            (".", "pass"),
+            (r"a\.b.three.example", "block by w"),
+            (r"a\.one.example", "pass"),
+        ],
+    );
+}
+
+#[test]
+fn of_equal_matches_the_lowest_list_then_the_longest_name_is_reported() {
+    let world = World::new(&[
+        ("b", "x", "# domains\nexample.com\nwww.deep.example.com\nother.test\n"),
+        ("a", "x", "# domains\nexample.net\ndeep.example.com\nother.test\n"),
+    ]);
+    assert_eq!(world.says("other.test", rtype::A), "block by a");
+    assert_eq!(world.says("x.www.deep.example.com", rtype::A), "block by a");
+    assert_eq!(world.says("example.com", rtype::A), "block by b");
+}
+
+/// Every pair of classes of AdGuard's and of plain lists: the class on the left wins.
+#[test]
+fn classes_come_in_the_order_of_precedence() {
+    let classes = [
+        ("||x.example^$dnsrewrite=192.0.2.1", "1:192.0.2.1"),
+        ("@@||x.example^$important", "pass"),
+        ("||x.example^$important", "block"),
+        ("@@||x.example^", "pass"),
+        ("||x.example^", "block"),
+    ];
+    for (stronger, (first, outcome)) in classes.iter().enumerate() {
+        for (second, _) in &classes[stronger + 1..] {
+            // In one list and in two, whichever comes first.
+            let one = format!("! Title\n{second}\n{first}\n||filler.example^\n");
+            let (a, b) = (
+                format!("! Title\n{first}\n||filler.example^\n"),
+                format!("! Title\n{second}\n||filler.example^\n"),
+            );
+            check(&[("l", "x", &one)], &[("x.example", &format!("{outcome} by l"))]);
+            check(
+                &[("a", "x", &a), ("b", "x", &b)],
+                &[("x.example", &format!("{outcome} by a"))],
+            );
+            check(
+                &[("b", "x", &a), ("a", "x", &b)],
+                &[("x.example", &format!("{outcome} by b"))],
+            );
+        }
+    }
+}
+
+#[test]
+fn an_adguard_exception_covers_names_of_other_lists_too() {
+    check(
+        &[
+            ("a", "x", "! Title\n@@||good.two.example^\n||bad.example^\n"),
+            ("h", "x", "# domains\ntwo.example\n"),
+        ],
+        &[
+            ("two.example", "block by h"),
+            ("good.two.example", "pass by a"),
+            ("x.good.two.example", "pass by a"),
+            ("bad.example", "block by a"),
+        ],
+    );
+}
+
+#[test]
+fn dnstype_limits_a_rule_to_types() {
+    check(
+        &[(
+            "a",
+            "x",
+            "! Title\n||v6.example^$dnstype=AAAA\n||not.example^$dnstype=~A|~AAAA\n||x.example^\n@@||x.example^$dnstype=HTTPS\n",
+        )],
+        &[
+            ("v6.example AAAA", "block by a"),
+            ("v6.example A", "pass"),
+            ("not.example A", "pass"),
+            ("not.example TXT", "block by a"),
+            ("x.example A", "block by a"),
+            ("x.example HTTPS", "pass by a"),
+        ],
+    );
+}
+
+#[test]
+fn denyallow_leaves_names_and_all_below_them_out() {
+    check(
+        &[(
+            "a",
+            "x",
+            "! Title\n||zip^$denyallow=good.zip|fine.zip\n||plain.example^\n",
+        )],
+        &[
+            ("bad.zip", "block by a"),
+            ("good.zip", "pass"),
+            ("www.good.zip", "pass"),
+            ("notgood.zip", "block by a"),
+            ("fine.zip", "pass"),
+        ],
+    );
+}
+
+#[test]
+fn badfilter_takes_back_rules_of_its_own_list_only() {
+    let bad = "! Title\n||x.example^\n||x.example^$badfilter\n||y.example^$important\n||y.example^$badfilter\n";
+    check(
+        &[("a", "x", bad)],
+        &[("x.example", "pass"), ("y.example", "block by a")],
+    );
+    check(
+        &[
+            ("a", "x", "! Title\n||x.example^$badfilter\n||y.example^\n"),
+            ("b", "x", "! Title\n||x.example^\n||z.example^\n"),
+        ],
+        &[("x.example", "block by b")],
+    );
+}
+
+#[test]
+fn patterns_match_as_adguard_documents_and_a_name_rule_is_reported_before_them() {
+    check(
+        &[(
+            "a",
+            "x",
+            "! Title\n/^ads[0-9]+\\./\n||track*.example^\n@@/^ads7\\./\n||ads1.test^\n/important[0-9]/$important\n@@||important5.example^\n",
+        )],
+        &[
+            ("ads3.example", "block by a"),
+            ("x.ads3.example", "pass"),
+            ("ads7.example", "pass by a"),
+            ("tracker.example", "block by a"),
+            ("sub.tracking.example", "block by a"),
+            ("track.example.com", "pass"),
+            ("ads1.test", "block by a"),
+            ("important5.example", "block by a"),
+        ],
+    );
+}
+
+#[test]
+fn client_and_ctag_ask_about_the_client() {
+    let mut settings = settings();
+    let client = |name: &str, network: &str, tags: &[&str]| ClientSettings {
+        name: name.to_owned(),
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        networks: vec![network.parse().unwrap()],
+        profile: "default".to_owned(),
+    };
+    settings.clients = vec![
+        client("Tablet", "192.168.1.20/32", &["device_tablet"]),
+        client("TV", "192.168.1.21/32", &["device_tv", "os_other"]),
+    ];
+    let world = World::with(
+        &[(
+            "a",
+            "x",
+            "! Title\n||tablet.example^$client=tablet\n||nottv.example^$client=~TV\n||net.example^$client=192.168.1.0/27\n\
+             ||tag.example^$ctag=device_tv|device_audio\n||nottag.example^$ctag=~device_tv\n||all.example^\n",
+        )],
+        settings,
+    );
+    let blocked = |addr: &str, name: &str| world.decide(&world.asker(addr), name, rtype::A).acts();
+    let (tablet, tv, other) = ("192.168.1.20", "192.168.1.21", "192.168.1.99");
+    for (name, on_tablet, on_tv, on_other) in [
+        ("tablet.example", true, false, false),
+        ("nottv.example", true, false, true),
+        ("net.example", true, true, false),
+        ("tag.example", false, true, false),
+        ("nottag.example", true, false, true),
+        ("all.example", true, true, true),
+    ] {
+        assert_eq!(blocked(tablet, name), on_tablet, "{name} on the tablet");
+        assert_eq!(blocked(tv, name), on_tv, "{name} on the TV");
+        assert_eq!(blocked(other, name), on_other, "{name} elsewhere");
+    }
+}
+
+#[test]
+fn dnsrewrite_gives_records_of_the_type_asked_for_and_nodata_for_others() {
+    check(
+        &[(
+            "a",
+            "x",
+            "! Title\n||two.example^$dnsrewrite=192.0.2.1\n||two.example^$dnsrewrite=192.0.2.2\n\
+             ||six.example^$dnsrewrite=2001:db8::1\n||alias.example^$dnsrewrite=safe.example\n\
+             ||alias.example^$dnsrewrite=192.0.2.9\n||refused.example^$dnsrewrite=REFUSED\n\
+             ||refused.example^$dnsrewrite=192.0.2.3\n||nx.example^$dnsrewrite=NXDOMAIN;;\n||empty.example^$dnsrewrite=NOERROR;;\n\
+             ||txt.example^$dnsrewrite=NOERROR;TXT;hello\n||self.example^$dnsrewrite=self.example\n||plain.example^\n",
+        )],
+        &[
+            ("two.example A", "1:192.0.2.1 + 1:192.0.2.2 by a"),
+            ("two.example AAAA", "nodata by a"),
+            ("two.example TXT", "nodata by a"),
+            ("www.two.example A", "1:192.0.2.1 + 1:192.0.2.2 by a"),
+            ("six.example AAAA", "28 by a"),
+            ("six.example A", "nodata by a"),
+            ("alias.example A", "cname safe.example. by a"),
+            ("alias.example TXT", "cname safe.example. by a"),
+            ("refused.example A", "rcode 5 by a"),
+            ("nx.example A", "rcode 3 by a"),
+            ("empty.example A", "nodata by a"),
+            ("txt.example TXT", "16 by a"),
+            ("txt.example A", "nodata by a"),
+            ("self.example A", "pass"),
+            ("www.self.example A", "cname self.example. by a"),
+        ],
+    );
+}
+
+#[test]
+fn an_exception_takes_back_all_rewrites_or_the_one_it_names() {
+    check(
+        &[
+            (
+                "a",
+                "x",
+                "! Title\n||all.example^$dnsrewrite=192.0.2.1\n||all.example^$dnsrewrite=192.0.2.2\n\
+                 ||one.example^$dnsrewrite=192.0.2.1\n||one.example^$dnsrewrite=192.0.2.2\n\
+                 ||strong.example^$dnsrewrite=192.0.2.1,important\n||block.example^$dnsrewrite=192.0.2.1\n||block.example^\n",
+            ),
+            (
+                "b",
+                "x",
+                "! Title\n@@||all.example^$dnsrewrite\n@@||one.example^$dnsrewrite=192.0.2.1\n\
+                 @@||strong.example^$dnsrewrite\n@@||block.example^$dnsrewrite\n||z.example^\n",
+            ),
+        ],
+        &[
+            ("all.example", "pass"),
+            ("one.example", "1:192.0.2.2 by a"),
+            ("strong.example", "1:192.0.2.1 by a"),
+            ("block.example", "block by a"),
+        ],
+    );
+}
+
+#[test]
+fn names_in_answers_are_blocked_or_let_through_but_not_rewritten_by_adguard() {
+    let world = World::new(&[(
+        "a",
+        "x",
+        "! Title\n||bad.example^\n@@||good.bad.example^\n||safe.example^$dnsrewrite=192.0.2.1\n||both.example^$dnsrewrite=192.0.2.1\n||both.example^\n",
+    )]);
+    let asker = world.asker("127.0.0.1");
+    assert_eq!(
+        world.says_of_answer(&asker, "cdn.bad.example", rtype::CNAME),
+        "block by a"
+    );
+    assert_eq!(
+        world.says_of_answer(&asker, "good.bad.example", rtype::CNAME),
+        "pass by a"
+    );
+    assert_eq!(world.says_of_answer(&asker, "safe.example", rtype::CNAME), "pass");
+    assert_eq!(world.says_of_answer(&asker, "both.example", rtype::CNAME), "block by a");
+}
+
+#[test]
+fn addresses_in_answers_meet_address_rules_and_adguard_expressions() {
+    let world = World::new(&[
+        (
+            "a",
+            "x",
+            "! Title\n||198.51.100.7^\n/^192\\.168\\.\\d+\\.\\d+$/\n/^f[cd][0-9a-f]{2}:/\n||name.example^\n",
+        ),
+        ("r", "y", "# regex\n^10\\.\n^ads[0-9]\n"),
+    ]);
+    let asker = world.asker("127.0.0.1");
+    assert_eq!(world.says_of_address(&asker, "198.51.100.7"), "block by a");
+    assert_eq!(world.says_of_address(&asker, "::ffff:198.51.100.7"), "block by a");
+    assert_eq!(world.says_of_address(&asker, "198.51.100.8"), "pass");
+    assert_eq!(world.says_of_address(&asker, "192.168.1.1"), "block by a");
+    assert_eq!(world.says_of_address(&asker, "fd00::1"), "block by a");
+    assert_eq!(
+        world.says_of_address(&asker, "10.0.0.1"),
+        "pass",
+        "a list of expressions is about names"
+    );
+    assert!(world.policy.inspects(&asker).addresses);
+}
+
+#[test]
+fn own_rules_come_before_lists_and_the_longest_own_name_counts() {
+    let mut settings = settings();
+    settings.profiles[0].allow = vec![
+        Name::parse("school.example").unwrap(),
+        Name::parse("tie.example").unwrap(),
+    ];
+    settings.profiles[0].deny = vec![
+        Name::parse("game.school.example").unwrap(),
+        Name::parse("tie.example").unwrap(),
+    ];
+    let world = World::with(
+        &[(
+            "a",
+            "x",
+            "! Title\n||school.example^$important\n||x.example^\n@@||game.school.example^$important\n",
+        )],
+        settings,
+    );
+    check_world(
+        &world,
+        &[
+            ("www.school.example", "pass whole by own allow 0"),
+            ("game.school.example", "block by own deny 0"),
+            ("x.game.school.example", "block by own deny 0"),
+            ("tie.example", "pass whole by own allow 1"),
+            ("x.example", "block by a"),
+            ("example", "pass"),
+        ],
+    );
+    let asker = world.asker("127.0.0.1");
+    // Met in an answer, an own allow lets that name through, not what else the answer holds.
+    assert_eq!(
+        world.says_of_answer(&asker, "www.school.example", rtype::CNAME),
+        "pass by own allow 0"
+    );
+    assert_eq!(
+        world.says_of_answer(&asker, "game.school.example", rtype::CNAME),
+        "block by own deny 0"
+    );
+}
+
+#[test]
+fn an_allow_list_acts_only_for_profiles_that_name_it() {
+    let lists = [
+        ("a", "x", "# domains\nbad.example\n"),
+        ("w", "allow", "# domains\ngood.bad.example\n"),
+    ];
+    check(
+        &lists,
+        &[("good.bad.example", "pass by w"), ("bad.example", "block by a")],
+    );
+    let mut settings = settings();
+    settings.profiles[0] = ProfileSettings {
+        block: vec!["x".to_owned()],
+        ..ProfileSettings::named("default")
+    };
+    check_world(&World::with(&lists, settings), &[("good.bad.example", "block by a")]);
+}
+
+#[test]
+fn a_profile_blocks_by_category_and_by_list_and_nothing_else() {
+    let lists = [
+        ("a", "adult", "# domains\na.example\nboth.example\n"),
+        ("g", "gambling", "# domains\ng.example\nboth.example\n"),
+    ];
+    let block = |words: &[&str]| {
+        let mut settings = settings();
+        settings.profiles[0] = ProfileSettings {
+            block: words.iter().map(|word| (*word).to_owned()).collect(),
+            ..ProfileSettings::named("default")
+        };
+        World::with(&lists, settings)
+    };
+    check_world(
+        &block(&["gambling"]),
+        &[
+            ("a.example", "pass"),
+            ("g.example", "block by g"),
+            ("both.example", "block by g"),
+        ],
+    );
+    check_world(&block(&["a"]), &[("a.example", "block by a"), ("g.example", "pass")]);
+    check_world(&block(&[]), &[("both.example", "pass")]);
+}
+
+#[test]
+fn what_only_observes_says_what_would_have_been_and_hinders_nothing_else() {
+    let list = |name: &str, observe: bool| ListSettings {
+        name: name.to_owned(),
+        source: ListSource::Path(PathBuf::from(name)),
+        category: "x".to_owned(),
+        action: ListAction::Block,
+        format: None,
+        match_scope: None,
+        rank: 100,
+        rewrite: true,
+        refresh: std::time::Duration::from_secs(86_400),
+        imposed_by: ImposedBy::Household,
+        observe,
+    };
+    let mut settings = settings();
+    settings.lists = vec![list("a", true), list("b", false)];
+    let lists = [
+        (
+            "a",
+            "x",
+            "! Title\n||seen.example^\n||both.example^\n@@||exempt.example^\n",
+        ),
+        ("b", "x", "! Title\n||both.example^\n||exempt.example^\n"),
+    ];
+    let world = World::with(&lists, settings.clone());
+    check_world(
+        &world,
+        &[
+            ("seen.example", "block by a (observed)"),
+            ("both.example", "block by b"),
+            ("exempt.example", "block by b"),
+            ("other.example", "pass"),
+        ],
+    );
+    settings.profiles[0].observe = true;
+    check_world(
+        &World::with(&lists, settings),
+        &[("both.example", "block by b (observed)"), ("other.example", "pass")],
+    );
+}
+
+#[test]
+fn equal_profiles_share_one_table() {
+    let mut settings = settings();
+    let profile = |name: &str, word: &str| ProfileSettings {
+        block: vec![word.to_owned()],
+        ..ProfileSettings::named(name)
+    };
+    settings.profiles = vec![
+        profile("default", "x"),
+        profile("one", "x"),
+        profile("two", "a"),
+        profile("three", "y"),
+    ];
+    let world = World::with(&[("a", "x", HOSTS), ("b", "y", HOSTS)], settings);
+    assert_eq!(world.policy.tables.len(), 2);
+}
+
+#[test]
+fn a_word_that_is_nowhere_is_an_error_and_a_list_that_has_not_come_is_missing() {
+    let gate = Gate::from_lists(&[("a", "adult", HOSTS)]);
+    let mut wrong = settings();
+    wrong.profiles[0] = ProfileSettings {
+        block: vec!["weapons".to_owned()],
+        ..ProfileSettings::named("default")
+    };
+    let error = Policy::build(&gate, &wrong, &[]).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "profile \"default\" has block = \"weapons\", which is neither in the settings nor in the compiled lists; correct the \
+         word or compile the lists anew"
+    );
+    let mut waiting = Settings::builtin(Path::new("/"));
+    waiting.lists.truncate(1);
+    let policy = Policy::build(&Gate::empty(), &waiting, &[]).unwrap();
+    assert_eq!(policy.missing(ProfileId(0)), ["adult"]);
+}
+
+#[test]
+fn a_folder_of_lists_is_one_list_to_profiles() {
+    let mut settings = settings();
+    settings.profiles[0] = ProfileSettings {
+        block: vec!["ut1".to_owned()],
+        ..ProfileSettings::named("default")
+    };
+    let world = World::with(
+        &[
+            ("ut1/adult", "adult", HOSTS),
+            ("ut1x", "adult", "# domains\nother.example\nmore.example\n"),
+        ],
+        settings,
+    );
+    check_world(
+        &world,
+        &[("one.example", "block by ut1/adult"), ("other.example", "pass")],
+    );
+}
+
+#[test]
+fn clients_get_their_profile_and_strangers_what_the_settings_say() {
+    let mut settings = settings();
+    settings.profiles.push(ProfileSettings {
+        block: vec!["x".to_owned()],
+        ..ProfileSettings::named("child")
+    });
+    settings.clients = vec![ClientSettings {
+        name: "tablet".to_owned(),
+        tags: Vec::new(),
+        networks: vec!["192.168.1.0/24".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()],
+        profile: "child".to_owned(),
+    }];
+    let lists = [("a", "x", HOSTS)];
+    let profile = |world: &World, addr: &str| {
+        let asker = world.policy.client(addr.parse().unwrap());
+        asker.map(|asker| asker.profile.map(|id| world.policy.profile_name(id).to_owned()))
+    };
+    let world = World::with(&lists, settings.clone());
+    assert_eq!(profile(&world, "192.168.1.7"), Some(Some("child".to_owned())));
+    assert_eq!(profile(&world, "::ffff:192.168.1.7"), Some(Some("child".to_owned())));
+    assert_eq!(profile(&world, "10.0.0.1"), Some(Some("default".to_owned())));
+    assert_eq!(profile(&world, "203.0.113.1"), None, "not in the default access list");
+    assert_eq!(
+        profile(&world, "2001:db8:1::1"),
+        None,
+        "the access list comes before clients"
+    );
+    assert_eq!(world.policy.client_name(ClientId(0)), "tablet");
+
+    settings.server.unmatched = Unmatched::Open;
+    let world = World::with(&lists, settings.clone());
+    assert_eq!(profile(&world, "10.0.0.1"), Some(None));
+    let asker = world.asker("10.0.0.1");
+    assert_eq!(
+        world.words(&world.decide(&asker, "one.example", rtype::A)),
+        "pass whole (unfiltered)"
+    );
+
+    settings.server.unmatched = Unmatched::Refuse;
+    settings.server.allow = Some(vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]);
+    let world = World::with(&lists, settings.clone());
+    assert_eq!(profile(&world, "10.0.0.1"), None);
+    assert_eq!(profile(&world, "2001:db8:1::1"), Some(Some("child".to_owned())));
+
+    settings.server.allow = None;
+    settings.server.unmatched = Unmatched::Default;
+    let connected = ["203.0.113.0/24".parse().unwrap()];
+    let policy = Policy::build(&world.gate, &settings, &connected).unwrap();
+    assert!(policy.client("203.0.113.1".parse().unwrap()).is_some());
+    assert!(policy.client("203.0.114.1".parse().unwrap()).is_none());
+
+    let open = Policy::unfiltered(&settings, &[]);
+    assert_eq!(open.client("192.168.1.7".parse().unwrap()).unwrap().profile, None);
+    assert!(open.client("203.0.113.1".parse().unwrap()).is_none());
+}
+
+#[test]
+fn the_shape_of_an_answer_says_who_wants_it_and_which_list() {
+    let mut settings = settings();
+    settings.lists = vec![ListSettings {
+        name: "law".to_owned(),
+        source: ListSource::Path(PathBuf::from("law")),
+        category: "x".to_owned(),
+        action: ListAction::Block,
+        format: None,
+        match_scope: None,
+        rank: 100,
+        rewrite: true,
+        refresh: std::time::Duration::from_secs(86_400),
+        imposed_by: ImposedBy::Law,
+        observe: false,
+    }];
+    settings.profiles[0].imposed_by = ImposedBy::Operator;
+    settings.profiles[0].deny = vec![Name::parse("denied.example").unwrap()];
+    let world = World::with(
+        &[("law", "x", HOSTS), ("z", "y", "# domains\nz.example\nzz.example\n")],
+        settings,
+    );
+    let asker = world.asker("127.0.0.1");
+    let shape = |name: &str| {
+        let shape = world.policy.answer(&asker, &world.decide(&asker, name, rtype::A));
+        (
+            shape.imposed_by,
+            String::from_utf8(shape.text.as_bytes().to_vec()).unwrap(),
+            shape.ttl_s,
+        )
+    };
+    assert_eq!(shape("one.example"), (ImposedBy::Law, "x, law".to_owned(), 30));
+    assert_eq!(shape("z.example"), (ImposedBy::Operator, "y, z".to_owned(), 30));
+    assert_eq!(
+        shape("denied.example"),
+        (ImposedBy::Operator, "denied by profile default".to_owned(), 30)
+    );
+}
