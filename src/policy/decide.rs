@@ -157,26 +157,7 @@ impl Policy {
         if !table.has_names {
             return Decision::PASS;
         }
-        let names = if key.complete() { key.label_count() } else { usize::MAX };
-        let mut places = Places::new();
-        let mut highest = Verdict::Nothing;
-        gate.walk(key, |labels, set| {
-            let verdict = table.verdict(set, labels == names);
-            if verdict != Verdict::Nothing {
-                places.sets.push((set, labels as u8));
-                if verdict as u8 > highest as u8 {
-                    highest = verdict;
-                }
-            }
-        });
-        if let Some(patterns) = table.patterns() {
-            patterns.name(key, |index| places.others.push(Place::Pattern(index as u32)));
-        }
-        if let (Met::Question, false, Some(addr)) = (met, table.clients().is_empty(), asker.addr) {
-            for range in table.clients().all(addr) {
-                places.others.push(Place::Group(range));
-            }
-        }
+        let (places, highest) = places_of_name(gate, table, asker, key, met);
         if places.is_empty() {
             return Decision::PASS;
         }
@@ -187,7 +168,7 @@ impl Policy {
             asker,
             met,
             question: self.question(asker, Some(key), qtype),
-            names,
+            names: labels_of_name(key),
         };
         let plain = highest != Verdict::Look && places.others.is_empty();
         let decision = if plain {
@@ -207,6 +188,23 @@ impl Policy {
         if !table.has_addresses {
             return Decision::PASS;
         }
+        let places = self.places_of_address(gate, table, addr);
+        if places.is_empty() {
+            return Decision::PASS;
+        }
+        let judge = Judge {
+            policy: self,
+            gate,
+            table,
+            asker,
+            met: Met::Answer,
+            question: self.question(asker, None, qtype),
+            names: usize::MAX,
+        };
+        judge.weigh(&places).observed_if(profile.observe)
+    }
+
+    fn places_of_address(&self, gate: &Gate, table: &Table, addr: IpAddr) -> Places {
         let mut places = Places::new();
         gate.addresses(addr, |rule| {
             let rpz = self.rules.get(rule).is_some_and(|rule| rule.family == Family::Rpz);
@@ -223,19 +221,46 @@ impl Policy {
             let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{}", addr.to_canonical()));
             patterns.text(text.as_str(), |index| places.others.push(Place::Pattern(index as u32)));
         }
-        if places.is_empty() {
-            return Decision::PASS;
-        }
+        places
+    }
+
+    /// Every rule that counts for this asker and name, or address, whatever becomes of it: the longest names first.
+    pub(super) fn matches(&self, gate: &Gate, asker: &Asker, what: What<'_>, qtype: u16) -> Vec<(RuleId, u8)> {
+        let Some(profile) = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0))) else {
+            return Vec::new();
+        };
+        let table = &self.tables[usize::from(profile.table)];
+        let (places, key, met) = match what {
+            What::Name(key) => (
+                places_of_name(gate, table, asker, key, Met::Question).0,
+                Some(key),
+                Met::Question,
+            ),
+            What::Address(addr) => (self.places_of_address(gate, table, addr), None, Met::Answer),
+        };
         let judge = Judge {
             policy: self,
             gate,
             table,
             asker,
-            met: Met::Answer,
-            question: self.question(asker, None, qtype),
-            names: usize::MAX,
+            met,
+            question: self.question(asker, key, qtype),
+            names: key.map_or(usize::MAX, labels_of_name),
         };
-        judge.weigh(&places).observed_if(profile.observe)
+        let mut found = Vec::new();
+        for place in places.longest_first() {
+            let labels = match place {
+                Place::Set(_, labels) => labels,
+                _ => 0,
+            };
+            judge.each_rule(place, &mut |rule| {
+                let counts = |short| judge.counts(short, rule, labels, place);
+                if self.rules.get(rule).is_some_and(counts) && !found.contains(&(rule, labels)) {
+                    found.push((rule, labels));
+                }
+            });
+        }
+        found
     }
 
     fn question<'q>(&'q self, asker: &'q Asker, key: Option<&'q Key>, qtype: u16) -> Question<'q> {
@@ -246,6 +271,45 @@ impl Policy {
             addr: asker.addr,
         }
     }
+}
+
+/// What is judged.
+#[derive(Clone, Copy)]
+pub(super) enum What<'q> {
+    Name(&'q Key),
+    /// An address in an answer.
+    Address(IpAddr),
+}
+
+/// How many labels a key of the gate has that is the name itself; none has, if the name holds a label that no gate can hold.
+fn labels_of_name(key: &Key) -> usize {
+    if key.complete() { key.label_count() } else { usize::MAX }
+}
+
+/// Everything that matches a name and may count for the profile, and the weightiest verdict of its keys.
+#[inline]
+fn places_of_name(gate: &Gate, table: &Table, asker: &Asker, key: &Key, met: Met) -> (Places, Verdict) {
+    let names = labels_of_name(key);
+    let mut places = Places::new();
+    let mut highest = Verdict::Nothing;
+    gate.walk(key, |labels, set| {
+        let verdict = table.verdict(set, labels == names);
+        if verdict != Verdict::Nothing {
+            places.sets.push((set, labels as u8));
+            if verdict as u8 > highest as u8 {
+                highest = verdict;
+            }
+        }
+    });
+    if let Some(patterns) = table.patterns() {
+        patterns.name(key, |index| places.others.push(Place::Pattern(index as u32)));
+    }
+    if let (Met::Question, false, Some(addr)) = (met, table.clients().is_empty(), asker.addr) {
+        for range in table.clients().all(addr) {
+            places.others.push(Place::Group(range));
+        }
+    }
+    (places, highest)
 }
 
 /// Room for the text of an address.

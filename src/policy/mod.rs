@@ -6,13 +6,16 @@
 //! so in [`Policy::missing`], so that its clients are not answered unfiltered by accident.
 //! Keeps: RFC 8914 §4.5, §4.16 to §4.18 (who imposed a block); the response policy zones' order of triggers.
 
+pub mod canary;
 pub mod clients;
 pub mod decision;
+pub mod explain;
 
 mod decide;
 mod patterns;
 mod profile;
 mod rules;
+mod written;
 
 use crate::config::settings::{
     AnswerKind, ClientSettings, ImposedBy, ListAction, ListSettings, ProfileSettings, Settings, Unmatched,
@@ -470,5 +473,9 @@ fn enabled(
     Ok((active, missing))
 }
 
+#[cfg(test)]
+mod explain_tests;
+#[cfg(test)]
+mod family_tests;
 #[cfg(test)]
 mod tests;

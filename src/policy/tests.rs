@@ -10,13 +10,13 @@ use crate::list::rule::Effect;
 use std::path::{Path, PathBuf};
 
 /// A gate of small lists and a policy over it. The profile `default` blocks every category and uses every allow list.
-struct World {
-    gate: Gate,
-    policy: Policy,
+pub(super) struct World {
+    pub gate: Gate,
+    pub policy: Policy,
 }
 
 /// Settings that go with any gate.
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         gate: Some(PathBuf::from("lists.gate")),
         lists: Vec::new(),
@@ -26,11 +26,11 @@ fn settings() -> Settings {
 
 impl World {
     /// `lists`: name, category, text.
-    fn new(lists: &[(&str, &str, &str)]) -> World {
+    pub fn new(lists: &[(&str, &str, &str)]) -> World {
         World::with(lists, settings())
     }
 
-    fn with(lists: &[(&str, &str, &str)], mut settings: Settings) -> World {
+    pub fn with(lists: &[(&str, &str, &str)], mut settings: Settings) -> World {
         let gate = Gate::from_lists(lists);
         for profile in &mut settings.profiles {
             if profile.every_category {
@@ -42,32 +42,32 @@ impl World {
         World { gate, policy }
     }
 
-    fn asker(&self, addr: &str) -> Asker {
+    pub fn asker(&self, addr: &str) -> Asker {
         self.policy.client(addr.parse().unwrap()).unwrap()
     }
 
-    fn decide(&self, asker: &Asker, name: &str, qtype: u16) -> Decision {
+    pub fn decide(&self, asker: &Asker, name: &str, qtype: u16) -> Decision {
         let key = Key::parse(name).unwrap();
         self.policy.decide(&self.gate, asker, &key, Met::Question, qtype)
     }
 
     /// What becomes of a question from 127.0.0.1, in words, with the list it rests on.
-    fn says(&self, name: &str, qtype: u16) -> String {
+    pub fn says(&self, name: &str, qtype: u16) -> String {
         self.words(&self.decide(&self.asker("127.0.0.1"), name, qtype))
     }
 
-    fn says_of_answer(&self, asker: &Asker, name: &str, qtype: u16) -> String {
+    pub fn says_of_answer(&self, asker: &Asker, name: &str, qtype: u16) -> String {
         let key = Key::parse(name).unwrap();
         self.words(&self.policy.decide(&self.gate, asker, &key, Met::Answer, qtype))
     }
 
-    fn says_of_address(&self, asker: &Asker, addr: &str) -> String {
+    pub fn says_of_address(&self, asker: &Asker, addr: &str) -> String {
         let addr: IpAddr = addr.parse().unwrap();
         let rtype = if addr.is_ipv4() { rtype::A } else { rtype::AAAA };
         self.words(&self.policy.decide_address(&self.gate, asker, addr, rtype))
     }
 
-    fn words(&self, decision: &Decision) -> String {
+    pub fn words(&self, decision: &Decision) -> String {
         let action = match decision.action {
             Action::Pass => "pass".to_owned(),
             Action::PassWhole => "pass whole".to_owned(),
@@ -111,12 +111,12 @@ impl World {
 
 /// A table of questions to one set of lists. A question is `NAME` (type A) or `NAME TYPE`.
 #[track_caller]
-fn check(lists: &[(&str, &str, &str)], questions: &[(&str, &str)]) {
+pub(super) fn check(lists: &[(&str, &str, &str)], questions: &[(&str, &str)]) {
     check_world(&World::new(lists), questions);
 }
 
 #[track_caller]
-fn check_world(world: &World, questions: &[(&str, &str)]) {
+pub(super) fn check_world(world: &World, questions: &[(&str, &str)]) {
     let mut differences = String::new();
     for (question, expected) in questions {
         let (name, qtype) = question.split_once(' ').unwrap_or((question, "A"));

@@ -1,0 +1,185 @@
+//! Explanations: rule, list, line, and the verdict in words.
+
+use super::explain::{Explanation, Subject, Texts, explain};
+use super::tests::settings;
+use super::*;
+use crate::dns::name::Name;
+use crate::dns::rtype;
+use crate::list::compile::{CompileOptions, compile};
+use crate::list::lines::Lines;
+use crate::list::source::{Content, SourceSpec};
+use crate::list::verify::Unverified;
+
+const LISTS: &[(&str, &str, &str)] = &[
+    (
+        "ads",
+        "ads",
+        "! Title: ads\n||bad.example^$important\n@@||good.example^\n/^ads[0-9]+\\./\n||safe.example^$dnsrewrite=192.0.2.1\n\
+         ||198.51.100.7^\n||gone.example^$dnsrewrite=NXDOMAIN;;\n",
+    ),
+    (
+        "hosts",
+        "adult",
+        "# a comment\n0.0.0.0 one.example  # inline\n0.0.0.0 bad.example\n0.0.0.0 good.example\n",
+    ),
+    (
+        "wide",
+        "adult",
+        "# domains\n\ndeep.example\nwww.deep.example\nmore.example\n",
+    ),
+    (
+        "zone",
+        "malware",
+        "@ SOA localhost. root.localhost. 1 1h 15m 30d 2h\nz.example CNAME .\nq.example CNAME rpz-tcp-only.\n",
+    ),
+];
+
+/// Explains a name or an address to somebody with the profile `default`, which blocks everything.
+fn explained(what: &str, with_lines: bool, adapt: impl Fn(&mut Settings)) -> Explanation {
+    let specs = LISTS.iter().map(|(name, category, text)| SourceSpec {
+        name: (*name).to_owned(),
+        path: name.into(),
+        category: (*category).to_owned(),
+        action: ListAction::Block,
+        format: None,
+        match_scope: None,
+        rank: 100,
+        rewrite: true,
+        fetched: false,
+        content: Content::Bytes(text.as_bytes().into()),
+    });
+    let compiled = compile(specs.collect(), &CompileOptions::default()).unwrap();
+    let gate = Unverified::new(compiled.gate).verify().unwrap().into_gate();
+    let lines = Lines::open(compiled.lines, &gate).unwrap();
+    let mut settings = settings();
+    settings.profiles[0].allow = vec![Name::parse("mine.example").unwrap()];
+    settings.profiles[0].deny = vec![Name::parse("theirs.example").unwrap()];
+    adapt(&mut settings);
+    let policy = Policy::build(&gate, &settings, &[]).unwrap();
+    let texts = Texts {
+        lines: with_lines.then_some(&lines),
+        line_text: &|source, line| {
+            let name = &gate.sources()[usize::from(source.0)].name;
+            let (_, _, text) = LISTS.iter().find(|(list, ..)| list == name)?;
+            text.lines().nth(line as usize - 1).map(str::to_owned)
+        },
+    };
+    let subject = match what.parse() {
+        Ok(addr) => Subject::Address(addr),
+        Err(_) => Subject::Name(Name::parse(what).unwrap()),
+    };
+    let asker = Asker::new(policy.profile("default"), None, None);
+    explain(
+        &policy,
+        &gate,
+        &texts,
+        &settings.profiles,
+        Some(&asker),
+        &subject,
+        rtype::A,
+    )
+}
+
+/// Verdict, action, list:line, rule.
+fn words(explanation: &Explanation) -> String {
+    format!(
+        "{} {} {}:{} {}",
+        explanation.verdict,
+        explanation.action,
+        explanation.list.as_deref().unwrap_or("-"),
+        explanation.line.map_or("-".to_owned(), |line| line.to_string()),
+        explanation.rule.as_deref().unwrap_or("-"),
+    )
+}
+
+#[test]
+fn every_verdict_names_its_rule_list_and_line() {
+    for (what, expected) in [
+        ("One.Example.", "block null hosts:2 0.0.0.0 one.example  # inline"),
+        ("bad.example", "block null ads:2 ||bad.example^$important"),
+        ("good.example", "allow resolve ads:3 @@||good.example^"),
+        ("ads7.test", "block null ads:4 /^ads[0-9]+\\./"),
+        (
+            "safe.example",
+            "rewrite data=A 192.0.2.1 ads:5 ||safe.example^$dnsrewrite=192.0.2.1",
+        ),
+        (
+            "gone.example",
+            "rewrite nxdomain ads:7 ||gone.example^$dnsrewrite=NXDOMAIN;;",
+        ),
+        ("x.deep.example", "block null wide:3 deep.example"),
+        ("z.example", "block nxdomain zone:2 z.example CNAME ."),
+        ("q.example", "allow tcp-only zone:3 q.example CNAME rpz-tcp-only."),
+        ("198.51.100.7", "block null ads:6 ||198.51.100.7^"),
+        ("nothing.example", "allow resolve -:- -"),
+        ("www.mine.example", "allow resolve -:- mine.example"),
+        ("theirs.example", "block null -:- theirs.example"),
+        ("mask.icloud.com", "block nxdomain -:- canary of iCloud Private Relay"),
+        (".", "allow resolve -:- -"),
+    ] {
+        assert_eq!(words(&explained(what, true, |_| {})), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_name_that_was_dropped_as_redundant_names_the_entry_above() {
+    let explanation = explained("www.deep.example", true, |_| {});
+    assert_eq!(words(&explanation), "block null wide:3 deep.example");
+}
+
+#[test]
+fn all_that_matched_is_told_with_what_each_does() {
+    let explanation = explained("bad.example", true, |_| {});
+    let told: Vec<String> = explanation
+        .matches
+        .iter()
+        .map(|found| format!("{} {} {:?} {}", found.effect, found.list, found.line, found.rule))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "block ads Some(2) ||bad.example^$important",
+            "block hosts Some(3) 0.0.0.0 bad.example"
+        ]
+    );
+}
+
+#[test]
+fn without_line_numbers_the_rule_is_told_in_the_language_of_its_list() {
+    assert_eq!(
+        words(&explained("bad.example", false, |_| {})),
+        "block null ads:- ||bad.example^$important"
+    );
+    assert_eq!(
+        words(&explained("one.example", false, |_| {})),
+        "block null hosts:- 0.0.0.0 one.example"
+    );
+    assert_eq!(
+        words(&explained("z.example", false, |_| {})),
+        "block nxdomain zone:- z.example CNAME ."
+    );
+}
+
+#[test]
+fn the_answer_is_the_one_the_profile_chose_and_observing_resolves() {
+    let refused = explained("one.example", true, |settings| {
+        settings.profiles[0].answer = AnswerKind::Refused
+    });
+    assert_eq!(refused.action, "refused");
+    let observed = explained("one.example", true, |settings| settings.profiles[0].observe = true);
+    assert_eq!(words(&observed), "allow resolve hosts:2 0.0.0.0 one.example  # inline");
+    assert!(observed.observed);
+}
+
+#[test]
+fn a_client_that_may_not_ask_is_told_so() {
+    let gate = Gate::empty();
+    let policy = Policy::build(&gate, &settings(), &[]).unwrap();
+    let texts = Texts {
+        lines: None,
+        line_text: &|_, _| None,
+    };
+    let subject = Subject::Name(Name::parse("x.example").unwrap());
+    let explanation = explain(&policy, &gate, &texts, &[], None, &subject, rtype::A);
+    assert_eq!((explanation.verdict, explanation.action.as_str()), ("block", "refused"));
+}
