@@ -9,6 +9,7 @@ pub mod cache;
 pub mod compile;
 pub mod health;
 pub mod inspect;
+pub mod query;
 pub mod serve;
 mod settings;
 pub mod update;
@@ -41,6 +42,8 @@ enum Command {
     Update(update::Args),
     /// Look at or empty the running server's answer cache
     Cache(cache::Args),
+    /// Resolve a name as the settings say, without policy, and print the response
+    Query(query::Args),
     /// Ask the running server whether it answers; exit 0 if it does
     Health(health::Args),
 }
@@ -53,6 +56,7 @@ impl Command {
             Command::Inspect(args) => inspect::run(args),
             Command::Update(args) => update::run(args),
             Command::Cache(args) => cache::run(args),
+            Command::Query(args) => query::run(args),
             Command::Health(args) => health::run(args),
         }
     }

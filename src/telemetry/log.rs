@@ -51,6 +51,24 @@ pub fn log_init(format: Format, level: LevelFilter) -> Result<(), LogError> {
     .map_err(|_| LogError::Twice)
 }
 
+/// Shows on standard error what the resolver does step by step, names included: for a command that somebody runs to see
+/// just that. Times are seconds since it began. [`FILTER_VARIABLE`] replaces what is shown.
+pub fn trace_init() -> Result<(), LogError> {
+    let asked = std::env::var(FILTER_VARIABLE).unwrap_or_default();
+    let asked = if asked.trim().is_empty() { TRACED } else { &asked };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(asked, LevelFilter::TRACE)?)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_timer(tracing_subscriber::fmt::time::uptime())
+        .with_target(false)
+        .try_init()
+        .map_err(|_| LogError::Twice)
+}
+
+/// The resolver's own steps, and those of the recursor within it.
+const TRACED: &str = "stairgate::resolver=trace,hickory_resolver::recursor=debug";
+
 /// The filter that `asked` (may be empty) describes, or the default one.
 fn filter(asked: &str, level: LevelFilter) -> Result<EnvFilter, LogError> {
     let default = format!(

@@ -4,4 +4,4 @@
 pub mod counters;
 mod log;
 
-pub use log::{FILTER_VARIABLE, Format, LogError, log_init};
+pub use log::{FILTER_VARIABLE, Format, LogError, log_init, trace_init};

@@ -159,7 +159,10 @@ impl Forward {
     ) -> Option<Answer> {
         let error = match reply {
             Ok(reply) if message::is_answer(reply.rcode) && !reply.truncated => match reply.into_answer(question) {
-                Ok(answer) => return Some(answer),
+                Ok(answer) => {
+                    tracing::debug!(%upstream, name = %question.name, qtype = question.qtype, "upstream answered");
+                    return Some(answer);
+                }
                 Err(malformed) => ExchangeError::Malformed(malformed),
             },
             Ok(reply) if reply.truncated => ExchangeError::Network("a truncated answer over a stream".to_owned()),
