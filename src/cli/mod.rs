@@ -6,9 +6,12 @@
 //! A command is a module with `Args` (what clap fills in) and `run(Args) -> Outcome`.
 
 pub mod cache;
+pub mod check;
 pub mod compile;
+pub mod explain;
 pub mod health;
 pub mod inspect;
+mod lists;
 pub mod query;
 pub mod serve;
 mod settings;
@@ -38,6 +41,10 @@ enum Command {
     Compile(compile::Args),
     /// Say what is in a gate file and where it came from
     Inspect(inspect::Args),
+    /// Say what becomes of a name, and which rule of which list makes it so
+    Explain(explain::Args),
+    /// Say whether the server would start, and what is odd about its settings
+    Check(check::Args),
     /// Fetch every list now, then compile, verify and publish
     Update(update::Args),
     /// Look at or empty the running server's answer cache
@@ -54,6 +61,8 @@ impl Command {
             Command::Serve(args) => serve::run(args),
             Command::Compile(args) => compile::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Explain(args) => explain::run(args),
+            Command::Check(args) => check::run(args),
             Command::Update(args) => update::run(args),
             Command::Cache(args) => cache::run(args),
             Command::Query(args) => query::run(args),

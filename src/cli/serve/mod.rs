@@ -1,5 +1,7 @@
 //! `stairgate serve`: answers queries until told to stop.
 
+pub mod advice;
+
 use super::{Exit, Outcome};
 use std::path::PathBuf;
 

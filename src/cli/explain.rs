@@ -1,0 +1,230 @@
+//! `stairgate explain`: what the server does with a name, and the rule, list and line that make it so.
+
+use super::inspect::unreadable;
+use super::{Exit, Failure, Outcome, lists};
+use crate::config::settings::{ProfileSettings, Settings, Unmatched};
+use crate::config::values;
+use crate::list::rdata;
+use crate::list::set::SourceId;
+use crate::policy::explain::{Explanation, Subject, Texts, explain};
+use crate::policy::{Asker, Policy};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The name asked for, also with U-labels; or an address that an answer may hold
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The type asked for
+    #[arg(long = "type", value_name = "T", default_value = "A")]
+    qtype: String,
+    /// Judge as for this profile
+    #[arg(long, value_name = "P", conflicts_with = "client")]
+    profile: Option<String>,
+    /// Judge as for the client at this address
+    #[arg(long, value_name = "ADDR")]
+    client: Option<IpAddr>,
+    /// Judge as at this moment: RFC 3339, or RFC 9557 with a zone. Nothing in the settings depends on the time yet
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Judge by this gate file and, without a profile, by every category and every allow list in it
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    gate: Option<PathBuf>,
+    /// Settings file; without it the built-in home example
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The profile that a gate alone is judged with.
+const EVERYTHING: &str = "everything";
+
+pub fn run(args: Args) -> Outcome {
+    let subject = subject(&args.name)?;
+    let qtype = rdata::type_number(&args.qtype.to_ascii_uppercase()).ok_or_else(|| {
+        Failure::usage(format_args!(
+            "--type {}: there is no such type; write one such as A, AAAA or HTTPS",
+            args.qtype
+        ))
+    })?;
+    if let Some(at) = &args.at {
+        moment(at)?;
+    }
+    let (mut settings, held) = match &args.gate {
+        Some(file) => {
+            let held = lists::Held::read(file).map_err(unreadable)?;
+            (for_gate(file, &held), held)
+        }
+        None => {
+            let settings = super::settings::load(args.config.as_deref())?;
+            let held = lists::Held::of(&settings)?;
+            (settings, held)
+        }
+    };
+    for list in &held.missing {
+        eprintln!("list {list} was never fetched and is left out; `stairgate update` fetches it");
+    }
+    if let (Some(name), true) = (&args.profile, args.gate.is_some()) {
+        return Err(Failure::usage(format_args!(
+            "--profile {name}: a gate file has no profiles; name them with --config"
+        )));
+    }
+    let policy = Policy::build(&held.gate, &settings, &[]).map_err(Failure::usage)?;
+    let asker = asker(&args, &settings, &policy)?;
+    let texts = Originals::new(&held);
+    let explanation = explain(
+        &policy,
+        &held.gate,
+        &Texts {
+            lines: held.lines.as_ref(),
+            line_text: &|source, line| texts.line(source, line),
+        },
+        &std::mem::take(&mut settings.profiles),
+        asker.as_ref(),
+        &subject,
+        qtype,
+    );
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &explanation).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &explanation)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn subject(text: &str) -> Result<Subject, Failure> {
+    if let Ok(addr) = text.parse() {
+        return Ok(Subject::Address(addr));
+    }
+    values::name(text)
+        .map(Subject::Name)
+        .map_err(|why| Failure::usage(format_args!("\"{text}\" {why}")))
+}
+
+/// Reads `--at`; only its form matters as long as no setting depends on the time.
+fn moment(text: &str) -> Result<(), Failure> {
+    let read = if text.contains('[') {
+        text.parse::<jiff::ZonedDateTime>().map(|_| ())
+    } else {
+        text.parse::<jiff::Timestamp>().map(|_| ())
+    };
+    read.map_err(|cause| {
+        Failure::usage(format_args!(
+            "--at {text}: {cause}; write it like 2026-07-24T21:30:00+02:00 or 2026-07-24T21:30:00[Europe/Berlin]"
+        ))
+    })
+}
+
+/// Settings for a gate on its own: everybody has a profile with every category and every allow list.
+fn for_gate(file: &Path, held: &lists::Held) -> Settings {
+    let mut settings = Settings::builtin(Path::new("."));
+    let allow_lists = held.gate.sources().iter().filter(|source| source.is_allow());
+    settings.gate = Some(file.to_owned());
+    settings.lists.clear();
+    settings.profiles = vec![ProfileSettings {
+        name: EVERYTHING.to_owned(),
+        allow_lists: allow_lists.map(|source| source.name.clone()).collect(),
+        ..ProfileSettings::blocking_everything()
+    }];
+    settings
+}
+
+/// Who is asked for; `None` for somebody who may not ask.
+fn asker(args: &Args, settings: &Settings, policy: &Policy) -> Result<Option<Asker>, Failure> {
+    if args.gate.is_some() {
+        return Ok(Some(Asker::new(policy.profile(EVERYTHING), None, args.client)));
+    }
+    if let Some(name) = &args.profile {
+        let profile = policy.profile(name).ok_or_else(|| {
+            let known: Vec<&str> = settings.profiles.iter().map(|profile| profile.name.as_str()).collect();
+            Failure::usage(format_args!(
+                "--profile {name}: there is no such profile; there are {}",
+                known.join(", ")
+            ))
+        })?;
+        return Ok(Some(Asker::new(Some(profile), None, None)));
+    }
+    if let Some(addr) = args.client {
+        return Ok(policy.client(addr));
+    }
+    // A client that no entry matches and that may ask.
+    Ok(match settings.server.unmatched {
+        Unmatched::Default => Some(Asker::new(policy.profile("default"), None, None)),
+        Unmatched::Open => Some(Asker::new(None, None, None)),
+        Unmatched::Refuse => None,
+    })
+}
+
+/// The lists themselves, where they are still what was compiled.
+struct Originals<'h> {
+    held: &'h lists::Held,
+    read: RefCell<HashMap<SourceId, Option<Vec<u8>>>>,
+}
+
+impl<'h> Originals<'h> {
+    fn new(held: &'h lists::Held) -> Originals<'h> {
+        Originals {
+            held,
+            read: RefCell::default(),
+        }
+    }
+
+    /// A line of a list, as text; `None` if the list is not at hand or has changed.
+    fn line(&self, source: SourceId, line: u32) -> Option<String> {
+        let mut read = self.read.borrow_mut();
+        let bytes = read.entry(source).or_insert_with(|| {
+            let info = self.held.gate.sources().get(usize::from(source.0))?;
+            let spec = self.held.specs.iter().find(|spec| spec.name == info.name)?;
+            let unpacked = spec.read().ok()?;
+            (unpacked.sha256 == info.sha256).then_some(unpacked.bytes)
+        });
+        let line = bytes.as_deref()?.split(|&byte| byte == b'\n').nth(line as usize - 1)?;
+        // One list is a single line of a megabyte; there the rule in the language of the list says more.
+        (line.len() <= LINE_BYTES).then(|| String::from_utf8_lossy(line).trim().to_owned())
+    }
+}
+
+/// Longest line that is shown as it stands.
+const LINE_BYTES: usize = 1024;
+
+fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
+    let observed = if explanation.observed { ", observed only" } else { "" };
+    writeln!(
+        out,
+        "{}: {} ({}{observed})",
+        explanation.name, explanation.verdict, explanation.action
+    )?;
+    if let Some(rule) = &explanation.rule {
+        writeln!(out, "  rule     {rule}")?;
+    }
+    if let Some(list) = &explanation.list {
+        let line = explanation
+            .line
+            .map_or_else(String::new, |line| format!(", line {line}"));
+        writeln!(out, "  list     {list}{line}")?;
+    }
+    if let Some(category) = &explanation.category {
+        writeln!(out, "  category {category}")?;
+    }
+    if let Some(profile) = &explanation.profile {
+        writeln!(out, "  profile  {profile}")?;
+    }
+    for (index, found) in explanation.matches.iter().enumerate() {
+        let head = if index == 0 { "matched" } else { "" };
+        let line = found.line.map_or_else(String::new, |line| format!(":{line}"));
+        writeln!(
+            out,
+            "  {head:8} {}{line}: {} ({})",
+            found.list, found.rule, found.effect
+        )?;
+    }
+    Ok(())
+}
