@@ -162,6 +162,8 @@ pub const AUTHORITY_ANSWERS_KEPT: u64 = 16_384;
 pub const RECURSION_DEPTH: u8 = 48;
 /// Aliases in a row that are followed; a longer chain is SERVFAIL. Unbound stops at 11, no real chain has more than 8.
 pub const ALIAS_HOPS: usize = 16;
+/// Name servers whose missing addresses are looked up for one question, when the servers that came with theirs are of no use.
+pub const SERVERS_COMPLETED: usize = 6;
 /// When priming failed, how long until it is tried again; hints serve meanwhile.
 pub const PRIME_RETRY: Duration = Duration::from_secs(60);
 /// Bounds of how long a priming response serves, in seconds: the root's NS records live six days (RFC 9609 §3).

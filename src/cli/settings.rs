@@ -7,7 +7,9 @@ use std::path::Path;
 /// Reads the settings; their warnings are for `serve` and `check` to tell.
 pub fn load(config: Option<&Path>) -> Result<Settings, Failure> {
     match config {
-        Some(file) => Settings::load(file).map(|loaded| loaded.settings).map_err(Failure::usage),
+        Some(file) => Settings::load(file)
+            .map(|loaded| loaded.settings)
+            .map_err(Failure::usage),
         None => Ok(Settings::builtin(Path::new("."))),
     }
 }

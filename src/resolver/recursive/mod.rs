@@ -52,7 +52,9 @@ struct Inner {
 
 /// hickory's recursor and the root servers it was made with.
 struct Walker {
-    recursor: Recursor<Provider>,
+    recursor: Arc<Recursor<Provider>>,
+    /// A second look for questions at which the first fails: slower, since it looks up every server that a referral names.
+    thorough: Arc<Recursor<Provider>>,
     roots: Vec<IpAddr>,
 }
 
@@ -111,7 +113,7 @@ impl Resolver for Recursive {
         let walker = self.inner.walker.load_full();
         // What has been sent and heard for this question, wherever in the walk it was.
         let (errand, result) = provider::errand(async {
-            timeout_at(deadline.into(), walker.answer(question))
+            timeout_at(deadline.into(), walker.look(question, deadline))
                 .await
                 .unwrap_or(Err(Failure::Unreachable))
         })
@@ -194,28 +196,53 @@ impl Walker {
         if roots.is_empty() {
             return Err(RecursiveError::NoRoots);
         }
-        let recursor = Recursor::new(
-            &roots,
+        let make = |provider: Provider| {
             // DNSSEC records are asked for and passed on; nothing is validated.
-            DnssecPolicy::ValidationDisabled,
-            None,
-            options.clone(),
-            provider.clone(),
-        )
-        .map_err(|cause| RecursiveError::Refused(cause.to_string()))?;
-        Ok(Walker { recursor, roots })
+            let policy = DnssecPolicy::ValidationDisabled;
+            Recursor::new(&roots, policy, None, options.clone(), provider)
+                .map(Arc::new)
+                .map_err(|cause| RecursiveError::Refused(cause.to_string()))
+        };
+        let recursor = make(provider.clone())?;
+        let (completing, completer) = provider.completing();
+        let thorough = make(completing)?;
+        completer.serve(&thorough);
+        Ok(Walker {
+            recursor,
+            thorough,
+            roots,
+        })
     }
 
-    async fn answer(&self, question: &Question) -> Result<Answer, Failure> {
+    /// Looks once, and a second time when that fails or takes most of the time there is; the first answer counts.
+    async fn look(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+        let now = clock::instant();
+        let patience = now + deadline.saturating_duration_since(now) * 2 / 3;
+        let mut first = Box::pin(self.answer(&self.recursor, question));
+        let second = || self.answer(&self.thorough, question);
+        match timeout_at(patience.into(), &mut first).await {
+            Ok(Err(Failure::Upstream(_) | Failure::Unreachable)) => second().await,
+            Ok(result) => result,
+            Err(_) => {
+                let mut second = Box::pin(second());
+                tokio::select! {
+                    result = &mut first => if result.is_ok() { result } else { second.await },
+                    result = &mut second => if result.is_ok() { result } else { first.await },
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, recursor: &Recursor<Provider>, question: &Question) -> Result<Answer, Failure> {
         let qname = Name::from_labels(question.name.labels()).map_err(|cause| Failure::Upstream(cause.to_string()))?;
         let query = Query::query(qname.clone(), RecordType::from(question.qtype));
-        let found = match self.ask(query.clone(), question.dnssec_ok).await? {
+        let found = match ask(recursor, query.clone(), question.dnssec_ok).await? {
             Found::Message(message) => reading::positive(*message, &query)?,
             Found::Negative(negative) => {
                 let mut reading = reading::negative(*negative);
                 // The walk tells only how the chain ended.
                 if question.qtype != rtype::CNAME && question.qtype != rtype::ANY {
-                    reading.answers = self.aliases(&qname, &reading.about, question.dnssec_ok).await?;
+                    reading.answers = aliases(recursor, &qname, &reading.about, question.dnssec_ok).await?;
                 }
                 reading
             }
@@ -237,51 +264,56 @@ impl Walker {
             ede: Vec::new(),
         })
     }
+}
 
-    /// The aliases that lead from `qname` to `end`, for an answer that is about another name than was asked for.
-    async fn aliases(&self, qname: &Name, end: &Name, dnssec_ok: bool) -> Result<Vec<Record>, Failure> {
-        let mut chain = Vec::new();
-        let mut name = qname.clone();
-        let mut hops = 0;
-        // A walk cut short at a name above (RFC 8020) is about the name asked for.
-        while !end.zone_of(&name) {
-            hops += 1;
-            if hops > limits::ALIAS_HOPS {
-                return Err(Failure::Limit("too many aliases in a row"));
-            }
-            let query = Query::query(name.clone(), RecordType::CNAME);
-            let Found::Message(message) = self.ask(query.clone(), dnssec_ok).await? else {
-                return Ok(chain);
-            };
-            let step = reading::positive(*message, &query)?;
-            let Some(target) = step.answers.iter().find_map(reading::alias_target).cloned() else {
-                return Ok(chain);
-            };
-            chain.extend(step.answers);
-            name = target;
+/// The aliases that lead from `qname` to `end`, for an answer that is about another name than was asked for.
+async fn aliases(
+    recursor: &Recursor<Provider>,
+    qname: &Name,
+    end: &Name,
+    dnssec_ok: bool,
+) -> Result<Vec<Record>, Failure> {
+    let mut chain = Vec::new();
+    let mut name = qname.clone();
+    let mut hops = 0;
+    // A walk cut short at a name above (RFC 8020) is about the name asked for.
+    while !end.zone_of(&name) {
+        hops += 1;
+        if hops > limits::ALIAS_HOPS {
+            return Err(Failure::Limit("too many aliases in a row"));
         }
-        Ok(chain)
+        let query = Query::query(name.clone(), RecordType::CNAME);
+        let Found::Message(message) = ask(recursor, query.clone(), dnssec_ok).await? else {
+            return Ok(chain);
+        };
+        let step = reading::positive(*message, &query)?;
+        let Some(target) = step.answers.iter().find_map(reading::alias_target).cloned() else {
+            return Ok(chain);
+        };
+        chain.extend(step.answers);
+        name = target;
     }
+    Ok(chain)
+}
 
-    async fn ask(&self, query: Query, dnssec_ok: bool) -> Result<Found, Failure> {
-        match self.recursor.resolve(query, clock::instant(), dnssec_ok).await {
-            Ok(message) => Ok(Found::Message(Box::new(message))),
-            Err(RecursorError::Negative(data)) => {
-                // A name that "does not exist" because everything a server said was thrown away is no finding.
-                if data.is_nx_domain() && !data.is_no_records_found() {
-                    return Err(Failure::Upstream(
-                        "a server spoke of other zones than its own".to_owned(),
-                    ));
-                }
-                Ok(Found::Negative(Box::new(data)))
+async fn ask(recursor: &Recursor<Provider>, query: Query, dnssec_ok: bool) -> Result<Found, Failure> {
+    match recursor.resolve(query, clock::instant(), dnssec_ok).await {
+        Ok(message) => Ok(Found::Message(Box::new(message))),
+        Err(RecursorError::Negative(data)) => {
+            // A name that "does not exist" because everything a server said was thrown away is no finding.
+            if data.is_nx_domain() && !data.is_no_records_found() {
+                return Err(Failure::Upstream(
+                    "a server spoke of other zones than its own".to_owned(),
+                ));
             }
-            Err(error) if error.is_timeout() => Err(Failure::Unreachable),
-            Err(RecursorError::QueryBudgetExceeded | RecursorError::RecursionLimitExceeded { .. }) => {
-                Err(Failure::Limit("the question takes too many queries"))
-            }
-            Err(RecursorError::MaxRecordLimitExceeded { .. }) => Err(Failure::Limit("too many aliases in a row")),
-            Err(error) => Err(Failure::Upstream(error.to_string())),
+            Ok(Found::Negative(Box::new(data)))
         }
+        Err(error) if error.is_timeout() => Err(Failure::Unreachable),
+        Err(RecursorError::QueryBudgetExceeded | RecursorError::RecursionLimitExceeded { .. }) => {
+            Err(Failure::Limit("the question takes too many queries"))
+        }
+        Err(RecursorError::MaxRecordLimitExceeded { .. }) => Err(Failure::Limit("too many aliases in a row")),
+        Err(error) => Err(Failure::Upstream(error.to_string())),
     }
 }
 

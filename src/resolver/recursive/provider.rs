@@ -22,13 +22,13 @@ use hickory_proto::access_control::AccessControlSetBuilder;
 use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use hickory_resolver::config::{ConnectionConfig, ProtocolConfig};
-use hickory_resolver::recursor::RecursorOptions;
+use hickory_resolver::recursor::{Recursor, RecursorOptions};
 use hickory_resolver::{ConnectionProvider, PoolContext};
 use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 /// Where the server with an address is found.
@@ -39,6 +39,8 @@ pub type Mapping = Arc<dyn Fn(IpAddr) -> SocketAddr + Send + Sync>;
 pub(super) struct Provider {
     shared: Arc<Shared>,
     runtime: TokioRuntimeProvider,
+    /// Looks up what referrals leave out; `None` for the walk that takes them as they are.
+    completer: Option<Completer>,
 }
 
 struct Shared {
@@ -64,8 +66,10 @@ tokio::task_local! {
 pub(super) struct Errand {
     queries: AtomicUsize,
     over_budget: AtomicBool,
-    /// Some server said something, if only that it failed.
-    heard: AtomicBool,
+    /// The last server asked kept silent.
+    silent: AtomicBool,
+    /// Names of servers being looked up on the side, so that none is looked up for itself.
+    completing: Mutex<Vec<Name>>,
 }
 
 /// Does `work`, counting the queries it sends.
@@ -82,7 +86,7 @@ impl Errand {
             Failure::Upstream(_) if self.over_budget.load(Ordering::Relaxed) => {
                 Failure::Limit("the question takes too many queries")
             }
-            Failure::Upstream(_) if !self.heard.load(Ordering::Relaxed) => Failure::Unreachable,
+            Failure::Upstream(_) if self.silent.load(Ordering::Relaxed) => Failure::Unreachable,
             other => other,
         }
     }
@@ -106,7 +110,19 @@ impl Provider {
                 silent: Mutex::default(),
             }),
             runtime: TokioRuntimeProvider::new(),
+            completer: None,
         }
+    }
+
+    /// The same servers, for a recursor that also wants the addresses that referrals leave out. It is given the recursor
+    /// when there is one.
+    pub(super) fn completing(&self) -> (Provider, Completer) {
+        let completer = Completer::default();
+        let provider = Provider {
+            completer: Some(completer.clone()),
+            ..self.clone()
+        };
+        (provider, completer)
     }
 
     /// Asks the root servers in `hints`, one after the other, who they are now (RFC 9609 §3).
@@ -164,8 +180,66 @@ impl Provider {
             stream_only: false,
             stream: Arc::new(Reused::default()),
             shared: Arc::clone(&self.shared),
+            completer: self.completer.clone(),
         }
     }
+}
+
+/// Looks up the addresses of servers that a referral names without them, so that the recursor finds them in its cache.
+///
+/// hickory uses the servers whose addresses come with the referral and forgets the others; when the former are the broken ones,
+/// the zone fails.
+#[derive(Clone, Default)]
+pub(super) struct Completer {
+    recursor: Arc<OnceLock<Weak<Recursor<Provider>>>>,
+}
+
+impl Completer {
+    pub(super) fn serve(&self, recursor: &Arc<Recursor<Provider>>) {
+        // Each completer is made for one recursor, which is set once.
+        let _ = self.recursor.set(Arc::downgrade(recursor));
+    }
+
+    async fn complete(&self, response: &Message) {
+        let Some(recursor) = self.recursor.get().and_then(Weak::upgrade) else {
+            return;
+        };
+        let Ok(errand) = ERRAND.try_with(Arc::clone) else {
+            return;
+        };
+        for server in unglued(response) {
+            {
+                let mut completing = errand.completing.lock().unwrap_or_else(PoisonError::into_inner);
+                if completing.len() >= limits::SERVERS_COMPLETED || completing.contains(&server) {
+                    continue;
+                }
+                completing.push(server.clone());
+            }
+            // Only so that the answer is in the recursor's cache. The time limit also ends a look-up that waits for itself, as two
+            // zones served by each other can make it.
+            let query = Query::query(server, RecordType::A);
+            let looking = recursor.resolve(query, clock::instant(), false);
+            let _ = tokio::time::timeout(limits::AUTHORITY_TURN, Box::pin(looking)).await;
+        }
+    }
+}
+
+/// The servers a response names without an address, except those inside the zone it is about: these only the referral itself
+/// could tell.
+fn unglued(response: &Message) -> Vec<Name> {
+    let sections = response.answers.iter().chain(&response.authorities);
+    let mut missing = Vec::new();
+    for record in sections {
+        if let RData::NS(server) = &record.data {
+            let has_address =
+                |other: &hickory_proto::rr::Record| other.name == server.0 && other.data.ip_addr().is_some();
+            if !record.name.zone_of(&server.0) && !response.additionals.iter().any(has_address) {
+                missing.push(server.0.clone());
+            }
+        }
+    }
+    missing.truncate(limits::SERVERS_COMPLETED);
+    missing
 }
 
 /// The root servers of the day.
@@ -206,6 +280,7 @@ pub(super) struct Connection {
     stream_only: bool,
     stream: Arc<Reused<Stream>>,
     shared: Arc<Shared>,
+    completer: Option<Completer>,
 }
 
 impl DnsHandle for Connection {
@@ -222,6 +297,9 @@ impl Connection {
     async fn exchange(&self, request: DnsRequest) -> Result<DnsResponse, NetError> {
         let counters = &self.shared.counters;
         let result = self.ask(&request).await;
+        let silent = matches!(result, Err(Lost::Exchange(ExchangeError::Timeout)));
+        // Outside a question, when priming, there is nobody to tell.
+        let _ = ERRAND.try_with(|errand| errand.silent.store(silent, Ordering::Relaxed));
         match &result {
             Ok(_) => self.shared.spoke(self.ip),
             Err(Lost::Exchange(ExchangeError::Timeout)) => {
@@ -230,6 +308,9 @@ impl Connection {
             }
             Err(Lost::Budget) => {}
             Err(_) => counters.upstream_errors.add(),
+        }
+        if let (Ok(response), Some(completer)) = (&result, &self.completer) {
+            completer.complete(response).await;
         }
         result.map_err(|lost| {
             tracing::debug!(server = %self.server, %lost, "a server gave no usable answer");
@@ -285,7 +366,7 @@ impl Connection {
         let counters = &self.shared.counters;
         if !self.stream_only {
             match udp::exchange(self.server, query, Some(limits::AUTHORITY_AGAIN), end, counters).await {
-                Ok(reply) if !reply.truncated => return Ok(heard(reply)),
+                Ok(reply) if !reply.truncated => return Ok(reply),
                 Ok(_) | Err(ExchangeError::Forged) => counters.tcp_fallbacks.add(),
                 Err(error) => return Err(error.into()),
             }
@@ -302,7 +383,7 @@ impl Connection {
             match stream.exchange(query, end).await {
                 Err(ExchangeError::Closed) if reused => continue,
                 Ok(reply) if reply.truncated => return Err(Lost::Unreadable),
-                Ok(reply) => return Ok(heard(reply)),
+                Ok(reply) => return Ok(reply),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -316,12 +397,6 @@ fn take() -> Result<(), Lost> {
         // Priming is nobody's errand.
         Ok(true) | Err(_) => Ok(()),
     }
-}
-
-fn heard(reply: Reply) -> Reply {
-    // Outside a question there is nobody to tell.
-    let _ = ERRAND.try_with(|errand| errand.heard.store(true, Ordering::Relaxed));
-    reply
 }
 
 /// Whether a server answered for a zone it does not serve: not with authority, no records, and either nothing at all or

@@ -121,12 +121,13 @@ fn chain(mut records: Vec<Record>, query: &Query) -> Result<(Vec<Record>, Name),
             .cloned();
         let wanted = |record: &Record| {
             let rtype = covered_type(record).unwrap_or(record.record_type());
-            if is_end {
-                return here(record) && (rtype == qtype || record.record_type() == qtype || qtype == RecordType::ANY);
-            }
-            // The DNAME that made the alias comes along (RFC 6672 §3.1), and the signatures of both.
-            (here(record) && rtype == RecordType::CNAME)
-                || (rtype == RecordType::from(39) && record.name.zone_of(&name) && !here(record))
+            // The DNAME that made an alias comes along (RFC 6672 §3.1), and the signatures of both.
+            let above = target.is_some()
+                && rtype == RecordType::DNAME
+                && record.name.zone_of(&name)
+                && !here(record);
+            let end = rtype == qtype || record.record_type() == qtype || qtype == RecordType::ANY;
+            above || (here(record) && if is_end { end } else { rtype == RecordType::CNAME })
         };
         let (mut step, rest): (Vec<Record>, Vec<Record>) = records.into_iter().partition(wanted);
         records = rest;
