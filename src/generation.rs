@@ -15,7 +15,7 @@ pub struct Generation {
     /// Counts up from 1 with each reload, for logs and tests.
     pub number: u64,
     /// The compiled lists.
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
     /// Clients and profiles, made for this gate: rule set ids mean nothing with another.
     pub policy: Policy,
     pub settings: Arc<Settings>,

@@ -12,6 +12,8 @@ pub mod explain;
 pub mod health;
 pub mod inspect;
 mod lists;
+mod names;
+mod progress;
 pub mod query;
 pub mod serve;
 mod settings;

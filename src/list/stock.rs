@@ -45,6 +45,8 @@ struct Made {
     settings: String,
     /// Fingerprint of what the lists held, and of the program.
     sources: String,
+    /// Digest of the gate that was made of them, since `compile` may put another in its place.
+    gate: String,
 }
 
 /// What a gate in the state directory was made of, compared with a plan.
@@ -95,6 +97,7 @@ impl Plan {
             made: Made {
                 settings: String::new(),
                 sources: String::new(),
+                gate: String::new(),
             },
             gate: gate_path(&settings.state_dir),
         };
@@ -148,15 +151,27 @@ impl Plan {
 
     /// What the gate that is there was made of; `None` when there is none, or it was made by other settings.
     pub fn standing(&self) -> Option<Standing> {
+        self.made_before().map(|(standing, _)| standing)
+    }
+
+    fn made_before(&self) -> Option<(Standing, Made)> {
         let made: Made = serde_json::from_slice(&fs::read(self.made_path()).ok()?).ok()?;
         if made.settings != self.made.settings || !self.gate.is_file() {
             return None;
         }
-        Some(if made.sources == self.made.sources {
-            Standing::Current
-        } else {
-            Standing::Older
-        })
+        let standing = match made.sources == self.made.sources {
+            true => Standing::Current,
+            false => Standing::Older,
+        };
+        Some((standing, made))
+    }
+
+    /// The gate that was made before, if it is the one that the note is about.
+    fn open_before(&self, state_dir: &Path, made: &Made) -> Option<Gate> {
+        let gate = publish::Store::new(state_dir)
+            .and_then(|store| store.open(&self.gate))
+            .ok()?;
+        (hex(&gate.digest()) == made.gate).then_some(gate)
     }
 
     /// The lists, ready to compile.
@@ -196,39 +211,37 @@ impl Plan {
         forget(&self.gate).map_err(failed)?;
         publish::publish(&self.gate, &fresh.gate, &fresh.lines)?;
         // Strings only: this cannot fail to serialize.
-        let note = serde_json::to_vec_pretty(&self.made).unwrap_or_default();
+        let made_now = Made {
+            gate: hex(&fresh.gate.gate().digest()),
+            ..self.made.clone()
+        };
+        let note = serde_json::to_vec_pretty(&made_now).unwrap_or_default();
         fs::write(&made, note).map_err(failed)
     }
 
     /// The gate of these lists, ready to serve.
     pub fn open(&self, state_dir: &Path, progress: &dyn Progress) -> Result<Opened, StockError> {
         let complete = self.missing.is_empty();
-        let standing = self.standing().filter(|_| complete);
-        if standing == Some(Standing::Current)
-            && let Ok(gate) = publish::Store::new(state_dir).and_then(|store| store.open(&self.gate))
+        let before = self.made_before().filter(|_| complete);
+        let opened = |gate, stale| Opened {
+            gate,
+            reused: true,
+            stale,
+            not_kept: None,
+        };
+        if let Some((Standing::Current, made)) = &before
+            && let Some(gate) = self.open_before(state_dir, made)
         {
-            return Ok(Opened {
-                gate,
-                reused: true,
-                stale: None,
-                not_kept: None,
-            });
+            return Ok(opened(gate, None));
         }
         let fresh = match self.compile(progress) {
             Ok(fresh) => fresh,
             Err(error) => {
-                let store = publish::Store::new(state_dir);
-                let old = store
-                    .ok()
-                    .filter(|_| standing.is_some())
-                    .and_then(|store| store.open(&self.gate).ok());
-                let Some(gate) = old else { return Err(error) };
-                return Ok(Opened {
-                    gate,
-                    reused: true,
-                    stale: Some(error),
-                    not_kept: None,
-                });
+                let old = before.and_then(|(_, made)| self.open_before(state_dir, &made));
+                return match old {
+                    Some(gate) => Ok(opened(gate, Some(error))),
+                    None => Err(error),
+                };
             }
         };
         if !complete {
@@ -347,6 +360,21 @@ mod tests {
         settings.lists[0].rank = 7;
         write(folder.path(), "<!DOCTYPE html><html>Sign in</html>\n");
         assert!(open(&settings).is_err());
+    }
+
+    #[test]
+    fn a_gate_that_somebody_put_in_its_place_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write(folder.path(), "a.example\n");
+        let settings = settings(folder.path());
+        open(&settings).expect("a good list");
+        write(folder.path(), "other.example\n");
+        let other = Plan::new(&settings).compile(&Silent).expect("a good list");
+        write(folder.path(), "a.example\n");
+        open(&settings).expect("a good list");
+        publish::publish(&gate_path(&settings.state_dir), &other.gate, &other.lines).expect("a writable folder");
+        let opened = open(&settings).expect("a good list");
+        assert!(!opened.reused && holds(&opened, "a.example"));
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! The program as its operator meets it: the real binary, real files, real sockets on loopback.
 
+mod common;
 mod fetch;
 mod publisher;
+mod what_fails;

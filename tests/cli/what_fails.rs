@@ -23,7 +23,11 @@ fn wrong_settings_stop_the_start_with_one_sentence_that_names_file_and_line() {
     let home = Home::new();
     let wrong = [
         ("colour = \"red\"\n", 9, "colour"),
-        ("[[list]]\nname = \"adult\"\nsource = \"adult.domains\"\n", 9, "category"),
+        (
+            "[[list]]\nname = \"adult\"\nsource = \"adult.domains\"\n",
+            9,
+            "category",
+        ),
         ("[profile.child]\nblock = [\"adultery\"]\n", 10, "adultery"),
         ("[cache]\nsize = \"much\"\n", 10, "much"),
         ("[cache\n", 9, ""),
@@ -34,7 +38,11 @@ fn wrong_settings_stop_the_start_with_one_sentence_that_names_file_and_line() {
         assert_eq!(ended.code, Some(2), "{rest}\n{ended:?}");
         assert_eq!(ended.stdout, "", "{rest}");
         assert_eq!(ended.stderr.lines().count(), 1, "{rest}\n{}", ended.stderr);
-        assert!(ended.stderr.contains(&format!("stairgate.toml:{line}: ")), "{rest}\n{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(&format!("stairgate.toml:{line}: ")),
+            "{rest}\n{}",
+            ended.stderr
+        );
         assert!(ended.stderr.contains(word), "{rest}\n{}", ended.stderr);
     }
 }
@@ -55,7 +63,11 @@ fn an_address_in_use_stops_the_start_and_says_what_to_do() {
     let ended = home.run(&["serve"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let start = format!("{}: address already in use; ", home.address);
-    assert!(ended.stderr.lines().any(|line| line.starts_with(&start)), "{}", ended.stderr);
+    assert!(
+        ended.stderr.lines().any(|line| line.starts_with(&start)),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -78,7 +90,9 @@ fn wrong_settings_at_reload_leave_the_running_ones_in_force() {
     server.wait_for("colour");
     server.wait_for("stay in force");
     assert!(is_blocked(&server.ask("adult.example")));
-    home.configure(&format!("{ADULT}[profile.default]\nblock = [\"adult\"]\ndeny = [\"games.example\"]\n"));
+    home.configure(&format!(
+        "{ADULT}[profile.default]\nblock = [\"adult\"]\ndeny = [\"games.example\"]\n"
+    ));
     server.ask_until_blocked("games.example");
 }
 
@@ -86,7 +100,10 @@ fn wrong_settings_at_reload_leave_the_running_ones_in_force() {
 fn a_wrong_household_at_reload_leaves_the_running_one_in_force() {
     let home = home();
     home.configure_with("household = \"household.toml\"\n", ADULT);
-    home.write("household.toml", "[profile.default]\nblock = [\"adult\"]\ndeny = [\"games.example\"]\n");
+    home.write(
+        "household.toml",
+        "[profile.default]\nblock = [\"adult\"]\ndeny = [\"games.example\"]\n",
+    );
     let server = home.serve(&[]);
     server.ask_until_blocked("games.example");
     home.write("household.toml", "[profile.default]\nblock = [\"adult\"\n");
@@ -102,7 +119,9 @@ fn a_wrong_household_at_reload_leaves_the_running_one_in_force() {
 fn a_key_that_needs_a_restart_is_named_and_the_rest_comes_into_force() {
     let home = home();
     let server = home.serve(&[]);
-    home.configure(&format!("[cache]\nsize = \"1 MiB\"\n{ADULT}[profile.default]\nblock = [\"adult\"]\ndeny = [\"games.example\"]\n"));
+    home.configure(&format!(
+        "[cache]\nsize = \"1 MiB\"\n{ADULT}[profile.default]\nblock = [\"adult\"]\ndeny = [\"games.example\"]\n"
+    ));
     server.ask_until_blocked("games.example");
     server.wait_for("cache.size");
     server.wait_for("restart");
@@ -113,7 +132,10 @@ fn a_key_that_needs_a_restart_is_named_and_the_rest_comes_into_force() {
 #[test]
 fn a_bad_line_is_skipped_counted_and_shown_by_inspect() {
     let home = home();
-    home.write("adult.domains", &format!("first.example\n{}.example\nlast.example\n", "x".repeat(70)));
+    home.write(
+        "adult.domains",
+        &format!("first.example\n{}.example\nlast.example\n", "x".repeat(70)),
+    );
     let server = home.serve(&[]);
     server.ask_until_blocked("first.example");
     assert!(is_blocked(&server.ask("last.example")));
@@ -130,7 +152,9 @@ fn fetched_home(publisher: &Publisher, page: Page) -> Home {
     let home = Home::new();
     let url = publisher.put("/adult", page);
     home.write(crate::common::ROOTS, &publisher.root);
-    home.configure(&format!("[[list]]\nname = \"adult\"\nsource = \"{url}\"\ncategory = \"adult\"\n"));
+    home.configure(&format!(
+        "[[list]]\nname = \"adult\"\nsource = \"{url}\"\ncategory = \"adult\"\n"
+    ));
     home
 }
 
@@ -148,7 +172,11 @@ fn a_list_that_fails_to_fetch_or_shrinks_keeps_its_last_good_version_in_service(
     publisher.put("/adult", Page::Status(500));
     let failed = home.run(&["update"]);
     assert_eq!(failed.code, Some(1), "{failed:?}");
-    assert!(failed.stderr.contains("adult") && failed.stderr.contains("500"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("adult") && failed.stderr.contains("500"),
+        "{}",
+        failed.stderr
+    );
 
     publisher.put("/adult", Page::List(numbered(1000, 100)));
     let held = home.run(&["update"]);
@@ -171,10 +199,14 @@ fn a_restart_needs_neither_the_publisher_nor_another_compile() {
     server.signal("TERM");
     server.wait_for_exit();
     publisher.put("/adult", Page::Status(500));
-    let compiled = std::fs::metadata(home.file("var/lists.gate")).and_then(|file| file.modified()).expect("a gate");
+    let compiled = std::fs::metadata(home.file("var/lists.gate"))
+        .and_then(|file| file.modified())
+        .expect("a gate");
     let server = home.serve(&[]);
     assert!(is_blocked(&server.ask("n7.example")));
-    let again = std::fs::metadata(home.file("var/lists.gate")).and_then(|file| file.modified()).expect("a gate");
+    let again = std::fs::metadata(home.file("var/lists.gate"))
+        .and_then(|file| file.modified())
+        .expect("a gate");
     assert_eq!(compiled, again);
     assert_eq!(publisher.requests("/adult"), 1);
 }
@@ -193,7 +225,11 @@ fn a_list_that_never_comes_means_servfail_that_says_so_and_then_the_end() {
         "SERVFAIL",
         is_servfail,
     );
-    assert_eq!(extended_errors(&response).first().map(|(code, _)| *code), Some(14), "Not Ready: {response:#?}");
+    assert_eq!(
+        extended_errors(&response).first().map(|(code, _)| *code),
+        Some(14),
+        "Not Ready: {response:#?}"
+    );
     let status = server.wait_for_exit();
     assert_eq!(status.code(), Some(1), "{}", server.said());
     assert!(server.said().contains("--without-lists"), "{}", server.said());
@@ -204,7 +240,12 @@ fn a_list_that_comes_late_ends_the_wait() {
     let publisher = Publisher::start_https();
     let home = fetched_home(&publisher, Page::Status(503));
     let server = home.serve_without_waiting(&[]);
-    server.ask_until("harmless.example", hickory_proto::rr::RecordType::A, "SERVFAIL", is_servfail);
+    server.ask_until(
+        "harmless.example",
+        hickory_proto::rr::RecordType::A,
+        "SERVFAIL",
+        is_servfail,
+    );
     publisher.put("/adult", Page::List(numbered(0, 10)));
     server.ask_until_blocked("n7.example");
     assert!(is_resolved(&server.ask("harmless.example")));
@@ -282,15 +323,30 @@ fn an_upstream_that_does_not_answer_is_servfail_that_says_why() {
     let text = std::fs::read_to_string(home.file("stairgate.toml")).expect("settings");
     let silent = UdpSocket::bind("127.0.0.1:0").expect("a free port on loopback");
     let silent_address = silent.local_addr().expect("a bound socket");
-    home.write("stairgate.toml", &text.replace(&home.upstream.address.to_string(), &silent_address.to_string()).replace("2s", "500ms"));
+    home.write(
+        "stairgate.toml",
+        &text
+            .replace(&home.upstream.address.to_string(), &silent_address.to_string())
+            .replace("2s", "500ms"),
+    );
     let server = home.serve(&[]);
     let response = server.ask("harmless.example");
     assert!(is_servfail(&response), "{response:#?}");
-    assert_eq!(extended_errors(&response).first().map(|(code, _)| *code), Some(22), "{response:#?}");
+    assert_eq!(
+        extended_errors(&response).first().map(|(code, _)| *code),
+        Some(22),
+        "{response:#?}"
+    );
     let again = server.ask("harmless.example");
     assert!(is_servfail(&again), "{again:#?}");
-    assert!(extended_errors(&again).iter().any(|(code, _)| *code == 13), "Cached Error: {again:#?}");
-    assert!(is_blocked(&server.ask("adult.example")), "a blocked name needs no upstream");
+    assert!(
+        extended_errors(&again).iter().any(|(code, _)| *code == 13),
+        "Cached Error: {again:#?}"
+    );
+    assert!(
+        is_blocked(&server.ask("adult.example")),
+        "a blocked name needs no upstream"
+    );
 }
 
 // ---- bad packets ----
@@ -300,7 +356,9 @@ fn bad_packets_are_answered_or_dropped_and_the_next_query_is_answered() {
     let home = home();
     let server = home.serve(&[]);
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port on loopback");
-    let good = crate::common::query(7, "adult.example", hickory_proto::rr::RecordType::A).to_vec().expect("a query");
+    let good = crate::common::query(7, "adult.example", hickory_proto::rr::RecordType::A)
+        .to_vec()
+        .expect("a query");
     for len in 0..good.len() {
         socket.send_to(&good[..len], home.address).expect("loopback takes it");
     }
@@ -312,12 +370,16 @@ fn bad_packets_are_answered_or_dropped_and_the_next_query_is_answered() {
     let mut two = good.clone();
     two[5] = 2;
     let strange = UdpSocket::bind("127.0.0.1:0").expect("a free port on loopback");
-    strange.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket of ours");
+    strange
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .expect("a socket of ours");
     strange.send_to(&two, home.address).expect("loopback takes it");
     let mut buffer = [0; 512];
     let len = strange.recv(&mut buffer).expect("a response");
     let response = hickory_proto::op::Message::from_vec(&buffer[..len]);
-    let rcode = response.map_or(u16::from(buffer[3] & 15), |response| response.metadata.response_code.into());
+    let rcode = response.map_or(u16::from(buffer[3] & 15), |response| {
+        response.metadata.response_code.into()
+    });
     assert_eq!(rcode, u16::from(ResponseCode::FormErr));
     assert!(is_blocked(&server.ask("adult.example")));
 }

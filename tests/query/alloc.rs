@@ -32,7 +32,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
     let generation = Arc::new(Generation {
         number: 1,
         policy: Policy::build(&gate, &settings, &[]).unwrap(),
-        gate,
+        gate: std::sync::Arc::new(gate),
         local: Zones::build(&settings).unwrap(),
         settings: Arc::new(settings),
     });

@@ -50,7 +50,7 @@ pub fn numbered(settings: Settings, number: u64) -> Arc<Generation> {
     Arc::new(Generation {
         number,
         policy: Policy::build(&gate, &settings, &[]).unwrap(),
-        gate,
+        gate: std::sync::Arc::new(gate),
         local: Zones::build(&settings).unwrap(),
         settings: Arc::new(settings),
     })

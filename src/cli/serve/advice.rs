@@ -39,7 +39,10 @@ mod tests {
     fn port_53_in_use_names_the_usual_culprit() {
         let address = SocketAddr::from(([127, 0, 0, 1], 53));
         let sentence = bind(address, &io::Error::from(io::ErrorKind::AddrInUse));
-        assert!(sentence.starts_with("127.0.0.1:53: address already in use; "), "{sentence}");
+        assert!(
+            sentence.starts_with("127.0.0.1:53: address already in use; "),
+            "{sentence}"
+        );
         assert!(sentence.contains("systemd-resolved"), "{sentence}");
     }
 

@@ -1,11 +1,33 @@
 //! `stairgate serve`: answers queries until told to stop.
+//!
+//! In: settings, signals. Out: answers; what is in force is said on standard output, what happens goes to the log.
+//! Always: signals are heard from the first moment on; a stop answers what is in flight and ends with 0.
+//! Fails: wrong settings end a start with 2, a gate that does not verify with 3, anything else with 1. Once it answers,
+//! nothing but a signal ends it, except waiting in vain for a list that it needs.
 
 pub mod advice;
+mod build;
+pub mod connected;
+mod greet;
+mod refresh;
+mod reload;
+mod signals;
+mod start;
+mod state;
+mod watch;
 
-use super::{Exit, Outcome};
-use std::path::PathBuf;
+use super::{Exit, Failure, Outcome};
+use crate::config::load::Loaded;
+use crate::config::settings::{ListSettings, Settings};
+use crate::limits;
+use crate::telemetry;
+use signals::Signals;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tracing::level_filters::LevelFilter;
+use tracing::{info, warn};
 
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
     /// Settings file; without it the built-in home example
     #[arg(long, value_name = "FILE")]
@@ -13,9 +35,76 @@ pub struct Args {
     /// Run as a plain resolver that filters nothing
     #[arg(long)]
     without_lists: bool,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: telemetry::Format,
+    /// How long a start waits for lists that never arrived
+    #[arg(long, value_name = "MS", hide = true)]
+    start_wait_ms: Option<u64>,
+    /// How often files are looked at for changes
+    #[arg(long, value_name = "MS", hide = true)]
+    watch_interval_ms: Option<u64>,
+}
+
+impl Args {
+    /// The settings as they are on disk now.
+    fn settings(&self) -> Result<Loaded, Failure> {
+        match &self.config {
+            Some(file) => Settings::load(file).map_err(Failure::usage),
+            None => Ok(Loaded {
+                settings: Settings::builtin(Path::new(".")),
+                warnings: Vec::new(),
+            }),
+        }
+    }
+
+    /// The lists that are to be kept fresh: none where they are not compiled here.
+    fn lists_to_fetch(&self, settings: &Settings) -> Vec<ListSettings> {
+        if self.without_lists || settings.gate.is_some() {
+            Vec::new()
+        } else {
+            settings.lists.clone()
+        }
+    }
+
+    fn start_wait(&self) -> Duration {
+        self.start_wait_ms.map_or(limits::START_WAIT, Duration::from_millis)
+    }
+
+    fn watch_interval(&self) -> Duration {
+        self.watch_interval_ms
+            .map_or(limits::WATCH_INTERVAL, |ms| Duration::from_millis(ms.max(1)))
+    }
 }
 
 pub fn run(args: Args) -> Outcome {
-    let _ = args;
-    Ok(Exit::Done)
+    let loaded = args.settings()?;
+    telemetry::log_init(args.log_format, LevelFilter::INFO).map_err(Failure::usage)?;
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format_args!("threads cannot be started: {error}")))?;
+    let ended = runtime.block_on(live(args, loaded.settings));
+    // A compilation that nobody waits for any more must not hold up the end.
+    runtime.shutdown_background();
+    ended.map(|()| Exit::Done)
+}
+
+async fn live(args: Args, settings: Settings) -> Result<(), Failure> {
+    let mut signals =
+        Signals::new().map_err(|error| Failure::failed(format_args!("signals cannot be heard: {error}")))?;
+    let mut started = tokio::select! {
+        started = start::start(args, settings) => started?,
+        () = signals.stop() => return Ok(()),
+    };
+    let ended = started.server.run(&mut signals).await;
+    info!("stopping");
+    let stopped = started.listeners.stop(limits::STOP_GRACE).await;
+    if stopped.abandoned > 0 {
+        warn!(queries = stopped.abandoned, "not answered in time");
+    }
+    ended
 }

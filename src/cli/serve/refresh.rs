@@ -44,7 +44,13 @@ impl Drop for Task {
 impl Refresh {
     pub(super) fn new(fetcher: Fetcher, state_dir: PathBuf, news: mpsc::Sender<News>) -> Refresh {
         let permits = Arc::new(Semaphore::new(limits::FETCHES));
-        Refresh { fetcher, state_dir, permits, news, tasks: HashMap::new() }
+        Refresh {
+            fetcher,
+            state_dir,
+            permits,
+            news,
+            tasks: HashMap::new(),
+        }
     }
 
     /// Keeps these lists fresh from now on, and no others. A list that stays as it is keeps its place in time.
@@ -70,7 +76,11 @@ impl Refresh {
             self.news.clone(),
         );
         let handle = tokio::spawn(work).abort_handle();
-        Task { url: url.to_owned(), refresh: list.refresh, handle }
+        Task {
+            url: url.to_owned(),
+            refresh: list.refresh,
+            handle,
+        }
     }
 }
 
@@ -108,7 +118,14 @@ async fn keep_fresh(
                 fetch::after_failure(list.refresh, failures, needed, rand::random())
             }
         };
-        if news.send(News { list: list.name.clone(), result }).await.is_err() {
+        if news
+            .send(News {
+                list: list.name.clone(),
+                result,
+            })
+            .await
+            .is_err()
+        {
             return;
         }
     }

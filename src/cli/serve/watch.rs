@@ -26,7 +26,11 @@ struct Watched {
 #[derive(Clone, PartialEq, Eq)]
 enum Place {
     Path(PathBuf),
-    Snapshot { state_dir: PathBuf, list: String, url: String },
+    Snapshot {
+        state_dir: PathBuf,
+        list: String,
+        url: String,
+    },
 }
 
 impl Place {
@@ -43,9 +47,9 @@ impl Place {
 }
 
 impl Watch {
-    /// Everything that `settings` were read from and lead to. Take it before reading the files: what changes in between is
+    /// Everything that `settings` were read from and lead to, lists and gate only if they are used. Take it before reading the files: what changes in between is
     /// then reported, never lost.
-    pub(super) fn new(settings: &Settings) -> Watch {
+    pub(super) fn new(settings: &Settings, without_lists: bool) -> Watch {
         let mut watch = Watch { files: Vec::new() };
         let path = |path: &Path| Place::Path(path.to_owned());
         if let Some(file) = &settings.file {
@@ -53,6 +57,9 @@ impl Watch {
         }
         if let Some(file) = &settings.household {
             watch.add("household", path(file));
+        }
+        if without_lists {
+            return watch;
         }
         if let Some(file) = &settings.gate {
             watch.add("gate", path(file));
@@ -75,7 +82,12 @@ impl Watch {
 
     fn add(&mut self, what: &str, place: Place) {
         let now = place.look();
-        self.files.push(Watched { what: what.to_owned(), place, acted: now, seen: now });
+        self.files.push(Watched {
+            what: what.to_owned(),
+            place,
+            acted: now,
+            seen: now,
+        });
     }
 
     /// Looks at everything once; says what has changed since it was read and stands still now.

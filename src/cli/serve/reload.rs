@@ -1,0 +1,286 @@
+//! The server's one loop: signals, changed files, fetched lists and requests for a reload come in here, one after another;
+//! new generations go out.
+//!
+//! Always: one reload at a time, built beside the queries and put into force by one swap; what comes meanwhile leads to
+//! one more. Fails by leaving in force what is, and saying so in the log and the status.
+
+use super::build::{self, Built};
+use super::refresh::{News, Refresh};
+use super::signals::{Signal, Signals};
+use super::state::{State, Waiting};
+use super::watch::Watch;
+use super::{Args, greet};
+use crate::cli::Failure;
+use crate::clock;
+use crate::config::settings::{ListSettings, Settings};
+use crate::control::ReloadStatus;
+use crate::count::Count;
+use crate::generation::Generations;
+use crate::list::compile::Silent;
+use crate::list::fetch::Fetched;
+use crate::list::publish;
+use crate::telemetry::counters::Counters;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, error, info, warn};
+
+/// What the loop works on.
+pub(super) struct Server {
+    pub(super) args: Args,
+    pub(super) settings: Arc<Settings>,
+    pub(super) generations: Arc<Generations>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) state: Arc<State>,
+    pub(super) watch: Watch,
+    pub(super) refresh: Refresh,
+    pub(super) news: mpsc::Receiver<News>,
+    pub(super) requests: mpsc::Receiver<Waiting>,
+    /// Lists that clients wait for.
+    pub(super) missing: Vec<String>,
+    /// Why the last fetch of a list failed, by list.
+    pub(super) failed: BTreeMap<String, String>,
+    pub(super) reloading: Reloading,
+}
+
+/// The reload under way, and the next.
+#[derive(Default)]
+pub(super) struct Reloading {
+    under_way: Option<JoinHandle<Prepared>>,
+    waiting: Vec<Waiting>,
+    again: bool,
+    waiting_for_next: Vec<Waiting>,
+}
+
+/// What a reload has come to before it is put into force.
+struct Prepared {
+    /// What to watch and fetch from now on; `None` when the settings could not be read.
+    follow: Option<(Watch, Vec<ListSettings>)>,
+    result: Result<(Arc<Settings>, Built), String>,
+}
+
+impl Server {
+    /// Runs until a signal says stop (`Ok`), or the start has waited for a list in vain.
+    pub(super) async fn run(&mut self, signals: &mut Signals) -> Result<(), Failure> {
+        let give_up = tokio::time::sleep(self.args.start_wait());
+        tokio::pin!(give_up);
+        let mut looks = tokio::time::interval(self.args.watch_interval());
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut starting = !self.missing.is_empty();
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Stop => return Ok(()),
+                    Signal::Reload => {
+                        info!("SIGHUP: reloading");
+                        self.reload(None);
+                    }
+                },
+                Some(waiting) = self.requests.recv() => self.reload(Some(waiting)),
+                Some(news) = self.news.recv() => self.hear(news),
+                prepared = self.reloading.done() => {
+                    self.put_into_force(prepared);
+                    if starting && self.missing.is_empty() {
+                        starting = false;
+                        greet::ready(&self.generations.load());
+                    }
+                }
+                _ = looks.tick() => self.look(),
+                () = &mut give_up, if starting => return Err(self.never_arrived()),
+            }
+        }
+    }
+
+    /// Looks for changed files, unless a reload that reads them all is under way.
+    fn look(&mut self) {
+        if self.reloading.under_way.is_some() {
+            return;
+        }
+        let changed = self.watch.poll();
+        if !changed.is_empty() {
+            info!(changed = changed.join(", "), "files changed: reloading");
+            self.reload(None);
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        let list = news.list;
+        match news.result {
+            Ok(Fetched::New(snapshot)) => {
+                info!(list, rules = snapshot.metadata.rules, "a new version was fetched");
+                self.failed.remove(&list);
+                self.reload(None);
+            }
+            Ok(Fetched::Unchanged(_)) => {
+                debug!(list, "still current");
+                self.failed.remove(&list);
+            }
+            Err(error) => {
+                let kept = if self.missing.contains(&list) {
+                    "it is tried again"
+                } else {
+                    "its last good version stays"
+                };
+                warn!("list {list}: {error}; {kept}");
+                self.counters.add(Count::FetchesFailed.into());
+                if error.is_local() {
+                    self.counters.add(Count::FilesNotKept.into());
+                }
+                self.failed.insert(list, error.to_string());
+            }
+        }
+    }
+
+    fn never_arrived(&self) -> Failure {
+        let why = |list: &String| match self.failed.get(list) {
+            Some(error) => format!("list {list} never arrived: {error}"),
+            None => format!("list {list} never arrived"),
+        };
+        let lists: Vec<String> = self.missing.iter().map(why).collect();
+        Failure::failed(format_args!(
+            "{}; mend the address or the connection, or run with --without-lists, which filters nothing",
+            lists.join("; ")
+        ))
+    }
+
+    /// Begins a reload, or has one more follow that under way.
+    fn reload(&mut self, waiting: Option<Waiting>) {
+        if self.reloading.under_way.is_some() {
+            self.reloading.again = true;
+            self.reloading.waiting_for_next.extend(waiting);
+            return;
+        }
+        self.reloading.waiting.extend(waiting);
+        let args = self.args.clone();
+        let settings = Arc::clone(&self.settings);
+        let generations = Arc::clone(&self.generations);
+        let work = move || prepare(&args, &settings, &generations);
+        self.reloading.under_way = Some(tokio::task::spawn_blocking(work));
+    }
+
+    fn put_into_force(&mut self, prepared: Prepared) {
+        if let Some((watch, lists)) = prepared.follow {
+            self.watch = watch;
+            self.refresh.follow(&lists);
+        }
+        let mut status = ReloadStatus {
+            unix_ms: clock::now().unix_ms,
+            ..ReloadStatus::default()
+        };
+        match prepared.result {
+            // Whoever is served by a whole generation is better off with that than with one that lacks a list.
+            Ok((_, built)) if self.missing.is_empty() && !built.missing.is_empty() => {
+                let lists = built.missing.join(", ");
+                status.errors.push(format!(
+                    "not all lists have arrived yet ({lists}); what is in force stays until they do"
+                ));
+            }
+            Ok((settings, built)) => {
+                status.notes = built.notes;
+                if built.not_kept {
+                    self.counters.add(Count::FilesNotKept.into());
+                }
+                self.missing = built.missing;
+                self.settings = settings;
+                let number = built.generation.number;
+                self.generations.store(Arc::new(built.generation));
+                self.counters.add(Count::Reloads.into());
+                info!(generation = number, "reloaded");
+            }
+            Err(sentence) => status.errors.push(sentence),
+        }
+        for note in &status.notes {
+            warn!("{note}");
+        }
+        for sentence in &status.errors {
+            error!("{sentence}; the running settings and lists stay in force");
+        }
+        if !status.errors.is_empty() {
+            self.counters.add(Count::ReloadsFailed.into());
+        }
+        self.state.note_reload(status.clone());
+        for waiting in self.reloading.waiting.drain(..) {
+            // Whoever asked may have gone.
+            let _ = waiting.send(status.clone());
+        }
+        self.reloading.waiting = std::mem::take(&mut self.reloading.waiting_for_next);
+        if std::mem::take(&mut self.reloading.again) {
+            self.reload(None);
+        }
+    }
+}
+
+impl Reloading {
+    /// Waits for the end of the reload under way; forever, when there is none.
+    async fn done(&mut self) -> Prepared {
+        let Some(under_way) = &mut self.under_way else {
+            return std::future::pending().await;
+        };
+        let prepared = under_way.await;
+        self.under_way = None;
+        prepared.unwrap_or_else(|_| Prepared {
+            follow: None,
+            result: Err("the reload broke off; this is a fault of the program, please report it".to_owned()),
+        })
+    }
+}
+
+/// Reads settings, household, lists and gate anew. Runs beside the loop, since compiling takes its time.
+fn prepare(args: &Args, running: &Settings, generations: &Generations) -> Prepared {
+    let read = || args.settings().map_err(|failure| failure.sentence);
+    let loaded = match read() {
+        Ok(loaded) => loaded,
+        Err(sentence) => {
+            return Prepared {
+                follow: None,
+                result: Err(sentence),
+            };
+        }
+    };
+    let watch = Watch::new(&running.reloaded(loaded.settings).0, args.without_lists);
+    // Once more, now that what changes is watched: nothing that is written in between can be missed.
+    let loaded = match read() {
+        Ok(loaded) => loaded,
+        Err(sentence) => {
+            return Prepared {
+                follow: None,
+                result: Err(sentence),
+            };
+        }
+    };
+    let (settings, needs_restart) = running.reloaded(loaded.settings);
+    let settings = Arc::new(settings);
+    let follow = Some((watch, args.lists_to_fetch(&settings)));
+    let before = generations.load_full();
+    let mut built = match build::build(&settings, args.without_lists, Some(&before), &Silent) {
+        Ok(built) => built,
+        Err(error) => {
+            return Prepared {
+                follow,
+                result: Err(error.to_string()),
+            };
+        }
+    };
+    built.notes.extend(loaded.warnings.iter().map(ToString::to_string));
+    if !needs_restart.is_empty() {
+        built.notes.push(format!(
+            "changed, but takes effect only after a restart: {}",
+            needs_restart.join(", ")
+        ));
+    }
+    forget_old_copies(&settings, &[before.gate.digest(), built.generation.gate.digest()]);
+    Prepared {
+        follow,
+        result: Ok((settings, built)),
+    }
+}
+
+/// Removes private copies of gates that no generation uses any more.
+pub(super) fn forget_old_copies(settings: &Settings, in_use: &[[u8; 32]]) {
+    let removed = publish::Store::new(&settings.state_dir).and_then(|store| store.keep_only(in_use));
+    if let Err(error) = removed {
+        debug!("old copies stay: {error}");
+    }
+}

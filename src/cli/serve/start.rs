@@ -1,0 +1,129 @@
+//! Starts a server: first what may refuse (addresses, settings), then what takes time (lists), then what answers.
+
+use super::refresh::Refresh;
+use super::reload::{Reloading, Server, forget_old_copies};
+use super::state::State;
+use super::watch::Watch;
+use super::{Args, advice, build, greet};
+use crate::cache::Cache;
+use crate::cli::{Failure, names};
+use crate::clock;
+use crate::config::settings::Settings;
+use crate::control::{Control, Socket};
+use crate::count::Count;
+use crate::generation::Generations;
+use crate::listener::{Listeners, Service};
+use crate::resolver::{self, forward::Trust};
+use crate::telemetry::counters::Counters;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+/// A server that answers.
+pub(super) struct Started {
+    pub(super) server: Server,
+    pub(super) listeners: Listeners,
+}
+
+pub(super) async fn start(args: Args, settings: Settings) -> Result<Started, Failure> {
+    let started_mono_ms = clock::now().mono_ms;
+    settings.server.listen.iter().try_for_each(|&address| free(address))?;
+    let counters = Arc::new(Counters::new());
+    let cache = Arc::new(Cache::new(
+        settings.cache.size_bytes,
+        settings.cache.min_ttl,
+        settings.cache.max_ttl,
+    ));
+    let stack = resolver::build(&settings, Trust::public()).map_err(Failure::usage)?;
+    let fetcher = names::fetcher(Arc::clone(&stack.bootstrap))?;
+
+    let watch = Watch::new(&settings, args.without_lists);
+    let settings = Arc::new(settings);
+    let built = compile(&args, &settings).await?;
+    forget_old_copies(&settings, &[built.generation.gate.digest()]);
+    for note in &built.notes {
+        warn!("{note}");
+    }
+    if built.not_kept {
+        counters.add(Count::FilesNotKept.into());
+    }
+    let generations = Arc::new(Generations::from_pointee(built.generation));
+
+    let (news_in, news) = mpsc::channel(16);
+    let (requests_in, requests) = mpsc::channel(16);
+    let state = Arc::new(State::new(Arc::clone(&generations), requests_in));
+    let control = Control {
+        running: Arc::clone(&state) as _,
+        cache: Arc::clone(&cache),
+        counters: Arc::clone(&counters),
+        started_mono_ms,
+    };
+    let service = Service {
+        generations: Arc::clone(&generations),
+        cache,
+        resolver: stack.resolver,
+        counters: Arc::clone(&counters),
+    };
+    let listeners = Listeners::start(&settings.server.listen, settings.server.workers, service)
+        .map_err(|error| Failure::failed(advice::bind(error.address, &error.source)))?;
+    match Socket::bind(&settings.state_dir) {
+        Ok(socket) => drop(tokio::spawn(socket.serve(Arc::new(control)))),
+        Err(error) => {
+            warn!("{error}; it answers queries, but `stairgate health` and `stairgate cache` cannot reach it");
+            counters.add(Count::FilesNotKept.into());
+        }
+    }
+    let mut refresh = Refresh::new(fetcher, settings.state_dir.clone(), news_in);
+    refresh.follow(&args.lists_to_fetch(&settings));
+    if built.missing.is_empty() {
+        greet::ready(&generations.load());
+    } else {
+        let lists = built.missing.join(", ");
+        warn!("waiting for lists that never arrived: {lists}; clients that need them get SERVFAIL until they do");
+    }
+    let server = Server {
+        args,
+        settings,
+        generations,
+        counters,
+        state,
+        watch,
+        refresh,
+        news,
+        requests,
+        missing: built.missing,
+        failed: BTreeMap::new(),
+        reloading: Reloading::default(),
+    };
+    Ok(Started { server, listeners })
+}
+
+/// Builds the first generation on a thread that may take its time, with a progress bar on a terminal.
+async fn compile(args: &Args, settings: &Arc<Settings>) -> Result<build::Built, Failure> {
+    let (settings, without_lists) = (Arc::clone(settings), args.without_lists);
+    let work = move || {
+        let bar = crate::cli::progress::Bar::new();
+        let built = build::build(&settings, without_lists, None, &bar);
+        bar.finish();
+        built
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(built) => built.map_err(|error| Failure {
+            exit: error.exit(),
+            sentence: error.to_string(),
+        }),
+        Err(_) => Err(Failure::failed(
+            "the start broke off; this is a fault of the program, please report it",
+        )),
+    }
+}
+
+/// Whether an address can be listened on, asked before the lists take their time.
+fn free(address: SocketAddr) -> Result<(), Failure> {
+    let tried = UdpSocket::bind(address).and_then(|_| TcpListener::bind(address));
+    tried
+        .map(drop)
+        .map_err(|error| Failure::failed(advice::bind(address, &error)))
+}
