@@ -1,4 +1,4 @@
-//! What is counted: one word for each thing, the same in code, metrics, `stairgate status` and the control socket.
+//! What is counted: one word for each thing, the same in code, metrics and on the control socket.
 //!
 //! The query road says with each result which of these happened ([`Counts`]); the listener adds them to counters of its
 //! own thread (`telemetry::counters`). No count carries a name, an address or anything else about a client.

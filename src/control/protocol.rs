@@ -47,6 +47,9 @@ pub struct Status {
     pub generation: GenerationStatus,
     /// Each [`Count`](crate::count::Count) by its name.
     pub counters: BTreeMap<String, u64>,
+    /// What the resolver counted, by name.
+    #[serde(default)]
+    pub resolver: BTreeMap<String, u64>,
     pub cache: CacheStatus,
     /// The last attempt to reload, if there was one.
     pub last_reload: Option<ReloadStatus>,

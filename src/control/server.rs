@@ -12,6 +12,7 @@ use crate::telemetry::counters::Counters;
 use async_trait::async_trait;
 use serde::Serialize;
 use socket2::{Domain, SockAddr, Type};
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -33,6 +34,12 @@ pub trait Running: Send + Sync {
     fn last_reload(&self) -> Option<ReloadStatus>;
     /// Reloads as SIGHUP does and returns when that is done. Requests at the same time are the implementation's to join.
     async fn reload(&self) -> ReloadStatus;
+    /// What the resolver counted, by name.
+    fn resolver(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+    /// Forgets what would answer in place of other servers beside the cache, such as failures: a flush is also for that.
+    fn forget(&self) {}
 }
 
 /// What the control socket answers from.
@@ -156,6 +163,7 @@ async fn answer(control: &Control, stream: &mut BufReader<UnixStream>, request: 
                 uptime_s: clock::now().mono_ms.saturating_sub(control.started_mono_ms) / 1000,
                 generation: control.running.generation(),
                 counters: by_name(&control.counters.sum()),
+                resolver: control.running.resolver(),
                 cache: control.cache.stats().into(),
                 last_reload: control.running.last_reload(),
             };
@@ -172,6 +180,7 @@ async fn answer(control: &Control, stream: &mut BufReader<UnixStream>, request: 
             if below && name.is_none() {
                 return refuse(stream, "below needs a name".to_owned()).await;
             }
+            control.running.forget();
             let flushed = control.cache.flush(name.as_ref(), below) as u64;
             finish(stream, Flushed { flushed }).await
         }
@@ -255,10 +264,14 @@ mod tests {
     use crate::count::Count;
     use crate::dns::rtype;
     use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::time::Duration;
     use tempfile::TempDir;
 
-    struct Fake;
+    #[derive(Default)]
+    struct Fake {
+        forgot: AtomicBool,
+    }
 
     #[async_trait]
     impl Running for Fake {
@@ -278,6 +291,12 @@ mod tests {
                 notes: Vec::new(),
             }
         }
+        fn resolver(&self) -> BTreeMap<String, u64> {
+            BTreeMap::from([("forgot".to_owned(), u64::from(self.forgot.load(Relaxed)))])
+        }
+        fn forget(&self) {
+            self.forgot.store(true, Relaxed);
+        }
     }
 
     /// A server on a socket of its own, and what a client on another thread makes of it.
@@ -289,7 +308,7 @@ mod tests {
             .unwrap();
         runtime.block_on(async {
             let control = Control {
-                running: Arc::new(Fake),
+                running: Arc::new(Fake::default()),
                 cache: Arc::new(Cache::new(1 << 20, Duration::ZERO, Duration::from_secs(86_400))),
                 counters: Arc::new(Counters::new()),
                 started_mono_ms: clock::now().mono_ms - 12_345,
@@ -352,8 +371,11 @@ mod tests {
             );
             let mut names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
             names.sort_unstable();
+            assert_eq!(client.status().unwrap().resolver["forgot"], 0);
             let flushed = client.cache_flush(Some("example".to_owned()), true).unwrap();
-            (names, flushed, client.status().unwrap().cache.entries)
+            let status = client.status().unwrap();
+            assert_eq!(status.resolver["forgot"], 1, "failures are forgotten with the answers");
+            (names, flushed, status.cache.entries)
         });
         assert_eq!(names, ["a.example.", "b.example.", "b.test."]);
         assert_eq!((flushed, left), (2, 1));

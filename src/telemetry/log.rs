@@ -66,8 +66,8 @@ pub fn trace_init() -> Result<(), LogError> {
         .map_err(|_| LogError::Twice)
 }
 
-/// The resolver's own steps, and those of the recursor within it.
-const TRACED: &str = "stairgate::resolver=trace,hickory_resolver::recursor=debug";
+/// Every exchange with another server. What the libraries below say of themselves is many times as long.
+const TRACED: &str = "stairgate::resolver=trace";
 
 /// The filter that `asked` (may be empty) describes, or the default one.
 fn filter(asked: &str, level: LevelFilter) -> Result<EnvFilter, LogError> {

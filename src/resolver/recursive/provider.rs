@@ -301,7 +301,20 @@ impl Connection {
         // Outside a question, when priming, there is nobody to tell.
         let _ = ERRAND.try_with(|errand| errand.silent.store(silent, Ordering::Relaxed));
         match &result {
-            Ok(_) => self.shared.spoke(self.ip),
+            Ok(response) => {
+                self.shared.spoke(self.ip);
+                if let Some(query) = request.queries.first() {
+                    tracing::debug!(
+                        server = %self.server,
+                        name = %query.name,
+                        qtype = %query.query_type,
+                        rcode = u16::from(response.metadata.response_code),
+                        answers = response.answers.len(),
+                        authorities = response.authorities.len(),
+                        "a server answered"
+                    );
+                }
+            }
             Err(Lost::Exchange(ExchangeError::Timeout)) => {
                 counters.upstream_timeouts.add();
                 self.shared.kept_silent(self.ip);
