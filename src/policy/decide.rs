@@ -738,24 +738,22 @@ impl Rewriting {
         }
         let best = other?;
         let mut rewrites = Rewrites::default();
+        let mut reported = None;
         for &(important, one) in self.rules[..self.rules_len].iter().flatten() {
             let fits = |rtype: u16| rtype == judge.question.qtype || judge.question.qtype == rtype::ANY;
             match judge.effect(one.rule) {
-                Some(Effect::Data { rtype, .. }) if fits(*rtype) && !excepted(important, one.rule) => {
-                    rewrites.push(one.rule);
+                Some(effect @ Effect::Data { rtype, .. }) if fits(*rtype) && !excepted(important, one.rule) => {
+                    offer(&mut reported, one);
+                    // Lists that agree give one record, not two.
+                    if !rewrites.iter().any(|pushed| judge.effect(pushed) == Some(effect)) {
+                        rewrites.push(one.rule);
+                    }
                 }
                 _ => {}
             }
         }
-        match rewrites.iter().next() {
-            Some(first) => {
-                let best = self.rules[..self.rules_len]
-                    .iter()
-                    .flatten()
-                    .find(|(_, best)| best.rule == first)
-                    .map_or(best, |(_, best)| *best);
-                Some((best, Action::Rewrite(rewrites)))
-            }
+        match reported {
+            Some(best) => Some((best, Action::Rewrite(rewrites))),
             None => Some((best, Action::Nodata)),
         }
     }

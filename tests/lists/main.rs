@@ -1,3 +1,7 @@
 //! The list road, walked whole: lists in, a gate out, and what the gate then says.
 
+mod cases;
+mod judge;
+mod model;
+mod model_agrees;
 mod starter;

@@ -122,10 +122,7 @@ fn chain(mut records: Vec<Record>, query: &Query) -> Result<(Vec<Record>, Name),
         let wanted = |record: &Record| {
             let rtype = covered_type(record).unwrap_or(record.record_type());
             // The DNAME that made an alias comes along (RFC 6672 §3.1), and the signatures of both.
-            let above = target.is_some()
-                && rtype == RecordType::DNAME
-                && record.name.zone_of(&name)
-                && !here(record);
+            let above = target.is_some() && rtype == RecordType::DNAME && record.name.zone_of(&name) && !here(record);
             let end = rtype == qtype || record.record_type() == qtype || qtype == RecordType::ANY;
             above || (here(record) && if is_end { end } else { rtype == RecordType::CNAME })
         };
