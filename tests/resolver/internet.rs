@@ -152,7 +152,7 @@ async fn resolve(resolver: &Arc<dyn Resolver>, name: &str, rtype: &str, dnssec_o
     };
     let started = Instant::now();
     let result = resolver.resolve(&question, started + Duration::from_secs(5)).await;
-    assert!(started.elapsed() < Duration::from_millis(5300), "the deadline holds");
+    assert!(started.elapsed() < Duration::from_secs(6), "the deadline holds");
     let answer = result?;
     assert_eq!(answer.message[..3], [0, 0, 0x81], "ID 0, QR and RD, no AA and no TC");
     assert_eq!(answer.message[3] & 0xf0, 0x80, "RA, no AD");

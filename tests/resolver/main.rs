@@ -3,3 +3,4 @@
 mod forward;
 mod internet;
 mod servers;
+mod stack;

@@ -1,0 +1,103 @@
+//! The resolver as settings build it: joining, failure memory, zones and the way below them in one.
+
+use super::servers;
+use hickory_proto::op::{Message, ResponseCode};
+use stairgate::config::settings::{Host, Mode, Scheme, Settings, Upstream, Zone, ZoneSource};
+use stairgate::dns::name::Name;
+use stairgate::resolver::forward::Trust;
+use stairgate::resolver::{BuildError, Failure, Question, Stack, build};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn to(server: &servers::Server) -> Vec<Upstream> {
+    vec![Upstream {
+        scheme: Scheme::Udp,
+        host: Host::Address(server.address.ip()),
+        port: server.address.port(),
+        server_name: None,
+        path: String::new(),
+    }]
+}
+
+async fn ask(stack: &Stack, name: &str) -> Result<Message, Failure> {
+    let question = Question {
+        name: Name::parse(name).unwrap(),
+        qtype: 1,
+        dnssec_ok: false,
+        checking_disabled: false,
+    };
+    let answer = stack
+        .resolver
+        .resolve(&question, Instant::now() + Duration::from_secs(5))
+        .await?;
+    Ok(Message::from_vec(&answer.message).unwrap())
+}
+
+#[tokio::test]
+async fn each_zone_goes_its_way_and_what_failed_is_not_asked_again_until_it_is_forgotten() {
+    let world = servers::plain(Arc::new(|_, query| vec![servers::address(query)])).await;
+    let router = servers::plain(Arc::new(|_, query| {
+        let broken = query.queries[0].name().to_string().starts_with("broken");
+        let code = if broken {
+            ResponseCode::ServFail
+        } else {
+            ResponseCode::NXDomain
+        };
+        vec![servers::error(query, code)]
+    }))
+    .await;
+    let mut settings = Settings::builtin(Path::new("."));
+    settings.resolver.mode = Mode::Forward;
+    settings.resolver.forward = to(&world);
+    settings.zones = vec![Zone {
+        name: Name::parse("home.arpa").unwrap(),
+        source: ZoneSource::Forward(to(&router)),
+    }];
+    let stack = build(&settings, Trust::public()).unwrap();
+
+    assert_eq!(ask(&stack, "www.example").await.unwrap().answers.len(), 1);
+    let local = ask(&stack, "laptop.home.arpa").await.unwrap();
+    assert_eq!(local.metadata.response_code, ResponseCode::NXDomain);
+    assert_eq!((world.seen.udp(), router.seen.udp()), (1, 1));
+
+    let failure = ask(&stack, "broken.home.arpa").await.unwrap_err();
+    assert!(matches!(failure, Failure::Answered { rcode: 2, .. }), "{failure}");
+    for _ in 0..10 {
+        let again = ask(&stack, "BROKEN.home.arpa").await.unwrap_err();
+        assert!(matches!(again, Failure::Cached(_)), "{again}");
+    }
+    assert_eq!(router.seen.udp(), 2);
+    stack.forget();
+    ask(&stack, "broken.home.arpa").await.unwrap_err();
+    assert_eq!(router.seen.udp(), 3);
+    let counts: Vec<(&str, u64)> = stack
+        .counters
+        .all()
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ("questions", 14),
+            ("cached_failures", 10),
+            ("failures", 2),
+            ("upstream_queries", 4),
+            ("upstream_errors", 2)
+        ]
+    );
+}
+
+#[test]
+fn forwarding_to_nobody_is_refused_with_a_sentence() {
+    let mut settings = Settings::builtin(Path::new("."));
+    settings.resolver.mode = Mode::Forward;
+    settings.resolver.forward.clear();
+    let error = build(&settings, Trust::public()).err().expect("there is no upstream");
+    assert!(matches!(error, BuildError::NoUpstream));
+    assert!(
+        error.to_string().contains("resolver.forward names no upstream"),
+        "{error}"
+    );
+}
