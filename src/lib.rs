@@ -1,4 +1,47 @@
-//! Stairgate, a DNS resolver that protects children.
+//! Stairgate, a DNS resolver that protects children: it checks every query against blocklists that a family or its operator
+//! chose, answers harmful names with a sinkhole answer that says why, and resolves the rest.
+//!
+//! # Two roads
+//!
+//! **A query**: listener → parse → identify client → policy → cache → resolve → inspect answer → respond
+//!
+//! 1. [`listener`] takes datagrams in batches and messages from streams, and hands their bytes to
+//! 2. [`query`]: `begin` reads them ([`dns::query`]), asks [`policy`] who asks and what becomes of the name, answers from
+//!    [`local`] zones and the [`cache`], or hands back what must be awaited;
+//! 3. [`resolver`] finds the answer, recursively or through upstreams;
+//! 4. [`query`]: `finish` inspects it for the client that asked, and writes the response ([`dns::response`]).
+//!
+//! A query sees one [`generation`] of lists and settings from start to end.
+//!
+//! **A list**: fetch → parse → normalize → merge → compile → verify → publish → mmap
+//!
+//! 1. [`list::source`] finds the lists that an argument or a setting stands for, [`list::fetch`] downloads those that live elsewhere;
+//! 2. [`list::parse`] reads every format, [`list::normalize`] makes gate keys of names, both in the words of [`list::rule`];
+//! 3. [`list::compile`] brings the rules of all lists together and writes the gate file ([`list::format`]);
+//! 4. [`list::verify`] checks it whole, [`list::publish`] puts it in its place, [`list::set`] maps it and answers look-ups.
+//!
+//! # Table of contents
+//!
+//! | module | what stands there |
+//! | --- | --- |
+//! | [`now`], [`clock`] | one moment; the only reader of time |
+//! | [`limits`] | every bound, why this number, what happens at it |
+//! | [`count`] | what is counted, a word each |
+//! | [`dns`] | names, a borrowed view of a query, answers, the response writer, Extended DNS Errors |
+//! | [`config`] | the file's shape, and the checked settings that the program runs on |
+//! | [`list`] | the list road, and the gate file |
+//! | [`policy`] | what becomes of a query: pure, without sockets, clock or locks |
+//! | [`cache`] | answers in wire form, read without locks |
+//! | [`resolver`] | one trait; recursive, forward, scripted, and what stands in front of all |
+//! | [`local`] | zones and records that this server answers for itself |
+//! | [`generation`] | lists and policy that belong together, swapped as one |
+//! | [`query`] | `begin` and `finish` |
+//! | [`listener`] | UDP, one socket and thread a core; TCP |
+//! | [`telemetry`] | logs, counters |
+//! | [`control`] | the local control socket |
+//! | [`cli`] | one file a command |
+//!
+//! `ARCHITECTURE.md` has the promises, who may import whom, and what people see when something fails.
 
 pub mod cache;
 pub mod cli;
