@@ -5,119 +5,22 @@
 //! held in memory, also when it only gets that large by unpacking.
 //! Fails: a source that cannot be read is a [`SourceError`] that names it.
 
+mod find;
+mod format;
+mod unpack;
+
 use crate::config::settings::{ListAction, ListSettings, ListSource, MatchScope};
 use crate::limits;
+use find::Found;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
+use unpack::{read_bounded, unpack};
 
-/// How a list is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Format {
-    Hosts = 0,
-    Domains = 1,
-    Wildcard = 2,
-    Adguard = 3,
-    Regex = 4,
-    Rpz = 5,
-    Dnsmasq = 6,
-    Unbound = 7,
-    Dnscrypt = 8,
-    V2fly = 9,
-    Dump = 10,
-}
-
-impl Format {
-    /// Every format, in the order of their numbers.
-    pub const ALL: [Format; 11] = [
-        Format::Hosts,
-        Format::Domains,
-        Format::Wildcard,
-        Format::Adguard,
-        Format::Regex,
-        Format::Rpz,
-        Format::Dnsmasq,
-        Format::Unbound,
-        Format::Dnscrypt,
-        Format::V2fly,
-        Format::Dump,
-    ];
-
-    /// The word of the command line and the settings.
-    pub fn word(self) -> &'static str {
-        match self {
-            Format::Hosts => "hosts",
-            Format::Domains => "domains",
-            Format::Wildcard => "wildcard",
-            Format::Adguard => "adguard",
-            Format::Regex => "regex",
-            Format::Rpz => "rpz",
-            Format::Dnsmasq => "dnsmasq",
-            Format::Unbound => "unbound",
-            Format::Dnscrypt => "dnscrypt",
-            Format::V2fly => "v2fly",
-            Format::Dump => "dump",
-        }
-    }
-
-    /// How a source of this format chooses among its own matches.
-    pub fn family(self) -> Family {
-        match self {
-            Format::Adguard => Family::Adguard,
-            Format::Rpz => Family::Rpz,
-            Format::Dnsmasq => Family::Dnsmasq,
-            Format::Unbound => Family::Unbound,
-            _ => Family::Plain,
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-/// A word that names no format.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{0}\" is not a format; it is one of auto, hosts, domains, wildcard, adguard, regex, rpz, dnsmasq, unbound, dnscrypt, v2fly, dump"
-)]
-pub struct UnknownFormat(pub String);
-
-/// "auto" is no format: callers take it as `None` before they ask.
-impl FromStr for Format {
-    type Err = UnknownFormat;
-
-    fn from_str(word: &str) -> Result<Format, UnknownFormat> {
-        Format::ALL
-            .into_iter()
-            .find(|format| format.word() == word)
-            .ok_or_else(|| UnknownFormat(word.to_owned()))
-    }
-}
-
-/// How a source reduces several matches of its own to one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Family {
-    /// Every match counts.
-    Plain = 0,
-    /// Every match counts, in AdGuard's order of precedence.
-    Adguard = 1,
-    /// One match: client-IP, QNAME, IP, NSDNAME, NSIP; exact before wildcard.
-    Rpz = 2,
-    /// The longest name.
-    Dnsmasq = 3,
-    /// The closest zone.
-    Unbound = 4,
-}
+pub use format::{Family, Format, UnknownFormat};
 
 /// One list, not yet read.
 #[derive(Debug, Clone)]
@@ -273,10 +176,10 @@ pub fn expand_path(
     // Of the path itself only the last folder has a say; below it every one.
     let (found, own_folders) = if metadata.is_dir() {
         let depth = absolute.components().count().saturating_sub(1);
-        (folder(&absolute)?, depth)
+        (find::folder(&absolute)?, depth)
     } else {
         let depth = absolute.components().count().saturating_sub(2);
-        (file(&absolute, metadata.is_file())?, depth)
+        (find::file(&absolute, metadata.is_file())?, depth)
     };
     if found.is_empty() {
         return Err(SourceError::NoList {
@@ -405,12 +308,6 @@ fn category_of(folder: &str) -> String {
     }
 }
 
-/// A list that was found, with the folders it is in.
-struct Found {
-    path: PathBuf,
-    content: Content,
-}
-
 /// `own_folders`: how many of the first components of each path have no say in what it allows.
 fn specs(
     mut found: Vec<Found>,
@@ -475,292 +372,4 @@ fn file_stem(path: &Path) -> String {
         }
     }
     name
-}
-
-/// A file: one list, or the lists of a tar.
-fn file(path: &Path, regular: bool) -> Result<Vec<Found>, SourceError> {
-    if !regular {
-        // A pipe can be read once only.
-        let file = fs::File::open(path).map_err(read_error(path))?;
-        let bytes = unpack(read_bounded(file, path)?, path)?;
-        if is_tar(&bytes) {
-            return tar_members(path, &bytes);
-        }
-        return Ok(vec![Found {
-            path: path.to_owned(),
-            content: Content::Bytes(bytes.into()),
-        }]);
-    }
-    if begins_like_tar(path)? {
-        let file = fs::File::open(path).map_err(read_error(path))?;
-        return tar_members(path, &unpack(read_bounded(file, path)?, path)?);
-    }
-    Ok(vec![Found {
-        path: path.to_owned(),
-        content: Content::File(path.to_owned()),
-    }])
-}
-
-/// The lists below a folder.
-fn folder(root: &Path) -> Result<Vec<Found>, SourceError> {
-    let mut files = Vec::new();
-    let mut links = Vec::new();
-    // Canonical paths of what was visited, so that no link is followed to it again.
-    let mut seen = std::collections::HashSet::new();
-    walk(root, &mut files, &mut links, &mut seen)?;
-    // Real files first: a link to one of them is an alias.
-    let mut at = 0;
-    while at < links.len() {
-        let link: PathBuf = links[at].clone();
-        at += 1;
-        let target = fs::canonicalize(&link).map_err(read_error(&link))?;
-        if seen.contains(&target) {
-            continue;
-        }
-        if fs::metadata(&target).map_err(read_error(&link))?.is_dir() {
-            let before = links.len();
-            walk(&link, &mut files, &mut links, &mut seen)?;
-            links[before..].sort();
-        } else {
-            seen.insert(target);
-            files.push(link);
-        }
-    }
-    let kept = without_companions(files);
-    let mut found = Vec::new();
-    for path in kept {
-        let metadata = fs::metadata(&path).map_err(read_error(&path))?;
-        if !metadata.is_file() {
-            return Err(SourceError::Special {
-                path: path.display().to_string(),
-            });
-        }
-        found.extend(file(&path, true)?);
-    }
-    Ok(found)
-}
-
-fn walk(
-    folder: &Path,
-    files: &mut Vec<PathBuf>,
-    links: &mut Vec<PathBuf>,
-    seen: &mut std::collections::HashSet<PathBuf>,
-) -> Result<(), SourceError> {
-    if !seen.insert(fs::canonicalize(folder).map_err(read_error(folder))?) {
-        return Ok(());
-    }
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(read_error(folder))? {
-        entries.push(entry.map_err(read_error(folder))?);
-    }
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if is_left_out(&file_name(&path)) {
-            continue;
-        }
-        let kind = entry.file_type().map_err(read_error(&path))?;
-        if kind.is_symlink() {
-            links.push(path);
-        } else if kind.is_dir() {
-            walk(&path, files, links, seen)?;
-        } else {
-            seen.insert(fs::canonicalize(&path).map_err(read_error(&path))?);
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// Files that are never lists.
-fn is_left_out(name: &str) -> bool {
-    name.starts_with('.') || name.starts_with("README") || name.starts_with("LICENSE")
-}
-
-/// Leaves out what stands beside `domains` in UT1's folders: URLs, expressions, what the category is for.
-fn without_companions(files: Vec<PathBuf>) -> Vec<PathBuf> {
-    const COMPANIONS: [&str; 5] = [
-        "urls",
-        "expressions",
-        "usage",
-        "very_restrictive_expression",
-        "very_restrictive_expressions",
-    ];
-    let mut by_folder: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    for path in files {
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        by_folder.entry(folder).or_default().push(path);
-    }
-    let is_ut1 = |paths: &[PathBuf]| {
-        let stems: Vec<String> = paths.iter().map(|path| file_stem(path)).collect();
-        let known = |stem: &String| stem == "domains" || COMPANIONS.contains(&stem.as_str());
-        stems.iter().all(known) && stems.iter().any(|stem| stem == "domains" || stem == "usage")
-    };
-    // The folder above UT1's folders has papers of its own.
-    let tops: std::collections::BTreeSet<PathBuf> = by_folder
-        .iter()
-        .filter(|(_, paths)| is_ut1(paths))
-        .filter_map(|(folder, _)| Some(folder.parent()?.to_owned()))
-        .collect();
-    let mut kept = Vec::new();
-    for (folder, paths) in by_folder {
-        let ut1 = is_ut1(&paths);
-        let top = tops.contains(&folder);
-        kept.extend(paths.into_iter().filter(|path| {
-            let name = file_name(path);
-            !(ut1 && file_stem(path) != "domains" || top && (name == "global_usage" || name.ends_with(".pdf")))
-        }));
-    }
-    kept
-}
-
-/// The lists of an unpacked tar, by the rules for folders. Links within it are aliases of its files.
-fn tar_members(archive: &Path, bytes: &[u8]) -> Result<Vec<Found>, SourceError> {
-    let damaged = |cause| SourceError::Packed {
-        path: archive.display().to_string(),
-        how: "tar",
-        cause,
-    };
-    let mut contents: BTreeMap<PathBuf, Arc<[u8]>> = BTreeMap::new();
-    let mut reader = tar::Archive::new(bytes);
-    for entry in reader.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let inner = entry.path().map_err(damaged)?.into_owned();
-        let plain: PathBuf = inner
-            .components()
-            .filter(|part| matches!(part, Component::Normal(_)))
-            .collect();
-        if plain.iter().any(|part| is_left_out(&part.to_string_lossy())) {
-            continue;
-        }
-        // Only what the archive really holds is read, whatever size a header claims.
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).map_err(damaged)?;
-        contents.insert(archive.join(plain), content.into());
-    }
-    let kept = without_companions(contents.keys().cloned().collect());
-    let found = kept.into_iter().filter_map(|path| {
-        let content = Content::Bytes(contents.remove(&path)?);
-        Some(Found { path, content })
-    });
-    Ok(found.collect())
-}
-
-fn is_tar(bytes: &[u8]) -> bool {
-    bytes.get(257..262) == Some(b"ustar")
-}
-
-/// Whether the first block of a file, unpacked, is that of a tar.
-fn begins_like_tar(path: &Path) -> Result<bool, SourceError> {
-    let mut file = fs::File::open(path).map_err(read_error(path))?;
-    let mut magic = [0u8; 6];
-    let mut head = Vec::with_capacity(512);
-    let length = read_some(&mut file, &mut magic).map_err(read_error(path))?;
-    let rest = io::Cursor::new(magic).take(length as u64).chain(file);
-    let packing = Packing::of(&magic[..length]);
-    // Damage is reported when the list is read.
-    let _ = packing
-        .reader(rest)
-        .and_then(|mut reader| reader.by_ref().take(512).read_to_end(&mut head));
-    Ok(is_tar(&head))
-}
-
-fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match reader.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
-}
-
-/// How bytes are compressed, told by their first ones and never by a file name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Packing {
-    None,
-    Gzip,
-    Zstd,
-    Xz,
-}
-
-impl Packing {
-    fn of(bytes: &[u8]) -> Packing {
-        match bytes {
-            [0x1f, 0x8b, ..] => Packing::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
-            _ => Packing::None,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Packing::None => "plain",
-            Packing::Gzip => "gzip",
-            Packing::Zstd => "zstd",
-            Packing::Xz => "xz",
-        }
-    }
-
-    fn reader<'a>(self, bytes: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
-        Ok(match self {
-            Packing::None => Box::new(bytes),
-            Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
-            Packing::Zstd => {
-                let mut decoder = zstd::Decoder::new(bytes)?;
-                // The window may be as large as the list; 2^30 is that bound, and the memory is needed for the list anyway.
-                decoder.window_log_max(30)?;
-                Box::new(decoder)
-            }
-            Packing::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(bytes)),
-        })
-    }
-}
-
-/// Reads to the end, or to the bound of a list.
-fn read_bounded(reader: impl Read, path: &Path) -> Result<Vec<u8>, SourceError> {
-    let mut bytes = Vec::new();
-    reader
-        .take(limits::LIST_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(read_error(path))?;
-    if bytes.len() as u64 > limits::LIST_BYTES {
-        return Err(SourceError::TooLarge {
-            path: path.display().to_string(),
-        });
-    }
-    Ok(bytes)
-}
-
-/// Unpacks what is compressed. The bound is kept while unpacking, so that a bomb fails early.
-fn unpack(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, SourceError> {
-    let packing = Packing::of(&bytes);
-    if packing == Packing::None {
-        return Ok(bytes);
-    }
-    let damaged = |cause| SourceError::Packed {
-        path: path.display().to_string(),
-        how: packing.word(),
-        cause,
-    };
-    let mut out = Vec::with_capacity(bytes.len().saturating_mul(4));
-    packing
-        .reader(&bytes[..])
-        .map_err(damaged)?
-        .take(limits::LIST_BYTES + 1)
-        .read_to_end(&mut out)
-        .map_err(damaged)?;
-    if out.len() as u64 > limits::LIST_BYTES {
-        return Err(SourceError::TooLarge {
-            path: path.display().to_string(),
-        });
-    }
-    Ok(out)
 }
