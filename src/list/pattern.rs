@@ -119,6 +119,15 @@ fn translated(expression: &str) -> Result<String, String> {
                         return Err(format!("{what} is not supported"));
                     }
                 }
+                // Unicode classes would need automata of another kind; names are ASCII.
+                let flags: String = rest
+                    .clone()
+                    .skip(1)
+                    .take_while(|c| c.is_ascii_alphabetic() || *c == '-')
+                    .collect();
+                if flags.contains('u') && !ahead.starts_with("?P") {
+                    return Err("the flag \"u\" is not supported".to_owned());
+                }
                 if ahead.starts_with("?#") {
                     // A comment.
                     for inner in rest.by_ref() {
@@ -256,6 +265,8 @@ mod tests {
             ("(?<=a)b", "look-behind"),
             (r"(a)\1", "back reference"),
             ("(a", "does not read"),
+            (r"(?u)\b", "flag"),
+            (r"(?i-u:a)", "flag"),
             ("((a{1000}){1000}){1000}", "too large"),
             ("", "empty"),
             ("a\\", "backslash"),

@@ -1,6 +1,9 @@
 //! The list road, walked whole: lists in, a gate out, and what the gate then says.
 
 mod cases;
+mod corpus;
+mod formats;
+mod groups;
 mod judge;
 mod model;
 mod model_agrees;

@@ -284,7 +284,7 @@ impl Collector {
 const ENTRY_CHARACTERS: usize = 120;
 
 /// Why an allow rule of a fetched list is rejected.
-const TOO_WIDE: &str = "allows a whole top-level domain or more, which a fetched list may not";
+const TOO_WIDE: &str = "lets through a whole top-level domain, a client or more, which a fetched list may not";
 
 /// Why a rule with yet another effect is rejected.
 pub const TOO_MANY_TEMPLATES: &str = "the list has more than 65536 different effects and modifiers";

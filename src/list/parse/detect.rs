@@ -116,7 +116,7 @@ pub fn detect(bytes: &[u8], file_name: &str) -> Format {
     if of(Format::V2fly) > 0 && (of(Format::V2fly) + neutral) * 10 >= voters * 9 {
         return Format::V2fly;
     }
-    if of(Format::Dnscrypt) > 0 && of(Format::Dnscrypt) * 20 >= voters {
+    if of(Format::Dnscrypt) * 20 >= voters.max(1) && of(Format::Dnscrypt) > of(Format::Wildcard) {
         return Format::Dnscrypt;
     }
     // Plain names fit several formats; any other content has decided by now, or is a mixture that the reader of plain

@@ -163,10 +163,8 @@ pub fn glob(text: &[u8]) -> Result<String, &'static str> {
 
 /// Parts `host[:port][/path]`. The path is empty for `/` alone. `url`: what stands before `@` is a user.
 fn host_and_path(text: &[u8], url: bool) -> (&[u8], &[u8]) {
-    let at = text
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'\\'))
-        .unwrap_or(text.len());
+    let ends = |byte: &u8| matches!(byte, b'/' | b'\\') || (url && *byte == b'?');
+    let at = text.iter().position(ends).unwrap_or(text.len());
     let (mut host, path) = text.split_at(at);
     if url && let Some(user) = host.iter().rposition(|&byte| byte == b'@') {
         host = &host[user + 1..];

@@ -20,7 +20,10 @@ pub struct Hosts {
 impl Hosts {
     pub fn line(&mut self, line: &[u8], out: &mut Collector) -> Line {
         match line.first() {
-            None | Some(b'#' | b'!' | b';') => return Line::Comment,
+            None | Some(b'#' | b'!' | b';') => {
+                super::note_date(line, out);
+                return Line::Comment;
+            }
             _ => {}
         }
         let line = line::before_comment(line, b"#");

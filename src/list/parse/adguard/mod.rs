@@ -140,10 +140,19 @@ impl Adguard {
     }
 
     /// What a pattern is about. `plain`: it has no modifiers.
-    fn target<'a>(&self, pattern: &'a str, plain: bool) -> Result<Target<'a>, Cow<'static, str>> {
+    fn target(&self, pattern: &str, plain: bool) -> Result<Target, Cow<'static, str>> {
         if let Some(expression) = expression(pattern) {
             return Ok(Target::Regex(pattern::checked(expression)?));
         }
+        // Some lists leave blanks between a name and the sign that ends it.
+        let trimmed;
+        let pattern = match pattern.strip_suffix('^') {
+            Some(head) if head.ends_with([' ', '\t']) => {
+                trimmed = format!("{}^", head.trim_end());
+                &trimmed
+            }
+            _ => pattern,
+        };
         if pattern.bytes().any(line::is_blank) {
             return Err("the pattern holds a blank".into());
         }
@@ -180,12 +189,6 @@ impl Adguard {
         if core.trim_matches(['*', '.']).is_empty() {
             return Ok(Target::Everything);
         }
-        if let Some(c) = core
-            .chars()
-            .find(|&c| matches!(c, '^' | '|' | '/' | '$' | '~' | '=' | '&' | '?' | '%' | '"'))
-        {
-            return Err(format!("the pattern holds \"{c}\" where no name can match it").into());
-        }
         if !star_at_end && let Some(network) = network(core) {
             return if start == Start::Open || is_closed {
                 Ok(Target::Address(network))
@@ -193,13 +196,19 @@ impl Adguard {
                 Ok(Target::Wildcard(wildcard(start, core, "")?))
             };
         }
+        if let Some(c) = core
+            .chars()
+            .find(|&c| matches!(c, '^' | '|' | '/' | '$' | '~' | '=' | '&' | '?' | '%' | '"'))
+        {
+            return Err(format!("the pattern holds \"{c}\" where no name can match it").into());
+        }
         let stars = core.contains('*') || star_at_end;
         if is_closed && !star_at_end {
             if !stars && start == Start::Label && !core.starts_with('.') {
-                return Ok(Target::Name(core, Scope::Subtree));
+                return Ok(Target::Name(core.to_owned(), Scope::Subtree));
             }
             if !stars && start == Start::Name && !core.starts_with('.') {
-                return Ok(Target::Name(core, Scope::Exact));
+                return Ok(Target::Name(core.to_owned(), Scope::Exact));
             }
             // "||*.x^" and ".x^" are all names below x.
             if let Some(parent) = core
@@ -207,11 +216,11 @@ impl Adguard {
                 .or_else(|| core.strip_prefix('.').filter(|_| start != Start::Name))
                 && !parent.contains('*')
             {
-                return Ok(Target::Name(parent, Scope::Below));
+                return Ok(Target::Name(parent.to_owned(), Scope::Below));
             }
         }
         if plain && !stars && !is_closed && start == Start::Open && normalize::key(core.as_bytes()).is_ok() {
-            return Ok(Target::Name(core, self.bare));
+            return Ok(Target::Name(core.to_owned(), self.bare));
         }
         let end = match (star_at_end, is_closed) {
             (true, true) => "*^",
@@ -234,8 +243,8 @@ enum Start {
     Open,
 }
 
-enum Target<'a> {
-    Name(&'a str, Scope),
+enum Target {
+    Name(String, Scope),
     Address(IpNet),
     Regex(String),
     Wildcard(String),
