@@ -40,6 +40,7 @@ fn main() {
     let responses: Vec<Vec<u8>> = many.iter().map(|name| response(name)).collect();
     let mean_bytes = responses.iter().map(Vec::len).sum::<usize>() / responses.len();
     println!("responses: {mean_bytes} bytes on average");
+    let before = resident_bytes();
 
     row("write, new name", many.len(), || {
         cache.flush(None, false);
