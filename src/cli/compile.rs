@@ -67,7 +67,7 @@ pub fn run(args: Args) -> Outcome {
         },
     );
     bar.finish();
-    let Compiled { gate, lines, report } = compiled.map_err(Failure::failed)?;
+    let Compiled { gate, lines, report } = compiled.map_err(|error| super::lists::stock(error.into()))?;
     let gate = Unverified::new(gate)
         .verify()
         .map_err(|error| Failure::unverified(format_args!("the compiled gate {error}")))?;

@@ -68,7 +68,7 @@ impl Held {
 }
 
 /// A list that cannot be read has failed (1), one that is no list does not verify (3).
-fn stock(error: StockError) -> Failure {
+pub(super) fn stock(error: StockError) -> Failure {
     use crate::list::compile::{CompileError, ListError};
     let unverified = match &error {
         StockError::Compile(CompileError::Lists(failed)) => {

@@ -8,6 +8,8 @@
 pub mod cache;
 pub mod check;
 pub mod compile;
+pub mod diff;
+pub mod dump;
 pub mod explain;
 pub mod health;
 pub mod inspect;
@@ -43,6 +45,10 @@ enum Command {
     Compile(compile::Args),
     /// Say what is in a gate file and where it came from
     Inspect(inspect::Args),
+    /// Print every rule of a gate file, one a line, sorted
+    Dump(dump::Args),
+    /// Say what a new gate file, or list, adds and drops
+    Diff(diff::Args),
     /// Say what becomes of a name, and which rule of which list makes it so
     Explain(explain::Args),
     /// Say whether the server would start, and what is odd about its settings
@@ -63,6 +69,8 @@ impl Command {
             Command::Serve(args) => serve::run(args),
             Command::Compile(args) => compile::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Dump(args) => dump::run(args),
+            Command::Diff(args) => diff::run(args),
             Command::Explain(args) => explain::run(args),
             Command::Check(args) => check::run(args),
             Command::Update(args) => update::run(args),

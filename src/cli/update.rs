@@ -10,7 +10,7 @@ use crate::config::settings::{ListSettings, ListSource, Settings};
 use crate::limits;
 use crate::list::fetch::{self, FetchError, Fetched, Fetcher, Store};
 use crate::list::publish::PublishError;
-use crate::list::stock::{Plan, StockError};
+use crate::list::stock::Plan;
 use crate::resolver::bootstrap::{Bootstrap, Families};
 use crate::resolver::counters::Counters;
 use futures_util::{StreamExt, stream};
@@ -56,7 +56,7 @@ pub fn run(args: Args) -> Outcome {
     let bar = Bar::new();
     let fresh = plan.compile(&bar);
     bar.finish();
-    let fresh = fresh.map_err(failure)?;
+    let fresh = fresh.map_err(super::lists::stock)?;
     let to = settings.gate.as_deref();
     plan.publish(&fresh, to).map_err(|error| match error {
         PublishError::Unverified { .. } => Failure::unverified(error),
@@ -116,11 +116,4 @@ async fn fetch_one<'l>(
     let store = Store::new(state_dir, &list.name);
     let result = fetch::fetch(fetcher, &store, url, accept, fetch::rule_counter(list)).await;
     (&list.name, result)
-}
-
-fn failure(error: StockError) -> Failure {
-    match error {
-        StockError::Unsound(_) => Failure::unverified(error),
-        StockError::Source(_) | StockError::Compile(_) => Failure::failed(error),
-    }
 }

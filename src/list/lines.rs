@@ -281,7 +281,18 @@ impl Lines {
 }
 
 impl Cursor<'_> {
-    fn skip(&mut self, gate: &Gate, set: RuleSetId) {
+    /// Where the next key's numbers begin, in bits.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes on from an [`offset`](Cursor::offset) of the same shard.
+    pub fn go_to(&mut self, offset: u64) {
+        self.offset = offset;
+    }
+
+    /// Passes over the next key, which has this rule set.
+    pub fn skip(&mut self, gate: &Gate, set: RuleSetId) {
         for rule in gate.rules_of(set) {
             self.offset += u64::from(self.widths.get(rule.0 as usize).copied().unwrap_or(0));
         }

@@ -2,10 +2,12 @@
 
 pub mod builder;
 pub mod compile;
+pub mod diff;
 pub mod dump;
 pub mod fetch;
 pub mod format;
 pub mod lines;
+pub mod listing;
 pub mod merge;
 pub mod nodes;
 pub mod normalize;

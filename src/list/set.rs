@@ -330,6 +330,18 @@ impl Gate {
         Keys::new(Fst::new(&self.bytes[range]), from)
     }
 
+    /// Every key once, in order.
+    pub fn all_keys(&self) -> AllKeys<'_> {
+        AllKeys {
+            gate: self,
+            shard: 0,
+            keys: self.shard_keys(0, b""),
+            copies: self.shard_copies(0),
+            key: Vec::with_capacity(256),
+            set: 0,
+        }
+    }
+
     /// How many of a shard's first keys are copies of earlier shards' keys.
     pub fn shard_copies(&self, shard: usize) -> usize {
         self.shards.get(shard).map_or(0, |shard| shard.copies)
@@ -383,6 +395,51 @@ impl Gate {
             return damaged("an address range");
         }
         Ok(())
+    }
+}
+
+/// Every key of a gate, in order; stands before the first until it is advanced.
+pub struct AllKeys<'g> {
+    gate: &'g Gate,
+    shard: usize,
+    keys: Keys<'g>,
+    /// Copies still to be passed over in this shard.
+    copies: usize,
+    key: Vec<u8>,
+    set: u32,
+}
+
+impl AllKeys<'_> {
+    /// Goes to the next key; `false` past the last.
+    pub fn advance(&mut self) -> bool {
+        loop {
+            if let Some((key, set)) = self.keys.next() {
+                if self.copies > 0 {
+                    self.copies -= 1;
+                    continue;
+                }
+                self.key.clear();
+                self.key.extend_from_slice(key);
+                self.set = set;
+                return true;
+            }
+            self.shard += 1;
+            if self.shard >= self.gate.shard_count() {
+                return false;
+            }
+            self.keys = self.gate.shard_keys(self.shard, b"");
+            self.copies = self.gate.shard_copies(self.shard);
+        }
+    }
+
+    /// The key it stands at.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Its rule set.
+    pub fn set(&self) -> u32 {
+        self.set
     }
 }
 
