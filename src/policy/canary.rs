@@ -4,14 +4,15 @@
 //! Always: only for profiles that filter; nobody else's client is steered.
 //! Keeps: RFC 9462 §4 and §6.4 (`resolver.arpa`: no encrypted resolver is designated here).
 
+use super::decision::{Action, Cause, Decision};
 use super::{Policy, ProfileId};
 use crate::dns::key::Key;
-use crate::dns::rtype;
+use crate::dns::{rcode, rtype};
 use crate::list::rule::Scope;
 
 /// What a canary is answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CanaryAnswer {
+enum CanaryAnswer {
     Nxdomain,
     Nodata,
 }
@@ -70,9 +71,9 @@ const fn relay(key: &'static [u8]) -> Canary {
 }
 
 fn find(key: &Key, qtype: u16) -> Option<&'static Canary> {
-    // All are in three domains; most names are seen to be elsewhere by their first bytes.
     let bytes = key.as_bytes();
-    if !matches!(bytes.get(..4), Some(b"net." | b"com." | b"arpa")) {
+    // Nearly every name is seen to be none by a few bytes behind its first label.
+    if !matches!(bytes.get(4..8)?, b"iclo" | b"use-" | b"appl" | b"goog" | b".res") {
         return None;
     }
     CANARIES.iter().find(|canary| {
@@ -87,15 +88,13 @@ fn find(key: &Key, qtype: u16) -> Option<&'static Canary> {
 impl Policy {
     /// What a client with this profile gets for a canary; `None`: the name is none, or the profile filters nothing.
     #[inline]
-    pub fn canary(&self, profile: ProfileId, key: &Key, qtype: u16) -> Option<CanaryAnswer> {
-        find(key, qtype)
-            .filter(|_| self.filters(profile))
-            .map(|canary| canary.answer)
-    }
-
-    /// What answering a canary turns off in the client, for `explain`.
-    pub(super) fn canary_feature(key: &Key, qtype: u16) -> Option<&'static str> {
-        find(key, qtype).map(|canary| canary.feature)
+    pub(super) fn canary(&self, profile: ProfileId, key: &Key, qtype: u16) -> Option<Decision> {
+        let canary = find(key, qtype).filter(|_| self.filters(profile))?;
+        let action = match canary.answer {
+            CanaryAnswer::Nxdomain => Action::Rcode(rcode::NXDOMAIN as u8),
+            CanaryAnswer::Nodata => Action::Nodata,
+        };
+        Some(Decision::new(action, Cause::Canary(canary.feature)))
     }
 }
 

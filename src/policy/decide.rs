@@ -138,9 +138,17 @@ enum Trigger {
 impl Policy {
     /// What becomes of a name: the one asked for, or one met in an answer.
     pub fn decide(&self, gate: &Gate, asker: &Asker, key: &Key, met: Met, qtype: u16) -> Decision {
-        let Some(profile) = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0))) else {
+        let Some((id, profile)) = asker
+            .profile
+            .and_then(|id| Some((id, self.profiles.get(usize::from(id.0))?)))
+        else {
             return Decision::UNFILTERED;
         };
+        if met == Met::Question
+            && let Some(decision) = self.canary(id, key, qtype)
+        {
+            return decision;
+        }
         if !profile.own.is_empty() {
             match (profile.own.find(key), met) {
                 (Some(Own::Allow(index)), Met::Question) => {

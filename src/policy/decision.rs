@@ -100,4 +100,6 @@ pub enum Cause {
     OwnDeny(u32),
     /// A rule of a list.
     Rule(RuleId),
+    /// A name that clients ask to learn whether the network filters; the answer turns this feature of theirs off.
+    Canary(&'static str),
 }

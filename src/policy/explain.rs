@@ -132,17 +132,6 @@ pub fn explain(
         .iter()
         .flat_map(|&(rule, labels)| finder.find(rule, labels))
         .collect();
-    if let (Some(profile), Some(key)) = (asker.profile, &key)
-        && let Some(answer) = policy.canary(profile, key, qtype)
-    {
-        explanation.verdict = "block";
-        explanation.rule = Policy::canary_feature(key, qtype).map(|feature| format!("canary of {feature}"));
-        explanation.action = match answer {
-            super::canary::CanaryAnswer::Nxdomain => "nxdomain".to_owned(),
-            super::canary::CanaryAnswer::Nodata => "nodata".to_owned(),
-        };
-        return explanation;
-    }
     let decision = match what {
         What::Name(key) => policy.decide(gate, asker, key, Met::Question, qtype),
         What::Address(addr) => policy.decide_address(gate, asker, addr, qtype),
@@ -150,6 +139,7 @@ pub fn explain(
     let own = |names: Option<&Vec<Name>>, index: u32| names.and_then(|names| names.get(index as usize)).map(own_text);
     match decision.cause {
         Cause::Nothing | Cause::Unfiltered => {}
+        Cause::Canary(feature) => explanation.rule = Some(format!("canary of {feature}")),
         Cause::OwnAllow(index) => explanation.rule = own(settings.map(|profile| &profile.allow), index),
         Cause::OwnDeny(index) => explanation.rule = own(settings.map(|profile| &profile.deny), index),
         Cause::Rule(rule) => {

@@ -6,12 +6,14 @@
 //! so in [`Policy::missing`], so that its clients are not answered unfiltered by accident.
 //! Keeps: RFC 8914 §4.5, §4.16 to §4.18 (who imposed a block); the response policy zones' order of triggers.
 
-pub mod canary;
 pub mod clients;
 pub mod decision;
 pub mod explain;
 
+mod canary;
 mod decide;
+mod glob;
+mod needle;
 mod patterns;
 mod profile;
 mod rules;
@@ -326,6 +328,10 @@ impl Policy {
                 text.push(&source.category);
                 text.push(", ");
                 text.push(&source.name);
+            }
+            (None, Cause::Canary(feature), _) => {
+                text.push("canary of ");
+                text.push(feature);
             }
             (None, Cause::OwnDeny(_), Some(profile)) => {
                 text.push("denied by profile ");

@@ -1,35 +1,68 @@
-//! Regular expressions and wildcards: which of many match a name, found in one pass over its text.
+//! Regular expressions and wildcards: which of many match a name.
 //!
 //! In: the patterns a profile uses, then names. Out: the indexes of those that match.
-//! Always: time linear in the name whatever the patterns; no lock. A name that no pattern matches costs one pass of the
-//! lazy automaton over its text, whose states each thread builds for itself as it meets them and keeps within
-//! [`CACHE_BYTES`]; `docs/decisions/` says why.
+//! Always: time linear in the name for each pattern that is tried, no lock. Nearly every pattern is tried only if a piece of text
+//! that it cannot match without stands in the name; all those pieces are looked for in one pass of an Aho-Corasick
+//! automaton. The few expressions without such a piece are tried [`TOGETHER`] at a time by a lazy automaton, whose states
+//! each thread builds for itself and keeps within [`CACHE_BYTES`]. `docs/decisions/` says why.
 
+use super::glob::Glob;
+use super::needle::needles;
 use crate::dns::key::{Key, SEPARATOR};
 use crate::limits;
-use crate::list::pattern::{syntax, wildcard_expression};
+use crate::list::pattern::syntax;
 use crate::list::rule::Pattern;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson;
-use regex_automata::{Input, MatchKind, PatternSet};
+use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::syntax::parse_with;
+use regex_automata::{Input, MatchKind};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// A needle must be this long: "ad" is in every tenth name.
+const NEEDLE_BYTES: usize = 3;
+
+/// Expressions without a needle that share a lazy automaton. Its states are sets of places in all of them: more together
+/// have so many different ones that they are never all built.
+const TOGETHER: usize = 8;
+
 /// Memory that one thread's states of one automaton may take before they are dropped and built anew.
-const CACHE_BYTES: usize = 1 << 20;
+const CACHE_BYTES: usize = 512 << 10;
 
-/// Automata that one thread keeps states for. A family has a handful of different profiles; past this number the oldest
-/// states are dropped, which costs time only.
-const CACHES: usize = 8;
+/// Automata that one thread keeps states for; past this number the oldest states are dropped, which costs time only.
+const CACHES: usize = 32;
 
-/// Several patterns as one automaton.
+/// Several patterns, ready to match.
 pub struct Patterns {
+    tests: Vec<Test>,
+    /// Finds needles; `None` if no pattern has any.
+    needles: Option<AhoCorasick>,
+    /// The pattern that a needle belongs to.
+    needle_of: Vec<u32>,
+    /// Globs without a needle.
+    always: Vec<u32>,
+    /// Expressions without a needle.
+    open: Vec<Open>,
+}
+
+enum Test {
+    Glob(Glob),
+    Regex(PikeVM),
+    /// No text pattern.
+    Never,
+}
+
+/// Expressions that are tried together.
+struct Open {
     dfa: DFA,
     /// Tells one automaton's states from another's; never used twice in a run of the program.
     id: u64,
+    patterns: Vec<u32>,
 }
 
-/// Why patterns cannot be used together.
+/// Why patterns cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the pattern {pattern:?} cannot be used: {cause}")]
 pub struct PatternError {
@@ -39,68 +72,80 @@ pub struct PatternError {
 
 struct Scratch {
     caches: Vec<(u64, Cache)>,
+    vm: Option<pikevm::Cache>,
     text: [u8; TEXT_BYTES],
-    matched: PatternSet,
+    candidates: Vec<u32>,
 }
 
 /// The longest presentation form: 253 bytes, each written as an escape of four.
 const TEXT_BYTES: usize = 1024;
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
-        caches: Vec::new(),
-        text: [0; TEXT_BYTES],
-        matched: PatternSet::new(0),
-    });
+    static SCRATCH: RefCell<Scratch> = const {
+        RefCell::new(Scratch {
+            caches: Vec::new(),
+            vm: None,
+            text: [0; TEXT_BYTES],
+            candidates: Vec::new(),
+        })
+    };
 }
 
 impl Patterns {
-    /// An automaton for these patterns; `None` if there are none. A pattern that is no text pattern matches nothing.
+    /// These patterns together; `None` if there are none.
     pub fn build<'p>(patterns: impl Iterator<Item = &'p Pattern>) -> Result<Option<Patterns>, PatternError> {
-        let expressions: Vec<String> = patterns
-            .map(|pattern| match pattern {
-                Pattern::Regex(expression) => expression.clone(),
-                Pattern::Wildcard(wildcard) => wildcard_expression(wildcard),
-                // Matches nothing: an end before a byte.
-                _ => "$.".to_owned(),
-            })
-            .collect();
-        if expressions.is_empty() {
+        let mut built = Patterns {
+            tests: Vec::new(),
+            needles: None,
+            needle_of: Vec::new(),
+            always: Vec::new(),
+            open: Vec::new(),
+        };
+        let mut needles: Vec<Vec<u8>> = Vec::new();
+        let mut open: Vec<(u32, &str)> = Vec::new();
+        for (index, pattern) in patterns.enumerate() {
+            let index = index as u32;
+            let test = match pattern {
+                Pattern::Wildcard(wildcard) => {
+                    let glob = Glob::new(wildcard);
+                    if glob.longest_piece().len() < NEEDLE_BYTES {
+                        built.always.push(index);
+                    } else {
+                        needles.push(glob.longest_piece().to_vec());
+                        built.needle_of.push(index);
+                    }
+                    Test::Glob(glob)
+                }
+                Pattern::Regex(expression) => {
+                    let found = needles_of(expression)?;
+                    if found.is_empty() {
+                        open.push((index, expression));
+                    }
+                    built.needle_of.extend(found.iter().map(|_| index));
+                    needles.extend(found);
+                    Test::Regex(vm(expression)?)
+                }
+                _ => Test::Never,
+            };
+            built.tests.push(test);
+        }
+        if built.tests.is_empty() {
             return Ok(None);
         }
-        let mut compiler = thompson::Compiler::new();
-        compiler.syntax(syntax()).configure(
-            thompson::Config::new()
-                .utf8(false)
-                .which_captures(thompson::WhichCaptures::None)
-                .nfa_size_limit(Some(limits::PATTERN_STATES_BYTES)),
-        );
-        let failed = |cause: &dyn std::error::Error| {
-            // One that does not build alone is to blame; otherwise they are too many.
-            let culprit = expressions.iter().find(|one| compiler.build(one).is_err());
-            PatternError {
-                pattern: culprit.unwrap_or(&expressions[0]).clone(),
-                cause: match culprit {
-                    Some(_) => cause.to_string(),
-                    None => format!("{} patterns together are too large ({cause})", expressions.len()),
-                },
-            }
-        };
-        let nfa = compiler.build_many(&expressions).map_err(|cause| failed(&cause))?;
-        let dfa = DFA::builder()
-            .configure(
-                DFA::config()
-                    .match_kind(MatchKind::All)
-                    .cache_capacity(CACHE_BYTES)
-                    .skip_cache_capacity_check(true),
-            )
-            .build_from_nfa(nfa)
-            .map_err(|cause| failed(&cause))?;
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Ok(Some(Patterns {
-            dfa,
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-        }))
+        if !needles.is_empty() {
+            let automaton = AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::DFA))
+                .build(&needles)
+                .map_err(|cause| PatternError {
+                    pattern: format!("{} pieces of patterns", needles.len()),
+                    cause: cause.to_string(),
+                })?;
+            built.needles = Some(automaton);
+        }
+        for together in open.chunks(TOGETHER) {
+            built.open.push(Open::build(together)?);
+        }
+        Ok(Some(built))
     }
 
     /// Calls `visit` with the index of every pattern that matches the name, ascending.
@@ -121,38 +166,128 @@ impl Patterns {
         });
     }
 
-    fn search(&self, scratch: &mut Scratch, length: usize, visit: impl FnMut(usize)) {
-        let at = match scratch.caches.iter().position(|(id, _)| *id == self.id) {
+    /// Bytes that the automaton of needles takes.
+    pub fn size_bytes(&self) -> usize {
+        self.needles.as_ref().map_or(0, AhoCorasick::memory_usage)
+    }
+
+    fn search(&self, scratch: &mut Scratch, length: usize, mut visit: impl FnMut(usize)) {
+        let Scratch {
+            caches,
+            vm,
+            text,
+            candidates,
+        } = scratch;
+        let text = &text[..length];
+        candidates.clear();
+        candidates.extend(&self.always);
+        if let Some(needles) = &self.needles {
+            let found = needles.find_overlapping_iter(text);
+            candidates.extend(found.map(|needle| self.needle_of[needle.pattern().as_usize()]));
+        }
+        for open in &self.open {
+            if open.may_match(caches, text) {
+                candidates.extend(&open.patterns);
+            }
+        }
+        if candidates.is_empty() {
+            return;
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        for &index in candidates.iter() {
+            let matches = match &self.tests[index as usize] {
+                Test::Glob(glob) => glob.matches(text),
+                Test::Regex(machine) => {
+                    let cache = vm.get_or_insert_with(|| machine.create_cache());
+                    cache.reset(machine);
+                    machine.is_match(cache, text)
+                }
+                Test::Never => false,
+            };
+            if matches {
+                visit(index as usize);
+            }
+        }
+    }
+}
+
+impl Open {
+    fn build(together: &[(u32, &str)]) -> Result<Open, PatternError> {
+        let expressions: Vec<&str> = together.iter().map(|(_, expression)| *expression).collect();
+        let failed = |cause: String| PatternError {
+            pattern: expressions.join(" and "),
+            cause,
+        };
+        let nfa = thompson::Compiler::new()
+            .syntax(syntax())
+            .configure(nfa_config())
+            .build_many(&expressions)
+            .map_err(|cause| failed(cause.to_string()))?;
+        let dfa = DFA::builder()
+            .configure(
+                DFA::config()
+                    .match_kind(MatchKind::LeftmostFirst)
+                    .cache_capacity(CACHE_BYTES)
+                    .skip_cache_capacity_check(true)
+                    // States that are dropped so often are better not built: then each expression is tried by itself.
+                    .minimum_cache_clear_count(Some(3))
+                    .minimum_bytes_per_state(Some(10)),
+            )
+            .build_from_nfa(nfa)
+            .map_err(|cause| failed(cause.to_string()))?;
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Ok(Open {
+            dfa,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            patterns: together.iter().map(|(index, _)| *index).collect(),
+        })
+    }
+
+    /// Whether any of the expressions matches; also true when the automaton gives up.
+    fn may_match(&self, caches: &mut Vec<(u64, Cache)>, text: &[u8]) -> bool {
+        let at = match caches.iter().position(|(id, _)| *id == self.id) {
             Some(at) => at,
             None => {
-                if scratch.caches.len() == CACHES {
-                    scratch.caches.remove(0);
+                if caches.len() == CACHES {
+                    caches.remove(0);
                 }
-                scratch.caches.push((self.id, self.dfa.create_cache()));
-                scratch.caches.len() - 1
+                caches.push((self.id, self.dfa.create_cache()));
+                caches.len() - 1
             }
         };
-        let cache = &mut scratch.caches[at].1;
-        let input = Input::new(&scratch.text[..length]);
-        // The automaton neither quits (no Unicode word boundaries) nor gives up (no limit on clearing), so an error
-        // cannot come; if one did, closed is the safe side: every pattern is tried as if it might match.
-        match self.dfa.try_search_fwd(cache, &input.clone().earliest(true)) {
-            Ok(None) => return,
-            Ok(Some(_)) => {}
-            Err(error) => debug_assert!(false, "{error}"),
-        }
-        if scratch.matched.capacity() < self.dfa.pattern_len() {
-            scratch.matched = PatternSet::new(self.dfa.pattern_len());
-        }
-        scratch.matched.clear();
-        if let Err(error) = self
-            .dfa
-            .try_which_overlapping_matches(cache, &input, &mut scratch.matched)
-        {
-            debug_assert!(false, "{error}");
-        }
-        scratch.matched.iter().map(|pattern| pattern.as_usize()).for_each(visit);
+        let input = Input::new(text).earliest(true);
+        !matches!(self.dfa.try_search_fwd(&mut caches[at].1, &input), Ok(None))
     }
+}
+
+/// The needles of an expression; none if it has none that are long enough.
+fn needles_of(expression: &str) -> Result<Vec<Vec<u8>>, PatternError> {
+    let hir = parse_with(expression, &syntax()).map_err(|cause| PatternError {
+        pattern: expression.to_owned(),
+        cause: cause.to_string(),
+    })?;
+    let found = needles(&hir).unwrap_or_default();
+    let long_enough = found.iter().all(|needle| needle.len() >= NEEDLE_BYTES);
+    Ok(if long_enough { found } else { Vec::new() })
+}
+
+fn vm(expression: &str) -> Result<PikeVM, PatternError> {
+    PikeVM::builder()
+        .syntax(syntax())
+        .thompson(nfa_config())
+        .build(expression)
+        .map_err(|cause| PatternError {
+            pattern: expression.to_owned(),
+            cause: cause.to_string(),
+        })
+}
+
+fn nfa_config() -> thompson::Config {
+    thompson::Config::new()
+        .utf8(false)
+        .which_captures(WhichCaptures::None)
+        .nfa_size_limit(Some(limits::PATTERN_STATES_BYTES))
 }
 
 /// Writes the presentation form without a final dot of the name a key stands for; returns its length.
@@ -258,12 +393,75 @@ mod tests {
 
     #[test]
     fn automata_do_not_see_each_others_states() {
-        let many: Vec<Patterns> = (0..CACHES + 3).map(|n| patterns(&[&format!("/^n{n}\\.")])).collect();
+        // No needle: each has an automaton of its own.
+        let letters: Vec<char> = ('a'..='z').chain('0'..='9').collect();
+        assert!(letters.len() > CACHES);
+        let many: Vec<Patterns> = letters.iter().map(|c| patterns(&[&format!("/^{c}[0-9]\\.")])).collect();
         for _ in 0..2 {
             for (n, one) in many.iter().enumerate() {
-                assert_eq!(matches(one, &format!("n{n}.example")), [0]);
-                assert!(matches(one, &format!("n{}.example", n + 1)).is_empty());
+                assert_eq!(matches(one, &format!("{}1.example", letters[n])), [0]);
+                assert!(matches(one, &format!("{}1.example", letters[(n + 1) % letters.len()])).is_empty());
             }
+        }
+    }
+
+    /// Against each expression on its own, in another engine.
+    #[test]
+    fn looking_for_needles_first_finds_what_every_expression_by_itself_finds() {
+        let of = [
+            "/^ad([sxv]?[0-9]*|system)[_.-]([^.[:space:]]+\\.){1,}|[_.-]ad([sxv]?[0-9]*|system)[_.-]",
+            "/^(.+[_.-])?adse?rv(er?|ice)?s?[0-9]*[_.-]",
+            "/^stat(s|istics)?[0-9]*[_.-]",
+            "/^(www[0-9]*\\.)?xn--",
+            "/^[a-z]{1,2}\\.",
+            "/(facebook|tiktok)",
+            "||ads*.example^",
+            "*track*",
+            "||*.zip^",
+            "||a*b^",
+        ];
+        let together = patterns(&of);
+        let alone: Vec<regex_automata::meta::Regex> = of
+            .iter()
+            .map(|text| match text.strip_prefix('/') {
+                Some(expression) => expression.to_owned(),
+                None => crate::list::pattern::wildcard_expression(text),
+            })
+            .map(|expression| {
+                regex_automata::meta::Regex::builder()
+                    .syntax(syntax())
+                    .build(&expression)
+                    .unwrap()
+            })
+            .collect();
+        for name in [
+            "ads.example",
+            "ad-x.test",
+            "x.ad7.test",
+            "adserver.test",
+            "my-adservice2.test",
+            "stats.test",
+            "statistics3.test",
+            "xn--p1ai",
+            "www2.xn--p1ai",
+            "ab.test",
+            "abc.test",
+            "m.facebook.com",
+            "tiktokcdn.com",
+            "adsx.example",
+            "x.adsx.example",
+            "badsx.example",
+            "tracker.test",
+            "x.zip",
+            "zip",
+            "axxb",
+            "x.ab",
+            "abx",
+            "a",
+            "school.test",
+        ] {
+            let slow: Vec<usize> = (0..of.len()).filter(|&index| alone[index].is_match(name)).collect();
+            assert_eq!(matches(&together, name), slow, "{name}");
         }
     }
 

@@ -169,9 +169,10 @@ impl Table {
         self.grouped.get(start as usize..end as usize).unwrap_or(&[])
     }
 
-    /// Bytes it takes, the automaton's states not counted.
+    /// Bytes it takes, the threads' own states not counted.
     pub fn size_bytes(&self) -> usize {
-        self.verdicts.len() + self.active.len() + self.grouped.len() * 4 + self.pattern_rules.len() * 8
+        let patterns = self.patterns.as_ref().map_or(0, Patterns::size_bytes);
+        self.verdicts.len() + self.active.len() + self.grouped.len() * 4 + self.pattern_rules.len() * 8 + patterns
     }
 }
 

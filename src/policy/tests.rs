@@ -98,6 +98,7 @@ impl World {
         let cause = match decision.cause {
             Cause::Nothing => String::new(),
             Cause::Unfiltered => " (unfiltered)".to_owned(),
+            Cause::Canary(feature) => format!(" as canary of {feature}"),
             Cause::OwnAllow(index) => format!(" by own allow {index}"),
             Cause::OwnDeny(index) => format!(" by own deny {index}"),
             Cause::Rule(_) => {
@@ -712,5 +713,33 @@ fn the_shape_of_an_answer_says_who_wants_it_and_which_list() {
     assert_eq!(
         shape("denied.example"),
         (ImposedBy::Operator, "denied by profile default".to_owned(), 30)
+    );
+}
+
+#[test]
+fn canaries_come_before_own_rules_and_only_for_profiles_that_filter() {
+    let mut settings = settings();
+    settings.profiles[0].allow = vec![Name::parse("icloud.com").unwrap()];
+    let lists = [("h", "x", HOSTS)];
+    check_world(
+        &World::with(&lists, settings.clone()),
+        &[
+            (
+                "use-application-dns.net A",
+                "rcode 3 as canary of Firefox application DNS",
+            ),
+            ("use-application-dns.net TXT", "pass"),
+            ("mask.icloud.com AAAA", "rcode 3 as canary of iCloud Private Relay"),
+            ("www.icloud.com", "pass whole by own allow 0"),
+            (
+                "_dns.resolver.arpa HTTPS",
+                "nodata as canary of Discovery of Designated Resolvers",
+            ),
+        ],
+    );
+    settings.profiles[0] = ProfileSettings::named("default");
+    check_world(
+        &World::with(&lists, settings),
+        &[("use-application-dns.net", "pass"), ("mask.icloud.com", "pass")],
     );
 }
