@@ -4,6 +4,7 @@ mod cases;
 mod corpus;
 mod formats;
 mod groups;
+mod hostile;
 mod judge;
 mod model;
 mod model_agrees;

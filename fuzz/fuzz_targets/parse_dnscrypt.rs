@@ -1,0 +1,9 @@
+#![no_main]
+//! Lists written as `dnscrypt`.
+
+mod parser;
+
+use libfuzzer_sys::fuzz_target;
+use stairgate::list::source::Format;
+
+fuzz_target!(|bytes: &[u8]| parser::check(Format::Dnscrypt, bytes));
