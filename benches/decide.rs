@@ -34,7 +34,12 @@ fn main() {
         Some(file) => publish::read(Path::new(file)).expect("a gate file").into_gate(),
         None => compiled(),
     };
-    println!("gate: {} names, {} keys, {} rule sets", gate.names(), gate.keys(), gate.rule_set_count());
+    println!(
+        "gate: {} names, {} keys, {} rule sets",
+        gate.names(),
+        gate.keys(),
+        gate.rule_set_count()
+    );
     let started = Instant::now();
     let policy = policy(&gate);
     println!(
@@ -99,7 +104,11 @@ fn corpus() -> PathBuf {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
         PathBuf::from,
     );
-    assert!(root.join("lists").is_dir(), "{} has no lists; set STAIRGATE_CORPUS", root.display());
+    assert!(
+        root.join("lists").is_dir(),
+        "{} has no lists; set STAIRGATE_CORPUS",
+        root.display()
+    );
     root
 }
 
@@ -107,7 +116,10 @@ fn compiled() -> Gate {
     let argument = corpus().join("lists").display().to_string();
     let specs = source::expand(&argument, None, false).expect("readable lists");
     let compiled = compile(specs, &CompileOptions::default()).expect("lists that compile");
-    Unverified::new(compiled.gate).verify().expect("a gate that verifies").into_gate()
+    Unverified::new(compiled.gate)
+        .verify()
+        .expect("a gate that verifies")
+        .into_gate()
 }
 
 fn policy(gate: &Gate) -> Policy {
@@ -142,7 +154,10 @@ fn plain(gate: &Gate) -> (fst::Set<Vec<u8>>, Vec<Box<[u8]>>) {
         builder.insert(key).expect("sorted keys");
         above = Some(key);
     }
-    (fst::Set::new(builder.into_inner().expect("memory")).expect("an fst"), keys)
+    (
+        fst::Set::new(builder.into_inner().expect("memory")).expect("an fst"),
+        keys,
+    )
 }
 
 /// The plain walk: labels reversed, lower case, then byte by byte until a name ends or no byte leads on.
@@ -159,7 +174,9 @@ fn walk(plain: &fst::Set<Vec<u8>>, wire: &[u8]) -> bool {
     let mut node = fst.root();
     for &(start, end) in labels[..count].iter().rev() {
         for byte in wire[start..end].iter().map(u8::to_ascii_lowercase).chain([b'.']) {
-            let Some(index) = node.find_input(byte) else { return false };
+            let Some(index) = node.find_input(byte) else {
+                return false;
+            };
             node = fst.node(node.transition_addr(index));
         }
         if node.is_final() {

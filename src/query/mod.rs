@@ -69,7 +69,10 @@ pub fn begin(
     asked.asker = asker.after(&decision);
     match respond::verdict(&decision, peer.transport) {
         Verdict::Act => respond::act(&asked, cache, &decision, out),
-        Verdict::Pass { whole, counts } => add(look_up(&asked, cache, whole, out), counts),
+        Verdict::Pass { whole, counts } => {
+            let waits = special::lists_missing(&asked, &decision, out);
+            add(waits.unwrap_or_else(|| look_up(&asked, cache, whole, out)), counts)
+        }
     }
 }
 

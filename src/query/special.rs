@@ -11,6 +11,7 @@ use crate::dns::ede::{Errors, Text, code};
 use crate::dns::query::{Fault, Query};
 use crate::dns::response::{Owner, Writer};
 use crate::dns::{class, rcode, rtype};
+use crate::policy::decision::{Cause, Decision};
 
 /// How long clients may keep the answer to ANY, in seconds: nothing in it changes.
 const ANY_TTL_S: u32 = 3600;
@@ -82,6 +83,23 @@ pub(super) fn not_looked_up(asked: &Asked<'_>, out: &mut [u8]) -> Option<(Begun,
         return Some(respond::finished(writer, asked, &Errors::NONE));
     }
     None
+}
+
+/// What a client gets whose profile has a list that was never fetched: nobody knows yet what it may not see. Its own allowed
+/// names are let through.
+pub(super) fn lists_missing(asked: &Asked<'_>, decision: &Decision, out: &mut [u8]) -> Option<(Begun, Counts)> {
+    let missing = asked
+        .asker
+        .profile
+        .map_or(&[][..], |profile| asked.generation.policy.missing(profile));
+    let list = missing
+        .first()
+        .filter(|_| !matches!(decision.cause, Cause::OwnAllow(_)))?;
+    let mut text = Text::new("not fetched yet: ");
+    text.push(list);
+    let errors = Errors::one(code::NOT_READY, text);
+    let (begun, counts) = respond::finished(asked.start(out, rcode::SERVFAIL), asked, &errors);
+    Some((begun, counts.with(Count::NotReady)))
 }
 
 /// Class CH: the program's name, and nothing about its version or its machine, which would help only to choose an attack.

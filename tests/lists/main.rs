@@ -3,6 +3,7 @@
 mod cases;
 mod corpus;
 mod formats;
+mod gate_format;
 mod groups;
 mod hostile;
 mod judge;

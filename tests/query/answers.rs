@@ -333,3 +333,164 @@ fn ad_is_passed_on_only_to_those_who_ask_for_it_and_never_with_a_sinkhole_answer
             .authentic_data
     );
 }
+
+#[test]
+fn while_a_list_was_never_fetched_its_clients_get_servfail_and_what_is_certain_is_answered() {
+    let mut settings = settings();
+    let mut list = stairgate::config::settings::Settings::builtin(&std::env::temp_dir())
+        .lists
+        .remove(0);
+    list.name = "late".to_owned();
+    list.category = "adult".to_owned();
+    settings.lists = vec![list];
+    settings.profiles[0].block = vec!["adult".to_owned()];
+    let script = Script::new().says("www.site.example.", "A", 0, &["www.site.example. 300 A 192.0.2.7"]);
+    script.says(
+        "www.allowed.example.",
+        "A",
+        0,
+        &["www.allowed.example. 300 A 192.0.2.7"],
+    );
+    let road = Road::new(settings, &script);
+    let came = road.ask(&ask("www.site.example.", "A").edns(1232, false));
+    assert_eq!(came.message().metadata.response_code, ResponseCode::ServFail);
+    assert_eq!(errors(&came.bytes), [(14, "not fetched yet: late".to_owned())]);
+    assert!(road.ask(&ask("blocked.example.", "A")).counted(Count::Blocked));
+    assert_eq!(road.ask(&ask("www.allowed.example.", "A")).message().answers.len(), 1);
+    assert_eq!(road.ask(&ask("localhost.", "A")).message().answers.len(), 1);
+}
+
+#[test]
+fn canaries_tell_clients_of_a_filtering_profile_to_leave_this_resolver_in_charge() {
+    let road = Road::new(settings(), &Script::new());
+    for name in ["use-application-dns.net.", "mask.icloud.com."] {
+        let message = road.ask(&ask(name, "A")).message();
+        assert_eq!(message.metadata.response_code, ResponseCode::NXDomain, "{name}");
+    }
+    let designated = road.ask(&ask("_dns.resolver.arpa.", "SVCB")).message();
+    assert!(designated.answers.is_empty() && designated.metadata.response_code != ResponseCode::ServFail);
+}
+
+/// A household whose profile blocks the category of its one list.
+fn listed(category: &str) -> stairgate::config::settings::Settings {
+    let mut settings = settings();
+    let mut list = stairgate::config::settings::Settings::builtin(&std::env::temp_dir())
+        .lists
+        .remove(0);
+    list.name = "list".to_owned();
+    list.category = category.to_owned();
+    settings.lists = vec![list];
+    settings.profiles[0].block = vec![category.to_owned()];
+    settings
+}
+
+/// The road with that list compiled.
+fn road_with(text: &str, script: &std::sync::Arc<Script>) -> Road {
+    let settings = listed("adult");
+    let gate = stairgate::list::set::Gate::from_lists(&[("list", "adult", text)]);
+    let mut road = Road::new(self::settings(), script);
+    road.generation = with_gate(settings, gate);
+    road
+}
+
+const RPZ: &str = "\
+$TTL 300
+@ SOA localhost. root.localhost. 1 2 3 4 5
+@ NS localhost.
+data.example CNAME .
+forged.example A 192.0.2.66
+forged.example TXT \"why\"
+moved.example CNAME safe.site.example.
+*.below.example CNAME *.walled.example.
+silent.example CNAME rpz-drop.
+stream.example CNAME rpz-tcp-only.
+empty.example CNAME *.
+32.99.2.0.192.rpz-ip CNAME .
+";
+
+#[test]
+fn list_data_and_aliases_are_answered_with_what_they_lead_to() {
+    let script = Script::new().says("safe.site.example.", "A", 0, &["safe.site.example. 60 A 192.0.2.5"]);
+    script.says(
+        "x.below.example.walled.example.",
+        "A",
+        3,
+        &["walled.example. 60 SOA ns.x. host.x. 1 2 3 4 5"],
+    );
+    let road = road_with(RPZ, &script);
+    let forged = road.ask(&ask("forged.example.", "A").edns(1232, false));
+    assert_eq!(forged.message().answers[0].data.to_string(), "192.0.2.66");
+    assert_eq!(
+        errors(&forged.bytes).iter().map(|(code, _)| *code).collect::<Vec<_>>(),
+        [4, 17]
+    );
+    assert!(forged.counted(Count::Rewritten));
+    let other = road.ask(&ask("forged.example.", "AAAA")).message();
+    assert!(other.answers.is_empty() && other.authorities.len() == 1);
+    for _ in 0..2 {
+        let moved = road.ask(&ask("Moved.example.", "A")).message();
+        let lines: Vec<String> = moved
+            .answers
+            .iter()
+            .map(|record| format!("{} {}", record.name, record.data))
+            .collect();
+        assert_eq!(
+            lines,
+            ["Moved.example. safe.site.example.", "safe.site.example. 192.0.2.5"]
+        );
+    }
+    assert_eq!(
+        script.asked(),
+        1,
+        "the second time what the alias leads to is in the cache"
+    );
+    let below = road.ask(&ask("x.below.example.", "A")).message();
+    assert_eq!(below.metadata.response_code, ResponseCode::NXDomain);
+    assert_eq!(below.answers[0].data.to_string(), "x.below.example.walled.example.");
+    assert_eq!(below.authorities.len(), 1);
+}
+
+#[test]
+fn a_list_can_silence_send_to_tcp_and_judge_addresses() {
+    let script = Script::new().says("stream.example.", "A", 0, &["stream.example. 60 A 192.0.2.5"]);
+    script.says(
+        "host.example.",
+        "A",
+        0,
+        &["host.example. 60 A 192.0.2.98", "host.example. 60 A 192.0.2.99"],
+    );
+    let mut road = road_with(RPZ, &script);
+    let silent = road.ask(&ask("silent.example.", "A"));
+    assert!(silent.bytes.is_empty() && silent.counted(Count::DroppedByRule));
+    assert!(road.ask(&ask("stream.example.", "A")).message().metadata.truncation);
+    assert_eq!(
+        road.ask(&ask("host.example.", "A")).message().metadata.response_code,
+        ResponseCode::NXDomain
+    );
+    assert_eq!(
+        road.ask(&ask("data.example.", "A")).message().metadata.response_code,
+        ResponseCode::NXDomain
+    );
+    road.peer.transport = Transport::Tcp;
+    assert_eq!(road.ask(&ask("stream.example.", "A")).message().answers.len(), 1);
+}
+
+#[test]
+fn data_for_an_alias_target_stands_behind_the_alias() {
+    let records = [
+        "www.shop.example. 300 CNAME forged.example.",
+        "forged.example. 300 A 198.51.100.1",
+    ];
+    let script = Script::new().says("www.shop.example.", "A", 0, &records);
+    let came = road_with(RPZ, &script).ask(&ask("www.shop.example.", "A"));
+    let lines: Vec<String> = came
+        .message()
+        .answers
+        .iter()
+        .map(|record| format!("{} {}", record.name, record.data))
+        .collect();
+    assert_eq!(
+        lines,
+        ["www.shop.example. forged.example.", "forged.example. 192.0.2.66"]
+    );
+}

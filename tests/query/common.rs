@@ -46,11 +46,19 @@ pub fn generation(settings: Settings) -> Arc<Generation> {
 }
 
 pub fn numbered(settings: Settings, number: u64) -> Arc<Generation> {
-    let gate = Gate::default();
+    built(settings, Gate::default(), number)
+}
+
+/// The first generation of these settings over a compiled gate.
+pub fn with_gate(settings: Settings, gate: Gate) -> Arc<Generation> {
+    built(settings, gate, 1)
+}
+
+fn built(settings: Settings, gate: Gate, number: u64) -> Arc<Generation> {
     Arc::new(Generation {
         number,
         policy: Policy::build(&gate, &settings, &[]).unwrap(),
-        gate: std::sync::Arc::new(gate),
+        gate: Arc::new(gate),
         local: Zones::build(&settings).unwrap(),
         settings: Arc::new(settings),
     })

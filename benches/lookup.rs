@@ -1,0 +1,117 @@
+//! Look-ups beside the plain walk of the yardstick: the walk through the gate, and a whole decision.
+//!
+//! Listed names in random order, and names of the corpus's queries that no list holds. A figure is the best of
+//! [`ROUNDS`]. Also how long opening a checked gate takes. Fails only without the data.
+
+mod yardstick;
+
+use stairgate::config::settings::{ProfileSettings, Settings};
+use stairgate::dns::key::Key;
+use stairgate::dns::name::Name;
+use stairgate::dns::rtype;
+use stairgate::list::compile::{CompileOptions, compile};
+use stairgate::list::publish::{self, Store};
+use stairgate::list::source;
+use stairgate::list::verify::Unverified;
+use stairgate::policy::{Asker, Met, Policy};
+use std::hint::black_box;
+use std::io::Read;
+use std::time::Instant;
+
+const ROUNDS: usize = 7;
+const LISTED: usize = 200_000;
+
+fn main() {
+    let corpus = yardstick::corpus();
+    let names = yardstick::names();
+    let fst = yardstick::build(&names);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("all.gate");
+    let lists = corpus.join("lists");
+    let specs = source::expand(&lists.to_string_lossy(), None, false).expect("the corpus can be read");
+    let compiled = compile(specs, &CompileOptions::default()).expect("the corpus compiles");
+    let started = Instant::now();
+    let verified = Unverified::new(compiled.gate).verify().expect("it verifies");
+    println!("verify: {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
+    publish::publish(&path, &verified, &compiled.lines).expect("it can be written");
+    let store = Store::new(&folder.path().join("var")).expect("a state directory");
+    drop(store.open(&path).expect("it opens"));
+    let mut settings = Settings::builtin(folder.path());
+    settings.clients.clear();
+    settings.profiles = vec![ProfileSettings::blocking_everything()];
+    let started = Instant::now();
+    let gate = store.open(&path).expect("it opens");
+    let opened = started.elapsed();
+    let policy = Policy::build(&gate, &settings, &[]).expect("policy for it");
+    let ready = started.elapsed();
+    println!(
+        "open a checked gate: {:.1} ms, with policy {:.1} ms (asked: 50)",
+        opened.as_secs_f64() * 1e3,
+        ready.as_secs_f64() * 1e3
+    );
+
+    let all: Vec<&str> = names.lines().collect();
+    // A step without a factor in common with the count visits names in an order that no cache foresees.
+    let listed = (0..LISTED).map(|n| all[(n * 1_000_003 + 7) % all.len()]);
+    let listed: Vec<Name> = listed.filter_map(|name| Name::parse(name).ok()).collect();
+    let asked = queries(&corpus);
+    let unlisted: Vec<Name> = asked
+        .into_iter()
+        .filter(|name| {
+            let mut hit = yardstick::walk(&fst, name.as_wire()).is_some();
+            gate.walk(&Key::from_wire(name.as_wire()), |_, _| hit = true);
+            !hit
+        })
+        .collect();
+    let profile = policy.profile(&settings.profiles[0].name);
+    let asker = Asker::new(profile, None, None);
+    for (what, asked, names) in [("listed", 1.3, &listed), ("unlisted", 2.0, &unlisted)] {
+        let plain = best(names, |name| {
+            black_box(yardstick::walk(&fst, name.as_wire()));
+        });
+        let walked = best(names, |name| {
+            let mut last = None;
+            gate.walk(&Key::from_wire(name.as_wire()), |_, set| last = Some(set));
+            black_box(last);
+        });
+        let decided = best(names, |name| {
+            let key = Key::from_wire(name.as_wire());
+            black_box(policy.decide(&gate, &asker, &key, Met::Question, rtype::A));
+        });
+        println!(
+            "{} {what} names: plain walk {plain:.0} ns, gate walk {walked:.0} ns ({:.2}), decision {decided:.0} ns ({:.2}; asked: {asked})",
+            names.len(),
+            walked / plain,
+            decided / plain
+        );
+    }
+}
+
+/// Nanoseconds for each name.
+fn best(names: &[Name], mut each: impl FnMut(&Name)) -> f64 {
+    let rounds = (0..ROUNDS).map(|_| {
+        let started = Instant::now();
+        names.iter().for_each(&mut each);
+        started.elapsed()
+    });
+    rounds.min().expect("there are rounds").as_nanos() as f64 / names.len() as f64
+}
+
+/// The names of every ranking.
+fn queries(corpus: &std::path::Path) -> Vec<Name> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(corpus.join("queries")).expect("the queries are there") {
+        let path = entry.expect("the folder can be read").path();
+        if path.extension().is_none_or(|extension| extension != "zst") {
+            continue;
+        }
+        let file = std::fs::File::open(&path).expect("the ranking can be read");
+        let mut text = String::new();
+        let mut decoder = zstd::Decoder::new(file).expect("zstd");
+        decoder.read_to_string(&mut text).expect("text");
+        names.extend(text.lines().filter_map(|name| Name::parse(name).ok()));
+    }
+    names.sort();
+    names.dedup();
+    names
+}
