@@ -6,7 +6,7 @@
 //! Fails: by not finding. A response that may not be kept is counted and let go.
 //! Keeps: RFC 2181 §8, RFC 2308 §5 (lifetimes), RFC 4343 (names without case).
 //!
-//! [`arena`] says how reading goes without locks, [`evict`] what goes when room is needed, [`lifetime`] what may be kept.
+//! `arena` says how reading goes without locks, `evict` what goes when room is needed, `lifetime` what may be kept.
 
 mod arena;
 mod evict;

@@ -36,7 +36,7 @@ pub enum Problem {
     #[error("there is no key \"{key}\" in {table}; {}", advice(nearest, known))]
     UnknownKey {
         key: String,
-        /// "the file", "[server]", "[[list]]"
+        /// `the file`, `[server]` or `[[list]]`.
         table: String,
         /// A key that looks like it.
         nearest: Option<String>,

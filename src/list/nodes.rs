@@ -72,7 +72,7 @@ pub struct Transition {
     pub to: usize,
 }
 
-/// A node, decoded as far as its transitions, which [`Node::transition`] reads.
+/// A node, decoded as far as its transitions, which `Node::transition` reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Node {
     shape: Shape,

@@ -1,7 +1,7 @@
 //! Patterns that are not names, as regular expressions: what AdGuard's wildcards mean, and which expressions are taken.
 //!
 //! In: patterns as lists write them. Out: expressions over the lower-case presentation name without a final dot.
-//! Always: an expression that [`checked`] let through compiles under [`syntax`], also together with others.
+//! Always: an expression that [`checked`] let through compiles under [`syntax()`], also together with others.
 
 use crate::limits;
 use regex_automata::nfa::thompson;
@@ -16,7 +16,7 @@ pub fn syntax() -> syntax::Config {
 /// The states of one expression may take this much memory, in bytes; a larger one is rejected.
 pub const STATE_BYTES: usize = 1 << 20;
 
-/// Checks an expression of a list (Perl's or POSIX's extended syntax) and returns it as [`syntax`] reads it, or half a
+/// Checks an expression of a list (Perl's or POSIX's extended syntax) and returns it as [`syntax()`] reads it, or half a
 /// sentence on why it is not taken.
 pub fn checked(expression: &str) -> Result<String, String> {
     if expression.is_empty() {

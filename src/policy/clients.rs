@@ -1,6 +1,6 @@
 //! Who asks: from an address to a client, its profile, or a refusal.
 //!
-//! In: the settings' clients and access list, the networks this machine is connected to. Out: [`Clients`].
+//! In: the settings' clients and access list, the networks this machine is connected to. Out: `Clients`.
 //! Always: the longest prefix wins; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) counts as the IPv4 address it holds.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};

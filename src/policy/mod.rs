@@ -1,6 +1,6 @@
 //! What becomes of a query, before anything is looked up, and of what its answer holds: pure, no sockets, no clock, no locks.
 //!
-//! In: settings and a gate, once; then who asks and for what. Out: a [`Decision`](decision::Decision).
+//! In: settings and a gate, once; then who asks and for what. Out: a [`Decision`].
 //! Always: same inputs, same decision. A decision about a name that no list or only plain rules match allocates nothing.
 //! Fails: a profile that names what is nowhere is a [`PolicyError`]; one whose lists are configured but not in the gate says
 //! so in [`Policy::missing`], so that its clients are not answered unfiltered by accident.
