@@ -9,4 +9,5 @@ mod hostile;
 mod judge;
 mod model;
 mod model_agrees;
+mod sources;
 mod starter;

@@ -53,7 +53,8 @@ pub(super) async fn start(args: Args, settings: Settings) -> Result<Started, Fai
 
     let (news_in, news) = mpsc::channel(16);
     let (requests_in, requests) = mpsc::channel(16);
-    let state = Arc::new(State::new(Arc::clone(&generations), requests_in));
+    let resolver = Arc::clone(&stack.resolver);
+    let state = Arc::new(State::new(Arc::clone(&generations), stack, requests_in));
     let control = Control {
         running: Arc::clone(&state) as _,
         cache: Arc::clone(&cache),
@@ -63,7 +64,7 @@ pub(super) async fn start(args: Args, settings: Settings) -> Result<Started, Fai
     let service = Service {
         generations: Arc::clone(&generations),
         cache,
-        resolver: stack.resolver,
+        resolver,
         counters: Arc::clone(&counters),
     };
     let listeners = Listeners::start(&settings.server.listen, settings.server.workers, service)

@@ -3,6 +3,8 @@
 use crate::control::{GenerationStatus, ReloadStatus, Running, SourceStatus};
 use crate::generation::Generations;
 use crate::list::format::hex;
+use crate::resolver::Stack;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,14 +14,16 @@ pub(super) type Waiting = oneshot::Sender<ReloadStatus>;
 /// Shared between the server's one loop, which writes, and the control socket, which reads.
 pub(super) struct State {
     generations: Arc<Generations>,
+    stack: Stack,
     last_reload: Mutex<Option<ReloadStatus>>,
     requests: mpsc::Sender<Waiting>,
 }
 
 impl State {
-    pub(super) fn new(generations: Arc<Generations>, requests: mpsc::Sender<Waiting>) -> State {
+    pub(super) fn new(generations: Arc<Generations>, stack: Stack, requests: mpsc::Sender<Waiting>) -> State {
         State {
             generations,
+            stack,
             last_reload: Mutex::default(),
             requests,
         }
@@ -65,5 +69,16 @@ impl Running for State {
             errors: vec!["the server is stopping".to_owned()],
             notes: Vec::new(),
         })
+    }
+    fn resolver(&self) -> BTreeMap<String, u64> {
+        let counts = self.stack.counters.all();
+        counts
+            .into_iter()
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
+    }
+
+    fn forget(&self) {
+        self.stack.forget();
     }
 }

@@ -252,7 +252,9 @@ pub fn unique_names(specs: &mut [SourceSpec]) {
                 .push(index);
         }
         let mut changed = false;
-        for index in by_name.into_values().filter(|indices| indices.len() > 1).flatten() {
+        // One file given twice stays alike however many folders are put in front.
+        let differ = |indices: &Vec<usize>| indices.iter().any(|&index| specs[index].path != specs[indices[0]].path);
+        for index in by_name.into_values().filter(differ).flatten() {
             if depths[index] < folders[index].len() {
                 depths[index] += 1;
                 changed = true;
