@@ -5,7 +5,7 @@
 //!
 //! The crate's own builder remembers twenty thousand nodes, each with its own allocations. This one remembers half a
 //! million by address and hash, and compares with what it wrote: smaller files in less time, and the crate reads them
-//! (`docs/decisions/0021-own-fst-builder.md` has the numbers).
+//! (`docs/decisions/0005-own-fst-builder-and-reader.md` has the numbers).
 
 use crate::list::nodes::{self, EMPTY, Fst, HEAD_BYTES, INDEXED_ABOVE, TAIL_BYTES, VERSION, common_index};
 
