@@ -16,7 +16,7 @@ run:
 
 # Rewrites the expected files of the tests. Read that diff as carefully as code.
 golden:
-    STAIRGATE_GOLDEN=rewrite cargo test
+    UPDATE_GOLDENS=1 cargo test --test lists
 
 # Dependencies: licences, sources, advisories (needs cargo-deny).
 deny:
