@@ -28,7 +28,8 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("all.gate");
     let lists = corpus.join("lists");
-    let specs = source::expand(&lists.to_string_lossy(), None, false).expect("the corpus can be read");
+    let mut specs = source::expand(&lists.to_string_lossy(), None, false).expect("the corpus can be read");
+    source::unique_names(&mut specs);
     let compiled = compile(specs, &CompileOptions::default()).expect("the corpus compiles");
     let started = Instant::now();
     let verified = Unverified::new(compiled.gate).verify().expect("it verifies");

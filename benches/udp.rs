@@ -26,6 +26,7 @@ use stairgate::list::source;
 use stairgate::list::verify::Unverified;
 use stairgate::listener::{Listeners, Service};
 use stairgate::local::Zones;
+use stairgate::policy::decision::Action;
 use stairgate::policy::{Met, Policy};
 use stairgate::query::{self, Begun, Peer, Transport};
 use stairgate::resolver::{Answer, Failure, Question, Resolver};
@@ -405,6 +406,10 @@ fn names(generation: &Generation) -> (Vec<String>, Vec<String>) {
             let decision = generation
                 .policy
                 .decide(&generation.gate, &asker, &key, Met::Question, rtype::A);
+            // Dropped names would hold up the driver, and rewritten ones are a question to the resolver.
+            if decision.acts() && decision.action != Action::Sinkhole {
+                continue;
+            }
             let kind = kinds.entry(decision.acts()).or_default();
             if kind.len() < NAMES {
                 kind.push(line.trim().to_owned());

@@ -52,7 +52,7 @@ pub fn each_record(bytes: &[u8], out: &mut Collector, mut each: impl FnMut(&Reco
                 next = following;
                 more += 1;
             }
-            if depth > 0 || !good {
+            if depth != 0 || !good {
                 record.fields.truncate(fields);
                 (next, more) = (after, 0);
                 good = false;
