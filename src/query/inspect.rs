@@ -15,7 +15,7 @@ use crate::dns::key::Key;
 use crate::dns::{class, rtype};
 use crate::limits::INSPECTED_NAMES;
 use crate::policy::Met;
-use crate::policy::decision::Decision;
+use crate::policy::decision::{Action, Decision};
 use std::net::IpAddr;
 
 /// What there is in an answer.
@@ -120,9 +120,20 @@ impl Judge<'_> {
         }
         let generation = self.asked.generation;
         let key = Key::from_wire(name.as_wire());
-        let decision = generation
-            .policy
-            .decide(&generation.gate, &self.asked.asker, &key, Met::Answer, rtype);
+        let decide = |rtype| {
+            let asker = &self.asked.asker;
+            generation
+                .policy
+                .decide(&generation.gate, asker, &key, Met::Answer, rtype)
+        };
+        let mut decision = decide(rtype);
+        // What a list's records put in place of the alias's target depends on the type that is wanted at its end.
+        if matches!(decision.action, Action::Nodata | Action::Rewrite(_)) {
+            let wanted = decide(self.asked.qtype);
+            if wanted.acts() {
+                decision = wanted;
+            }
+        }
         self.judge(decision, Some(*name));
     }
 
