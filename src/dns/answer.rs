@@ -86,6 +86,7 @@ impl<'a> Message<'a> {
 }
 
 /// See [`Message::records`].
+#[derive(Clone)]
 pub struct Records<'a> {
     bytes: &'a [u8],
     at: usize,

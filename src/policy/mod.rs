@@ -65,11 +65,14 @@ impl Asker {
     }
 
     /// The asker for what is still to be judged of the same answer: an RPZ zone that let a name through keeps itself and the
-    /// zones behind it from what follows.
+    /// zones behind it from what follows. One that only observes lets nothing through.
     pub fn after(self, decision: &Decision) -> Asker {
-        Asker {
-            rpz_bar: self.rpz_bar.min(decision.rpz_bar),
-            ..self
+        match decision.observed {
+            true => self,
+            false => Asker {
+                rpz_bar: self.rpz_bar.min(decision.rpz_bar),
+                ..self
+            },
         }
     }
 }

@@ -3,19 +3,22 @@
 //! In: a response message, as the cache or the resolver gave it. Out: the first thing in it that policy acts on.
 //! Always: allocates nothing; judges for the client that asked, whoever filled the cache.
 //! Fails closed: an answer that is broken, or that names more than [`INSPECTED_NAMES`] names, is unusable.
-//! Keeps: RFC 6672 §2.1 (DNAME), RFC 9460 §2.2 (SVCB).
+//! Keeps: RFC 6672 §2.1 (DNAME), RFC 9460 §2.2 (SVCB); the response policy zones' rule that of an alias chain the first
+//! match counts, and of the addresses at its end that of the first zone.
 //!
-//! Each record is judged with its own type, so that `$dnstype` of a list's rule can tell an alias from an address.
+//! Each record is judged with its own type, so that `$dnstype` of a list's rule can tell an alias from an address. What an
+//! RPZ zone lets through at one record it and the zones behind it have let through at all records behind that.
 
 use super::Asked;
 use super::respond::{self, Verdict};
 use crate::count::Counts;
-use crate::dns::answer::{Message, NameBuf, Record, Section, Service, address};
+use crate::dns::answer::{Message, NameBuf, Record, Records, Section, Service, address};
 use crate::dns::key::Key;
 use crate::dns::{class, rtype};
 use crate::limits::INSPECTED_NAMES;
-use crate::policy::Met;
-use crate::policy::decision::{Action, Decision};
+use crate::list::source::Family;
+use crate::policy::decision::{Action, Cause, Decision};
+use crate::policy::{Asker, Met};
 use std::net::IpAddr;
 
 /// What there is in an answer.
@@ -48,6 +51,7 @@ pub(super) fn inspect(asked: &Asked<'_>, message: &[u8]) -> (Finding, Counts) {
     }
     let mut judge = Judge {
         asked,
+        asker: asked.asker,
         names: 0,
         counts: Counts::NONE,
         hit: None,
@@ -55,44 +59,47 @@ pub(super) fn inspect(asked: &Asked<'_>, message: &[u8]) -> (Finding, Counts) {
     let Some(parsed) = Message::parse(message) else {
         return (Finding::Unusable, Counts::NONE);
     };
-    for (index, record) in parsed.records().enumerate() {
+    let mut records = parsed.records();
+    let mut index = 0;
+    while let Some(record) = records.next() {
         let Ok(record) = record else {
             return (Finding::Unusable, judge.counts);
         };
         if record.section != Section::Answer {
             break;
         }
-        if record.class != class::IN {
-            continue;
-        }
-        if judge.record(message, &record).is_none() || judge.names > INSPECTED_NAMES {
-            return (Finding::Unusable, judge.counts);
-        }
-        if let Some((decision, name)) = judge.hit {
-            let Some(owner) = name.or_else(|| NameBuf::read(message, record.owner_at)) else {
+        if record.class == class::IN {
+            if judge.record(message, &record, &records).is_none() || judge.names > INSPECTED_NAMES {
                 return (Finding::Unusable, judge.counts);
-            };
-            return (Finding::Hit(Hit { decision, index, owner }), judge.counts);
+            }
+            if let Some((decision, name)) = judge.hit {
+                let Some(owner) = name.or_else(|| NameBuf::read(message, record.owner_at)) else {
+                    return (Finding::Unusable, judge.counts);
+                };
+                return (Finding::Hit(Hit { decision, index, owner }), judge.counts);
+            }
         }
+        index += 1;
     }
     (Finding::Clear, judge.counts)
 }
 
 struct Judge<'a> {
     asked: &'a Asked<'a>,
+    /// The client, less the RPZ zones that have let through something in front.
+    asker: Asker,
     names: usize,
     counts: Counts,
     hit: Option<(Decision, Option<NameBuf>)>,
 }
 
 impl Judge<'_> {
-    /// `None` if the record is broken.
-    fn record(&mut self, message: &[u8], record: &Record) -> Option<()> {
-        let rdata = &message[record.rdata_at..record.rdata_at + record.rdata_bytes];
+    /// `behind`: the records after this one. `None` if the record is broken.
+    fn record(&mut self, message: &[u8], record: &Record, behind: &Records<'_>) -> Option<()> {
         match record.rtype {
             rtype::A | rtype::AAAA => {
-                let address = address(rdata).filter(|ip| ip.is_ipv4() == (record.rtype == rtype::A))?;
-                self.address(address, record.rtype);
+                let address = address_of(message, record)?;
+                self.address(address, record.rtype, || addresses(message, behind, record.rtype));
             }
             rtype::CNAME | rtype::DNAME => {
                 let target = NameBuf::read(message, record.rdata_at)?;
@@ -100,13 +107,19 @@ impl Judge<'_> {
             }
             rtype::SVCB | rtype::HTTPS => {
                 let service = Service::read(message, record)?;
+                // Services stand side by side: what lets one through says nothing about the next.
+                let before = self.asker;
                 // The root stands for the owner, which has been judged.
                 if service.target.as_wire() != [0] {
                     self.name(&service.target, record.rtype);
                 }
+                let rtype = |hint: &IpAddr| if hint.is_ipv4() { rtype::A } else { rtype::AAAA };
                 for hint in service.hints() {
-                    self.address(hint, if hint.is_ipv4() { rtype::A } else { rtype::AAAA });
+                    self.address(hint, rtype(&hint), || {
+                        service.hints().filter(move |other| rtype(other) == rtype(&hint))
+                    });
                 }
+                self.asker = before;
             }
             _ => {}
         }
@@ -120,11 +133,11 @@ impl Judge<'_> {
         }
         let generation = self.asked.generation;
         let key = Key::from_wire(name.as_wire());
+        let asker = self.asker;
         let decide = |rtype| {
-            let asker = &self.asked.asker;
             generation
                 .policy
-                .decide(&generation.gate, asker, &key, Met::Answer, rtype)
+                .decide(&generation.gate, &asker, &key, Met::Answer, rtype)
         };
         let mut decision = decide(rtype);
         // What a list's records put in place of the alias's target depends on the type that is wanted at its end.
@@ -134,23 +147,88 @@ impl Judge<'_> {
                 decision = wanted;
             }
         }
-        self.judge(decision, Some(*name));
-    }
-
-    fn address(&mut self, address: IpAddr, rtype: u16) {
-        if self.hit.is_none() {
-            let generation = self.asked.generation;
-            let decision = generation
-                .policy
-                .decide_address(&generation.gate, &self.asked.asker, address, rtype);
-            self.judge(decision, None);
+        if self.passes(&decision) {
+            self.asker = asker.after(&decision);
+        } else {
+            self.hit = Some((decision, Some(*name)));
         }
     }
 
-    fn judge(&mut self, decision: Decision, name: Option<NameBuf>) {
-        match respond::verdict(&decision, self.asked.transport) {
-            Verdict::Pass { counts, .. } => self.counts = self.counts.union(counts),
-            Verdict::Act => self.hit = Some((decision, name)),
+    /// `others`: the addresses of the same RRset that have not been judged. They are looked at only if an RPZ zone acts on
+    /// this one, since a zone in front of it may have matched one of them; of one zone the first address counts.
+    fn address<I: Iterator<Item = IpAddr>>(&mut self, address: IpAddr, rtype: u16, others: impl FnOnce() -> I) {
+        if self.hit.is_some() {
+            return;
+        }
+        let mut decision = self.decide_address(address, rtype);
+        if let (false, Some(mut first)) = (self.passes(&decision), self.zone(&decision)) {
+            for other in others() {
+                let found = self.decide_address(other, rtype);
+                let passes = matches!(respond::verdict(&found, self.asked.transport), Verdict::Pass { .. });
+                if passes && found.rpz_bar < first {
+                    first = found.rpz_bar;
+                    self.asker = beside(self.asker, &found);
+                    decision = self.decide_address(address, rtype);
+                } else if let (false, Some(zone)) = (passes, self.zone(&found).filter(|zone| *zone < first)) {
+                    (first, decision) = (zone, found);
+                }
+            }
+        }
+        if self.passes(&decision) {
+            self.asker = beside(self.asker, &decision);
+        } else {
+            self.hit = Some((decision, None));
         }
     }
+
+    fn decide_address(&self, address: IpAddr, rtype: u16) -> Decision {
+        let generation = self.asked.generation;
+        generation
+            .policy
+            .decide_address(&generation.gate, &self.asker, address, rtype)
+    }
+
+    /// The RPZ zone that a decision rests on, by its place among the sources.
+    fn zone(&self, decision: &Decision) -> Option<u16> {
+        let gate = &self.asked.generation.gate;
+        let Cause::Rule(rule) = decision.cause else { return None };
+        let source = gate.rule(rule)?.source.0;
+        let format = gate.sources().get(usize::from(source))?.format;
+        (format.family() == Family::Rpz).then_some(source)
+    }
+
+    /// Whether the answer is left as it is, and what is counted with that.
+    fn passes(&mut self, decision: &Decision) -> bool {
+        match respond::verdict(decision, self.asked.transport) {
+            Verdict::Pass { counts, .. } => {
+                self.counts = self.counts.union(counts);
+                true
+            }
+            Verdict::Act => false,
+        }
+    }
+}
+
+/// The asker for addresses of the same RRset. The zone that let this one through still judges the others, since which of
+/// them comes first is chance; zones behind it do not.
+fn beside(asker: Asker, decision: &Decision) -> Asker {
+    Asker {
+        rpz_bar: asker.rpz_bar.min(asker.after(decision).rpz_bar.saturating_add(1)),
+        ..asker
+    }
+}
+
+/// The address of an A or AAAA record; `None` if it is broken.
+fn address_of(message: &[u8], record: &Record) -> Option<IpAddr> {
+    let rdata = &message[record.rdata_at..record.rdata_at + record.rdata_bytes];
+    address(rdata).filter(|ip| ip.is_ipv4() == (record.rtype == rtype::A))
+}
+
+/// The addresses among the records of the answer section that are still ahead.
+fn addresses(message: &[u8], ahead: &Records<'_>, rtype: u16) -> impl Iterator<Item = IpAddr> {
+    let ahead = ahead.clone().flatten();
+    ahead
+        .take_while(|record| record.section == Section::Answer)
+        .filter(move |record| record.rtype == rtype && record.class == class::IN)
+        .filter_map(|record| address_of(message, &record))
 }

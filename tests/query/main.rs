@@ -4,6 +4,7 @@ mod alloc;
 mod answers;
 mod common;
 mod hostile;
+mod rpz_answers;
 mod sockets;
 mod streams;
 mod swap;
