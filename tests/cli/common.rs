@@ -134,9 +134,12 @@ impl Home {
         server
     }
 
-    /// Starts `serve`. It looks at its files more often than people need.
+    /// Starts `serve`. Unless told otherwise it looks at its files more often than people need.
     pub fn serve_without_waiting(&self, arguments: &[&str]) -> Server {
-        let mut all = vec!["serve", "--config", "stairgate.toml", "--watch-interval-ms", "50"];
+        let mut all = vec!["serve", "--config", "stairgate.toml"];
+        if !arguments.contains(&"--watch-interval-ms") {
+            all.extend(["--watch-interval-ms", "50"]);
+        }
         all.extend(arguments);
         Server::spawn(stairgate(&all, self.path()), self.address)
     }

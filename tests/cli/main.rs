@@ -3,5 +3,7 @@
 mod common;
 mod explain;
 mod fetch;
+mod lifecycle;
 mod publisher;
+mod talk;
 mod what_fails;
