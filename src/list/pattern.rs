@@ -19,13 +19,14 @@ pub const STATE_BYTES: usize = 1 << 20;
 /// Checks an expression of a list (Perl's or POSIX's extended syntax) and returns it as [`syntax()`] reads it, or half a
 /// sentence on why it is not taken.
 pub fn checked(expression: &str) -> Result<String, String> {
-    if expression.is_empty() {
-        return Err("the expression is empty".to_owned());
-    }
     if expression.len() > limits::PATTERN_BYTES {
         return Err(format!("the expression is longer than {} bytes", limits::PATTERN_BYTES));
     }
     let expression = translated(expression)?;
+    // A comment alone is empty too. It would match every name.
+    if expression.is_empty() {
+        return Err("the expression is empty".to_owned());
+    }
     thompson::Compiler::new()
         .syntax(syntax())
         .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(STATE_BYTES)))
@@ -61,6 +62,8 @@ fn translated(expression: &str) -> Result<String, String> {
                     return Err(format!("a back reference (\\{digit}) is not supported"));
                 }
                 Some('Z') => out.push_str("\\z"),
+                Some('\t') => out.push_str("\\t"),
+                Some(other) if other.is_control() => return Err(CONTROL.to_owned()),
                 // A slash is escaped because slashes delimit the expression; other engines escape blanks and "<" alike.
                 Some(plain @ ('/' | ' ' | '<' | '>' | '"' | '\'')) => out.push(plain),
                 Some(other) => {
@@ -142,12 +145,14 @@ fn translated(expression: &str) -> Result<String, String> {
             // A brace that opens no repetition stands for itself.
             '{' if !in_class && !opens_repetition(rest.clone()) => out.push_str("\\{"),
             '\t' => out.push_str("\\t"),
-            other if other.is_control() => return Err("the expression holds a control character".to_owned()),
+            other if other.is_control() => return Err(CONTROL.to_owned()),
             other => out.push(other),
         }
     }
     Ok(out)
 }
+
+const CONTROL: &str = "the expression holds a control character";
 
 fn opens_repetition(mut rest: impl Iterator<Item = char>) -> bool {
     let mut digits = 0;
@@ -251,6 +256,7 @@ mod tests {
             (r"^(www[0-9]*\.)?xn--", "www2.xn--p1ai", true),
             (r"(?#comment)abc$", "xabc", true),
             (r"ADS\.", "ads.example", true),
+            ("^a\\\tb", "a\tb", true),
             (r"^[\w.-]+\.zip\Z", "a.b.zip", true),
         ] {
             let expression = checked(expression).unwrap();
@@ -269,6 +275,8 @@ mod tests {
             (r"(?i-u:a)", "flag"),
             ("((a{1000}){1000}){1000}", "too large"),
             ("", "empty"),
+            ("(?#all of it)", "empty"),
+            ("a\\\u{7}", "control"),
             ("a\\", "backslash"),
         ] {
             let refused = checked(expression).unwrap_err();

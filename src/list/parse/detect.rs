@@ -44,7 +44,8 @@ pub fn refuse(bytes: &[u8]) -> Result<(), ParseError> {
     if controls * 50 > head.len() {
         return Err(ParseError::Binary);
     }
-    let text = head.trim_ascii_start();
+    // Pages are published with a byte order mark too.
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let start = text[..text.len().min(1024)].to_ascii_lowercase();
     let holds = |word: &[u8]| memchr::memmem::find(&start, word).is_some();
     match text {
