@@ -4,7 +4,7 @@
 //! Always: nothing is changed, nothing is fetched; addresses are only tried.
 //! Fails: what would stop a start ends the check with the sentence that the start would end with.
 
-use super::{Exit, Failure, Outcome, lists};
+use super::{Exit, Failure, Outcome, connected, lists};
 use crate::config::load::Loaded;
 use crate::config::settings::{ListSource, Settings, Unmatched, ZoneSource};
 use crate::list::set::{Gate, RuleSetId};
@@ -34,8 +34,8 @@ pub fn run(args: Args) -> Outcome {
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     files(&settings)?;
     Zones::build(&settings).map_err(Failure::usage)?;
-    let held = lists::Held::of(&settings)?;
-    let policy = Policy::build(&held.gate, &settings, &[]).map_err(Failure::usage)?;
+    let held = lists::Held::of(&settings, false)?;
+    let policy = Policy::build(&held.gate, &settings, &connected::networks()).map_err(Failure::usage)?;
     for list in &held.missing {
         warnings.push(format!(
             "list {list} was never fetched; `stairgate update` fetches it, and a start waits for it"
@@ -197,8 +197,12 @@ fn about_policy(settings: &Settings, gate: &Gate, policy: &Policy, warnings: &mu
     for client in &settings.clients {
         for network in &client.networks {
             if policy.client(network.addr()).is_none() && settings.server.unmatched != Unmatched::Refuse {
+                let why = match settings.server.allow {
+                    Some(_) => "it is not in allow in [server]",
+                    None => "this machine is not directly connected to it",
+                };
                 warnings.push(format!(
-                    "client \"{}\": {network} may not ask unless this machine is directly connected to it; add it to allow in [server]",
+                    "client \"{}\": {network} may not ask, since {why}; add it to allow in [server]",
                     client.name
                 ));
             }

@@ -1,14 +1,16 @@
 //! `stairgate explain`: what the server does with a name, and the rule, list and line that make it so.
 
 use super::inspect::unreadable;
-use super::{Exit, Failure, Outcome, lists};
+use super::{Exit, Failure, Outcome, connected, lists};
 use crate::config::settings::{ProfileSettings, Settings, Unmatched};
 use crate::config::values;
 use crate::list::rdata;
 use crate::list::set::SourceId;
+use crate::list::source::SourceSpec;
 use crate::policy::explain::{Explanation, Subject, Texts, explain};
 use crate::policy::{Asker, Policy};
-use std::cell::RefCell;
+use ipnet::IpNet;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -46,6 +48,19 @@ pub struct Args {
 const EVERYTHING: &str = "everything";
 
 pub fn run(args: Args) -> Outcome {
+    let explanation = explanation(&args, &connected::networks())?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &explanation).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &explanation)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What is to be printed. `connected`: the networks this machine is directly connected to.
+fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure> {
     let subject = subject(&args.name)?;
     let qtype = rdata::type_number(&args.qtype.to_ascii_uppercase()).ok_or_else(|| {
         Failure::usage(format_args!(
@@ -58,12 +73,14 @@ pub fn run(args: Args) -> Outcome {
     }
     let (mut settings, held) = match &args.gate {
         Some(file) => {
-            let held = lists::Held::read(file).map_err(unreadable)?;
-            (for_gate(file, &held), held)
+            let mut settings = Settings::builtin(Path::new("."));
+            let held = lists::Held::look(file, &settings.state_dir, true).map_err(unreadable)?;
+            for_gate(&mut settings, file, &held);
+            (settings, held)
         }
         None => {
             let settings = super::settings::load(args.config.as_deref())?;
-            let held = lists::Held::of(&settings)?;
+            let held = lists::Held::of(&settings, true)?;
             (settings, held)
         }
     };
@@ -75,10 +92,13 @@ pub fn run(args: Args) -> Outcome {
             "--profile {name}: a gate file has no profiles; name them with --config"
         )));
     }
-    let policy = Policy::build(&held.gate, &settings, &[]).map_err(Failure::usage)?;
-    let asker = asker(&args, &settings, &policy)?;
+    // One decision needs one profile; the tables of the others would take longer than all else.
+    let asked = profile(args, &settings, connected);
+    let policy =
+        Policy::build_for(&held.gate, &settings, connected, |name| asked == Some(name)).map_err(Failure::usage)?;
+    let asker = asker(args, &settings, &policy)?;
     let texts = Originals::new(&held);
-    let explanation = explain(
+    Ok(explain(
         &policy,
         &held.gate,
         &Texts {
@@ -89,15 +109,7 @@ pub fn run(args: Args) -> Outcome {
         asker.as_ref(),
         &subject,
         qtype,
-    );
-    let mut out = io::stdout().lock();
-    if args.json {
-        serde_json::to_writer(&mut out, &explanation).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        print(&mut out, &explanation)?;
-    }
-    Ok(Exit::Done)
+    ))
 }
 
 fn subject(text: &str) -> Result<Subject, Failure> {
@@ -124,8 +136,7 @@ fn moment(text: &str) -> Result<(), Failure> {
 }
 
 /// Settings for a gate on its own: everybody has a profile with every category and every allow list.
-fn for_gate(file: &Path, held: &lists::Held) -> Settings {
-    let mut settings = Settings::builtin(Path::new("."));
+fn for_gate(settings: &mut Settings, file: &Path, held: &lists::Held) {
     let allow_lists = held.gate.sources().iter().filter(|source| source.is_allow());
     settings.gate = Some(file.to_owned());
     settings.lists.clear();
@@ -134,7 +145,25 @@ fn for_gate(file: &Path, held: &lists::Held) -> Settings {
         allow_lists: allow_lists.map(|source| source.name.clone()).collect(),
         ..ProfileSettings::blocking_everything()
     }];
-    settings
+}
+
+/// The profile that judges; `None` if none does.
+fn profile<'s>(args: &'s Args, settings: &'s Settings, connected: &[IpNet]) -> Option<&'s str> {
+    if args.gate.is_some() {
+        return Some(EVERYTHING);
+    }
+    if let Some(name) = &args.profile {
+        return Some(name);
+    }
+    let addr = args.client;
+    let client = addr.and_then(|addr| Policy::unfiltered(settings, connected).client(addr)?.client);
+    match client {
+        Some(client) => settings
+            .clients
+            .get(client.0 as usize)
+            .map(|client| client.profile.as_str()),
+        None => (settings.server.unmatched == Unmatched::Default).then_some("default"),
+    }
 }
 
 /// Who is asked for; `None` for somebody who may not ask.
@@ -166,6 +195,7 @@ fn asker(args: &Args, settings: &Settings, policy: &Policy) -> Result<Option<Ask
 /// The lists themselves, where they are still what was compiled.
 struct Originals<'h> {
     held: &'h lists::Held,
+    specs: OnceCell<Vec<SourceSpec>>,
     read: RefCell<HashMap<SourceId, Option<Vec<u8>>>>,
 }
 
@@ -173,6 +203,7 @@ impl<'h> Originals<'h> {
     fn new(held: &'h lists::Held) -> Originals<'h> {
         Originals {
             held,
+            specs: OnceCell::new(),
             read: RefCell::default(),
         }
     }
@@ -182,7 +213,11 @@ impl<'h> Originals<'h> {
         let mut read = self.read.borrow_mut();
         let bytes = read.entry(source).or_insert_with(|| {
             let info = self.held.gate.sources().get(usize::from(source.0))?;
-            let spec = self.held.specs.iter().find(|spec| spec.name == info.name)?;
+            let spec = self
+                .specs
+                .get_or_init(|| self.held.specs())
+                .iter()
+                .find(|spec| spec.name == info.name)?;
             let unpacked = spec.read().ok()?;
             (unpacked.sha256 == info.sha256).then_some(unpacked.bytes)
         });
@@ -227,4 +262,59 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn args(name: &str, client: Option<&str>, folder: &Path) -> Args {
+        Args {
+            name: name.to_owned(),
+            qtype: "A".to_owned(),
+            profile: None,
+            client: client.map(|addr| addr.parse().expect("an address")),
+            at: None,
+            gate: None,
+            config: Some(folder.join("stairgate.toml")),
+            json: true,
+        }
+    }
+
+    #[test]
+    fn a_client_of_a_directly_connected_network_is_explained_as_it_is_served() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a writable folder");
+        write("a.hosts", "0.0.0.0 bad.example\n");
+        write(
+            "stairgate.toml",
+            "[[list]]\nname = \"a\"\nsource = \"a.hosts\"\ncategory = \"adult\"\n[profile.default]\nblock = [\"adult\"]\n",
+        );
+        let ask = |connected: &[IpNet]| {
+            let args = args("bad.example", Some("198.51.100.7"), folder.path());
+            let Ok(explanation) = explanation(&args, connected) else {
+                panic!("good settings");
+            };
+            explanation.action
+        };
+        assert_eq!(ask(&[]), "refused");
+        assert_eq!(ask(&["198.51.100.0/24".parse().expect("a network")]), "null");
+    }
+
+    #[test]
+    fn the_profile_that_is_asked_for_is_that_of_the_client_or_of_everybody_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("stairgate.toml");
+        let text = "[profile.default]\nblock = []\n[profile.child]\nblock = []\n[[client]]\nname = \"tablet\"\nmatch = [\"192.168.1.20\"]\nprofile = \"child\"\n";
+        fs::write(&file, text).expect("a writable folder");
+        let settings = Settings::load(&file).expect("good settings").settings;
+        let of = |client| {
+            let args = args("a.example", client, folder.path());
+            profile(&args, &settings, &[]).map(str::to_owned)
+        };
+        assert_eq!(of(Some("192.168.1.20")).as_deref(), Some("child"));
+        assert_eq!(of(Some("192.168.1.21")).as_deref(), Some("default"));
+        assert_eq!(of(None).as_deref(), Some("default"));
+    }
 }

@@ -1,10 +1,12 @@
 //! The compiled lists that a command looks at once: read or compiled in memory, nothing published.
 
 use super::inspect::unreadable;
+use super::look::Known;
 use super::{Exit, Failure};
 use crate::config::settings::Settings;
 use crate::list::compile::Silent;
 use crate::list::lines::Lines;
+
 use crate::list::publish::{self, PublishError};
 use crate::list::set::Gate;
 use crate::list::source::SourceSpec;
@@ -16,8 +18,8 @@ pub struct Held {
     pub gate: Gate,
     /// The companion of line numbers, if it is there and fits.
     pub lines: Option<Lines>,
-    /// Where the lists come from; empty where only a gate file is known.
-    pub specs: Vec<SourceSpec>,
+    /// What it was compiled from; none where only a gate file is known.
+    plan: Option<Plan>,
     /// Lists of the settings that were never fetched.
     pub missing: Vec<String>,
 }
@@ -25,43 +27,59 @@ pub struct Held {
 impl Held {
     /// Reads and verifies a gate file, and its companion if there is one.
     pub fn read(file: &Path) -> Result<Held, PublishError> {
-        let gate = publish::read(file)?.into_gate();
+        Ok(Held::with(publish::read(file)?.into_gate(), file))
+    }
+
+    /// The same, but what `state_dir` knows to have been checked is not checked again. `note`: it may learn of this file.
+    pub fn look(file: &Path, state_dir: &Path, note: bool) -> Result<Held, PublishError> {
+        Ok(Held::with(Known::of(state_dir).read(file, note)?, file))
+    }
+
+    fn with(gate: Gate, file: &Path) -> Held {
         let lines = std::fs::read(publish::lines_path(file))
             .ok()
             .and_then(|bytes| Lines::open(bytes, &gate).ok());
-        Ok(Held {
+        Held {
             gate,
             lines,
-            specs: Vec::new(),
+            plan: None,
             missing: Vec::new(),
-        })
+        }
+    }
+
+    /// Where the lists come from, as far as they can be found. A folder or a tar is looked through for them.
+    pub fn specs(&self) -> Vec<SourceSpec> {
+        self.plan
+            .as_ref()
+            .and_then(|plan| plan.specs().ok())
+            .unwrap_or_default()
     }
 
     /// What these settings serve: the file they name, the gate of the state directory if it is still right, or the lists
-    /// compiled anew in memory.
-    pub fn of(settings: &Settings) -> Result<Held, Failure> {
+    /// compiled anew in memory. `note` as for [`look`](Held::look).
+    pub fn of(settings: &Settings, note: bool) -> Result<Held, Failure> {
         if let Some(file) = &settings.gate {
-            return Held::read(file).map_err(unreadable);
+            return Held::look(file, &settings.state_dir, note).map_err(unreadable);
         }
         let plan = Plan::new(settings);
-        let specs = plan.specs().map_err(|error| stock(error.into()))?;
         let current = plan.missing.is_empty() && plan.standing() == Some(Standing::Current);
-        let held = match Held::read(plan.gate()) {
-            Ok(held) if current => held,
+        let made = current.then(|| Held::look(plan.gate(), &settings.state_dir, note));
+        let held = match made {
+            Some(Ok(held)) => held,
             _ => {
                 let fresh = plan.compile(&Silent).map_err(stock)?;
                 let gate = fresh.gate.into_gate();
                 Held {
                     lines: Lines::open(fresh.lines, &gate).ok(),
                     gate,
-                    specs: Vec::new(),
+                    plan: None,
                     missing: Vec::new(),
                 }
             }
         };
         Ok(Held {
-            specs,
-            missing: plan.missing,
+            missing: plan.missing.clone(),
+            plan: Some(plan),
             ..held
         })
     }

@@ -8,12 +8,14 @@
 pub mod cache;
 pub mod check;
 pub mod compile;
+mod connected;
 pub mod diff;
 pub mod dump;
 pub mod explain;
 pub mod health;
 pub mod inspect;
 mod lists;
+mod look;
 mod names;
 mod progress;
 pub mod query;

@@ -30,12 +30,21 @@ impl Unverified {
 
     /// Checks the bytes. Takes about a second for six million names on two cores.
     pub fn verify(self) -> Result<Verified, FormatError> {
+        self.verify_unless(|_| false)
+    }
+
+    /// Checks the bytes, but not what only depends on them and took most of the time, if bytes with their digest are `known`
+    /// to have passed. The digest itself and all tables are checked in any case.
+    pub fn verify_unless(self, known: impl FnOnce([u8; 32]) -> bool) -> Result<Verified, FormatError> {
         let header = Header::read(&self.0)?;
         if format::digest(&self.0) != header.digest {
             return Err(FormatError::Digest);
         }
         let gate = Gate::from_bytes(self.0)?;
         gate.check_tables()?;
+        if known(gate.digest()) {
+            return Ok(Verified(gate));
+        }
         let keys = (0..gate.shard_count())
             .into_par_iter()
             .map(|shard| check_shard(&gate, shard))

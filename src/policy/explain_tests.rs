@@ -183,3 +183,21 @@ fn a_client_that_may_not_ask_is_told_so() {
     let explanation = explain(&policy, &gate, &texts, &[], None, &subject, rtype::A);
     assert_eq!((explanation.verdict, explanation.action.as_str()), ("block", "refused"));
 }
+
+#[test]
+fn a_policy_for_one_explanation_has_the_lists_of_the_profile_asked_for_and_of_no_other() {
+    let gate = Gate::from_lists(&[("a", "adult", "0.0.0.0 bad.example\n")]);
+    let mut settings = super::tests::settings();
+    for name in ["child", "parent"] {
+        settings.profiles.push(ProfileSettings {
+            block: vec!["adult".to_owned()],
+            ..ProfileSettings::named(name)
+        });
+    }
+    let policy = Policy::build_for(&gate, &settings, &[], |name| name == "child").unwrap();
+    let filters = |name: &str| policy.filters(policy.profile(name).unwrap());
+    assert!(filters("child") && !filters("parent") && !filters("default"));
+    settings.profiles[1].block = vec!["nowhere".to_owned()];
+    let broken = Policy::build_for(&gate, &settings, &[], |name| name == "parent");
+    assert!(broken.is_err(), "the profiles that are not asked for are checked");
+}

@@ -162,6 +162,17 @@ impl Policy {
     /// Policy for these settings over this gate. `connected`: the networks this machine is directly connected to, for
     /// the access list where the settings have none.
     pub fn build(gate: &Gate, settings: &Settings, connected: &[IpNet]) -> Result<Policy, PolicyError> {
+        Policy::build_for(gate, settings, connected, |_| true)
+    }
+
+    /// Policy to explain one decision by: lists are in force only for profiles that are `asked` for by name. The others are
+    /// checked all the same.
+    pub fn build_for(
+        gate: &Gate,
+        settings: &Settings,
+        connected: &[IpNet],
+        asked: impl Fn(&str) -> bool,
+    ) -> Result<Policy, PolicyError> {
         let sources: Vec<Source> = gate
             .sources()
             .iter()
@@ -184,7 +195,10 @@ impl Policy {
         let mut numbers: HashMap<Box<[bool]>, u16> = HashMap::new();
         let mut profiles = Vec::with_capacity(settings.profiles.len());
         for profile in &settings.profiles {
-            let (active, missing) = enabled(gate, settings, profile)?;
+            let (mut active, missing) = enabled(gate, settings, profile)?;
+            if !asked(&profile.name) {
+                active.fill(false);
+            }
             let table = match numbers.get(&active) {
                 Some(&table) => table,
                 None => {

@@ -268,3 +268,20 @@ fn check_tells_what_would_stop_a_start() {
     assert_eq!(gone.code, Some(1), "{}", gone.stderr);
     assert!(gone.stderr.contains("adult"), "{}", gone.stderr);
 }
+
+#[test]
+fn a_gate_explained_once_is_noted_in_the_state_directory_if_there_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.domains"), "bad.example\nworse.example\n").unwrap();
+    let compiled = run(folder.path(), &["compile", "--output", "x.gate", "a.domains"]);
+    assert_eq!(compiled.code, Some(0), "{}", compiled.stderr);
+    let ask = || explained(folder.path(), &["bad.example", "--gate", "x.gate"])["verdict"].clone();
+    let state = folder.path().join("var");
+    assert_eq!(ask(), "block");
+    assert!(!state.exists());
+    fs::create_dir(&state).unwrap();
+    assert_eq!(ask(), "block");
+    assert_eq!(fs::read_dir(state.join("verified")).unwrap().count(), 1);
+    assert!(!state.join("gates").exists(), "no copy of it is made");
+    assert_eq!(ask(), "block");
+}

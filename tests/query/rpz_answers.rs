@@ -62,7 +62,9 @@ fn what_a_zone_lets_through_at_an_alias_it_and_zones_behind_it_let_through_furth
         ResponseCode::NXDomain,
         "a match in front of the exemption counts"
     );
-    let domains = road(&[passes], "edge.example", &script).ask(&ask("www.example.", "A")).message();
+    let domains = road(&[passes], "edge.example", &script)
+        .ask(&ask("www.example.", "A"))
+        .message();
     assert_eq!(
         domains.answers[0].data.to_string(),
         "0.0.0.0",
@@ -120,6 +122,10 @@ fn what_lets_one_service_through_says_nothing_about_the_next() {
     );
     let says = |zones: &[&str]| rcode(&road(zones, "", &script), "shop.example.", "HTTPS");
     let pass = "good.example CNAME rpz-passthru.";
-    assert_eq!(says(&[pass, "32.7.2.0.192.rpz-ip CNAME ."]), ResponseCode::NoError, "its own hints");
+    assert_eq!(
+        says(&[pass, "32.7.2.0.192.rpz-ip CNAME ."]),
+        ResponseCode::NoError,
+        "its own hints"
+    );
     assert_eq!(says(&[pass, "bad.example CNAME ."]), ResponseCode::NXDomain);
 }

@@ -61,7 +61,7 @@ pub(super) fn build(
     progress: &dyn Progress,
 ) -> Result<Built, BuildError> {
     let number = before.map_or(1, |before| before.number + 1);
-    let connected = super::connected::networks();
+    let connected = crate::cli::connected::networks();
     let local = Zones::build(settings)?;
     let settings = Arc::clone(settings);
     if without_lists {

@@ -7,7 +7,6 @@
 
 pub mod advice;
 mod build;
-pub mod connected;
 mod greet;
 mod refresh;
 mod reload;
