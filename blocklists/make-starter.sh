@@ -51,7 +51,7 @@ write() {
     {
         echo "# Stairgate starter list: $2"
         echo "# Taken from $3."
-        echo "# Licences and notices: blocklists/NOTICE.md. Names: $(wc -l < "$work/out")."
+        echo "# Licence: Unlicense, CC0-1.0 or MIT, by source; see blocklists/NOTICE.md. Names: $(wc -l < "$work/out")."
         case $1 in
             *.hosts) sed 's/^/0.0.0.0 /' "$work/out" ;;
             *) cat "$work/out" ;;

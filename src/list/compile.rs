@@ -270,6 +270,7 @@ fn parsed_source(info: SourceInfo, mut parsed: Parsed) -> ParsedSource {
         counts: std::mem::take(&mut parsed.counts),
         rejects: std::mem::take(&mut parsed.rejects),
         dated: parsed.dated.take(),
+        licence: parsed.licence.take(),
         ..info
     };
     ParsedSource { info, parsed }

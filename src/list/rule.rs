@@ -167,6 +167,8 @@ pub struct Parsed {
     pub templates: Vec<Template>,
     /// The date or version written in the list itself (`! Last modified: ...`, a SOA serial), as written.
     pub dated: Option<String>,
+    /// The licence written in the list itself (`# License: MIT`), as written.
+    pub licence: Option<String>,
 }
 
 impl Parsed {

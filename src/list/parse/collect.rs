@@ -254,16 +254,14 @@ impl Collector {
     /// Notes the date or version that the list gives itself; the first one counts.
     pub fn dated(&mut self, text: &[u8]) {
         if self.parsed.dated.is_none() {
-            let text = String::from_utf8_lossy(&text[..text.len().min(4 * ENTRY_CHARACTERS)]);
-            let text: String = text
-                .trim()
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(ENTRY_CHARACTERS)
-                .collect();
-            if !text.is_empty() {
-                self.parsed.dated = Some(text);
-            }
+            self.parsed.dated = header_text(text);
+        }
+    }
+
+    /// Notes the licence that the list says it is under; the first one counts.
+    pub fn licensed(&mut self, text: &[u8]) {
+        if self.parsed.licence.is_none() {
+            self.parsed.licence = header_text(text);
         }
     }
 
@@ -280,7 +278,15 @@ impl Collector {
     }
 }
 
-/// How much of a rejected entry is kept, in characters.
+/// What a header says, fit to be shown; `None` if it says nothing.
+fn header_text(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(&text[..text.len().min(4 * ENTRY_CHARACTERS)]);
+    let shown = text.trim().chars().filter(|c| !c.is_control());
+    let text: String = shown.take(ENTRY_CHARACTERS).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// How much of a rejected entry or a header is kept, in characters.
 const ENTRY_CHARACTERS: usize = 120;
 
 /// Why an allow rule of a fetched list is rejected.

@@ -16,7 +16,7 @@ pub fn line(line: &[u8], out: &mut Collector) -> Line {
     let entry = match words.next() {
         None => return Line::Comment,
         Some([b'#', ..]) => {
-            super::note_date(line, out);
+            super::note_header(line, out);
             return Line::Comment;
         }
         Some(entry) => entry,

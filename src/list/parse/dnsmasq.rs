@@ -23,7 +23,7 @@ impl Dnsmasq {
 
     pub fn line(&mut self, line: &[u8], out: &mut Collector) -> Line {
         if matches!(line, [] | [b'#' | b';' | b'!', ..]) {
-            super::note_date(line, out);
+            super::note_header(line, out);
             return Line::Comment;
         }
         // "/#" is a value; a comment follows a blank.

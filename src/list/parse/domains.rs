@@ -39,7 +39,7 @@ impl Domains {
     fn other_line(&mut self, line: &[u8], out: &mut Collector) -> Line {
         match line {
             [] | [b'#' | b'!' | b';', ..] | [b'/', b'/', ..] | [b'[', .., b']'] => {
-                super::note_date(line, out);
+                super::note_header(line, out);
                 return Line::Comment;
             }
             [b'|', ..] | [b'@', b'@', ..] | [b'/', .., b'/'] => return adguard::lone_rule(line, out),

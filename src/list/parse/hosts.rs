@@ -21,7 +21,7 @@ impl Hosts {
     pub fn line(&mut self, line: &[u8], out: &mut Collector) -> Line {
         match line.first() {
             None | Some(b'#' | b'!' | b';') => {
-                super::note_date(line, out);
+                super::note_header(line, out);
                 return Line::Comment;
             }
             _ => {}

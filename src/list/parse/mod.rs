@@ -101,8 +101,14 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<(Format, Parsed), ParseE
     Ok((format, out.finish()))
 }
 
-/// Takes the date or version that a list gives itself in a comment.
-fn note_date(comment: &[u8], out: &mut Collector) {
+/// Takes the date or version that a list gives itself in a comment, or the licence it is under.
+fn note_header(comment: &[u8], out: &mut Collector) {
+    for key in ["license", "licence", "spdx-license-identifier"] {
+        if let Some(value) = line::header(comment, key) {
+            out.licensed(value);
+            return;
+        }
+    }
     for key in [
         "last modified",
         "last updated",
@@ -115,5 +121,55 @@ fn note_date(comment: &[u8], out: &mut Collector) {
             out.dated(value);
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn licence(text: &str, format: Format) -> Option<String> {
+        let options = Options {
+            format: Some(format),
+            file_name: String::new(),
+            action: ListAction::Block,
+            match_scope: None,
+            rewrite: false,
+            fetched: true,
+        };
+        parse(text.as_bytes(), &options).expect("a list").1.licence
+    }
+
+    #[test]
+    fn the_licence_is_what_the_first_such_header_of_a_list_says_whatever_its_format() {
+        for (format, mark, rule) in [
+            (Format::Hosts, "#", "0.0.0.0 a.example"),
+            (Format::Domains, "#", "a.example"),
+            (Format::Wildcard, "#", "*.a.example"),
+            (Format::Adguard, "!", "||a.example^"),
+            (Format::Regex, "#", "^a\\."),
+            (Format::Rpz, ";", "a.example CNAME ."),
+            (Format::Dnsmasq, "#", "address=/a.example/"),
+            (Format::Unbound, "#", "local-zone: \"a.example\" always_nxdomain"),
+            (Format::Dnscrypt, "#", "a.example"),
+            (Format::V2fly, "#", "domain:a.example"),
+        ] {
+            let text = format!("{mark} Title: x\n{mark} License: MIT, see LICENSE\n{rule}\n{mark} Licence: other\n");
+            assert_eq!(licence(&text, format).as_deref(), Some("MIT, see LICENSE"), "{format}");
+            let words = format!("{mark} Licence terms of others\n{mark} license:\n{rule}\n");
+            assert_eq!(licence(&words, format), None, "{format}");
+        }
+        let british = "# LICENCE: CC0-1.0\n# SPDX-License-Identifier: MIT\n";
+        assert_eq!(licence(british, Format::Hosts).as_deref(), Some("CC0-1.0"));
+        assert_eq!(
+            licence("# SPDX-License-Identifier: MIT\n", Format::Hosts).as_deref(),
+            Some("MIT")
+        );
+    }
+
+    #[test]
+    fn the_licence_of_a_list_is_in_its_gate() {
+        let gate = crate::list::set::Gate::from_lists(&[("a", "x", "# License: MIT\n0.0.0.0 a.example\n")]);
+        assert_eq!(gate.sources()[0].licence.as_deref(), Some("MIT"));
     }
 }

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 pub fn line(line: &[u8], out: &mut Collector) -> Line {
     if matches!(line, [] | [b'#', ..]) {
-        super::note_date(line, out);
+        super::note_header(line, out);
         return Line::Comment;
     }
     let end = memchr::memchr_iter(b'#', line).find(|&at| line::is_blank(line[at - 1]));

@@ -56,7 +56,7 @@ impl Unbound {
 
     pub fn line(&mut self, line: &[u8], out: &mut Collector) -> Line {
         if matches!(line, [] | [b'#' | b';' | b'!', ..]) {
-            super::note_date(line, out);
+            super::note_header(line, out);
             return Line::Comment;
         }
         let result = match option(line) {

@@ -62,7 +62,7 @@ impl Adguard {
 
     fn other_line(&mut self, line: &[u8], out: &mut Collector) -> Line {
         if is_comment(line) {
-            super::note_date(line, out);
+            super::note_header(line, out);
             return Line::Comment;
         }
         if is_cosmetic(line) {

@@ -59,7 +59,7 @@ impl Zone {
     fn record(&mut self, record: &Record<'_>, out: &mut Collector) -> Result<Line, Reason> {
         let fields = record.fields.as_slice();
         let Some((&first, mut rest)) = fields.split_first() else {
-            super::note_date(record.text, out);
+            super::note_header(record.text, out);
             return Ok(Line::Comment);
         };
         if first.starts_with(b"$") && !record.indented {
