@@ -79,9 +79,11 @@ pub const TCP_UNSENT_BYTES: usize = 64 << 10;
 pub const SOCKET_BYTES: usize = 4 << 20;
 /// How soon a UDP worker that has nothing to do sees that it should stop.
 pub const STOP_NOTICE: Duration = Duration::from_millis(200);
-/// Queries that wait for the resolver at once, all listeners together. Over it new misses get SERVFAIL, counted;
-/// cached and blocked names are still answered.
+/// Queries that wait for the resolver at once, all listeners together. Over it the oldest gets SERVFAIL, counted; cached and
+/// blocked names are still answered.
 pub const PENDING_QUERIES: usize = 10_000;
+/// Queries so shed whose response is not yet out: a flood can be faster than they go. Over it the newest gets SERVFAIL.
+pub const PENDING_ENDING: usize = 1000;
 /// Largest response the cache keeps. Above it the response is served and not kept: one such would push out a hundred.
 pub const CACHED_MESSAGE_BYTES: usize = 16_384;
 /// Longest a negative answer is kept, in seconds, whatever its SOA says (RFC 2308 §5: one to three hours work well, a day

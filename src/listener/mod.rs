@@ -5,6 +5,7 @@
 //! Fails: an address that cannot be bound is an error that says which and what to do; nothing that comes in later stops a
 //! listener.
 
+mod line;
 mod stream;
 mod udp;
 
@@ -12,11 +13,12 @@ use crate::cache::Cache;
 use crate::clock;
 use crate::count::{Count, Counts};
 use crate::generation::{Generation, Generations};
-use crate::limits::{MESSAGE_BYTES, PENDING_QUERIES};
+use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES};
 use crate::now::Now;
 use crate::query::{self, Begun, Peer, Pending, Transport};
 use crate::resolver::{Failure, Resolver};
 use crate::telemetry::counters::Counters;
+use line::{Line, Place};
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -90,7 +92,8 @@ impl Listeners {
         let shared = Arc::new(Shared {
             service,
             runtime: tokio::runtime::Handle::current(),
-            waiting: Arc::new(Semaphore::new(PENDING_QUERIES)),
+            line: Line::new(PENDING_QUERIES),
+            tasks: Arc::new(Semaphore::new(TASKS)),
             stopping: AtomicBool::new(false),
         });
         let connections = Arc::new(stream::Connections::default());
@@ -147,11 +150,11 @@ impl Listeners {
         let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         let _ = tokio::time::timeout_at(deadline, joined).await;
-        let all = self.shared.waiting.acquire_many(PENDING_QUERIES as u32);
+        let all = self.shared.tasks.acquire_many(TASKS as u32);
         let _ = tokio::time::timeout_at(deadline, all).await;
         let _ = tokio::time::timeout_at(deadline, self.streams_gone.recv()).await;
         Stopped {
-            abandoned: PENDING_QUERIES - self.shared.waiting.available_permits().min(PENDING_QUERIES),
+            abandoned: TASKS - self.shared.tasks.available_permits().min(TASKS),
         }
     }
 }
@@ -187,10 +190,17 @@ fn bind(address: SocketAddr, workers: usize) -> Result<Bound, ListenError> {
 struct Shared {
     service: Service,
     runtime: tokio::runtime::Handle,
-    /// One permit for each query that may wait for the resolver.
-    waiting: Arc<Semaphore>,
+    /// Where queries wait for the resolver.
+    line: Arc<Line>,
+    /// One permit for each task that a query may have: those in the line, and those sent away whose response is not yet out.
+    tasks: Arc<Semaphore>,
     stopping: AtomicBool,
 }
+
+/// Queries of which a task knows.
+const TASKS: usize = PENDING_QUERIES + PENDING_ENDING;
+/// What a client hears whose query could not wait, or not any longer.
+const OVER_LIMIT: Failure = Failure::Limit("too many queries are waiting");
 
 thread_local! {
     /// Where tasks have responses written before they are sent: one largest message a thread, not one a query.
@@ -229,16 +239,16 @@ enum Later {
 }
 
 /// Has the resolver asked for `pending` and its response handed to `deliver`; an empty one means that there is none. Over
-/// the bound on waiting queries the response, SERVFAIL, is written to `out` at once.
+/// the bound on waiting queries the oldest is answered SERVFAIL instead; should those not go fast enough, this one is, and
+/// its response is written to `out` at once.
 fn answer_later(
     shared: &Arc<Shared>,
     pending: Box<Pending>,
     out: &mut [u8],
     deliver: impl FnOnce(&Shared, &[u8]) + Send + 'static,
 ) -> Later {
-    let Ok(permit) = Arc::clone(&shared.waiting).try_acquire_owned() else {
-        let failure = Err(Failure::Limit("too many queries are waiting"));
-        let (begun, counts) = query::finish(pending, failure, &shared.service.cache, clock::now(), out);
+    let Ok(permit) = Arc::clone(&shared.tasks).try_acquire_owned() else {
+        let (begun, counts) = query::finish(pending, Err(OVER_LIMIT), &shared.service.cache, clock::now(), out);
         shared.service.counters.add(counts.with(Count::PendingOverLimit));
         let Begun::Respond(len) = begun else {
             unreachable!("a failure is answered")
@@ -248,6 +258,7 @@ fn answer_later(
     let waiting = Waiting {
         shared: Arc::clone(shared),
         deliver: Some(deliver),
+        place: shared.line.enter(),
         _permit: permit,
     };
     shared.runtime.spawn(resolve(pending, waiting));
@@ -258,6 +269,7 @@ fn answer_later(
 struct Waiting<D: FnOnce(&Shared, &[u8])> {
     shared: Arc<Shared>,
     deliver: Option<D>,
+    place: Place,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -286,13 +298,17 @@ async fn resolve<D: FnOnce(&Shared, &[u8]) + Send>(mut pending: Box<Pending>, mu
     let deadline = clock::instant() + pending.generation().settings.resolver.deadline;
     loop {
         let asked = waiting.shared.service.resolver.resolve(pending.question(), deadline);
-        // Resolvers keep deadlines; this one holds for a resolver that does not.
-        let result = tokio::time::timeout_at((deadline + LATE).into(), asked)
-            .await
-            .unwrap_or(Err(Failure::Unreachable));
+        let (result, over_limit) = tokio::select! {
+            // Resolvers keep deadlines; this one holds for a resolver that does not.
+            asked = tokio::time::timeout_at((deadline + LATE).into(), asked) => {
+                (asked.unwrap_or(Err(Failure::Unreachable)), Counts::NONE)
+            }
+            () = waiting.place.sent_away() => (Err(OVER_LIMIT), Count::PendingOverLimit.into()),
+        };
         let now = clock::now();
         let next = SCRATCH.with_borrow_mut(|out| {
             let (begun, counts) = query::finish(pending, result, &waiting.shared.service.cache, now, out);
+            let counts = counts.union(over_limit);
             match begun {
                 Begun::Respond(len) => waiting.deliver(&out[..len], counts),
                 Begun::Drop => waiting.deliver(&[], counts),

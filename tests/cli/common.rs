@@ -308,7 +308,8 @@ pub fn free_address() -> SocketAddr {
     }
 }
 
-/// A resolver that gives every name the same address. Names that begin with `slow` it answers late.
+/// A resolver that gives every name the same address. Names that begin with `slow` it answers late, those that begin with
+/// `silent` never.
 pub struct Upstream {
     pub address: SocketAddr,
 }
@@ -327,7 +328,11 @@ impl Upstream {
                     continue;
                 };
                 let Some(response) = answer(&query) else { continue };
-                let slow = query.queries[0].name().to_ascii().starts_with("slow");
+                let name = query.queries[0].name().to_ascii();
+                if name.starts_with("silent") {
+                    continue;
+                }
+                let slow = name.starts_with("slow");
                 let socket = Arc::clone(&socket);
                 let send = move || {
                     let _ = socket.send_to(&response, peer);

@@ -4,6 +4,7 @@ mod common;
 mod explain;
 mod fetch;
 mod lifecycle;
+mod overload;
 mod publisher;
 mod talk;
 mod what_fails;
