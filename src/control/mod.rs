@@ -12,7 +12,10 @@ mod protocol;
 mod server;
 
 pub use client::{Client, ClientError};
-pub use protocol::{CacheEntry, CacheStatus, GenerationStatus, ReloadStatus, Request, Result, SourceStatus, Status};
+pub use protocol::{
+    CacheEntry, CacheStatus, FetchFailure, FetchStatus, GenerationStatus, ListStatus, ReloadStatus, Request, Result,
+    SnapshotStatus, SourceStatus, Status,
+};
 pub use server::{Control, Running, Socket, SocketError};
 
 use std::path::{Path, PathBuf};

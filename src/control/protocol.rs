@@ -45,6 +45,9 @@ pub struct Status {
     pub version: String,
     pub uptime_s: u64,
     pub generation: GenerationStatus,
+    /// The `[[list]]` entries, in the order of the settings; none where a gate file is served.
+    #[serde(default)]
+    pub lists: Vec<ListStatus>,
     /// Each [`Count`](crate::count::Count) by its name.
     pub counters: BTreeMap<String, u64>,
     /// What the resolver counted, by name.
@@ -74,6 +77,47 @@ pub struct SourceStatus {
     pub name: String,
     pub category: String,
     pub rules: u64,
+}
+
+/// One `[[list]]` of the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ListStatus {
+    pub name: String,
+    pub category: String,
+    /// Whether its rules are part of the generation. A list that never came is not.
+    pub in_force: bool,
+    /// How its fetches went; `None` for a list that is a file on this machine or part of the program.
+    pub fetch: Option<FetchStatus>,
+}
+
+/// How the fetches of a list went.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FetchStatus {
+    /// The last good version; `None` if none ever came.
+    pub snapshot: Option<SnapshotStatus>,
+    /// Why the last fetch of this run failed; `None` if it did not, or none was due yet.
+    pub error: Option<FetchFailure>,
+}
+
+/// The last good version of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SnapshotStatus {
+    /// Since this version arrived.
+    pub age_s: u64,
+    /// Since its publisher last said that it is current.
+    pub checked_age_s: u64,
+    pub rules: u64,
+}
+
+/// A fetch that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FetchFailure {
+    /// When, milliseconds since 1970-01-01 UTC.
+    pub unix_ms: u64,
+    /// How many in a row failed by then, from 1.
+    pub failures: u64,
+    /// Why, as in the log.
+    pub reason: String,
 }
 
 /// How a reload went.

@@ -1,7 +1,7 @@
 //! The answering side of the control socket.
 
 use super::protocol::{
-    CacheEntry, Dumped, Flushed, GenerationStatus, ReloadStatus, Request, Result as Ended, Status, by_name,
+    CacheEntry, Dumped, Flushed, GenerationStatus, ListStatus, ReloadStatus, Request, Result as Ended, Status, by_name,
 };
 use super::socket_path;
 use crate::cache::Cache;
@@ -30,6 +30,10 @@ use tracing::{debug, warn};
 pub trait Running: Send + Sync {
     /// The lists and policy in force.
     fn generation(&self) -> GenerationStatus;
+    /// How the lists of the settings fare. May read files.
+    fn lists(&self) -> Vec<ListStatus> {
+        Vec::new()
+    }
     /// How the last reload went, whoever asked for it.
     fn last_reload(&self) -> Option<ReloadStatus>;
     /// Reloads as SIGHUP does and returns when that is done. Requests at the same time are the implementation's to join.
@@ -158,10 +162,17 @@ async fn converse(control: &Control, stream: UnixStream) -> io::Result<()> {
 async fn answer(control: &Control, stream: &mut BufReader<UnixStream>, request: Request) -> io::Result<()> {
     match request {
         Request::Status => {
+            let running = Arc::clone(&control.running);
+            let lists = tokio::task::spawn_blocking(move || running.lists());
+            let lists = match lists.await {
+                Ok(lists) => lists,
+                Err(error) => return refuse(stream, format!("the lists cannot be looked at: {error}")).await,
+            };
             let status = Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 uptime_s: clock::now().mono_ms.saturating_sub(control.started_mono_ms) / 1000,
                 generation: control.running.generation(),
+                lists,
                 counters: by_name(&control.counters.sum()),
                 resolver: control.running.resolver(),
                 cache: control.cache.stats().into(),

@@ -6,5 +6,6 @@ mod fetch;
 mod lifecycle;
 mod overload;
 mod publisher;
+mod status;
 mod talk;
 mod what_fails;

@@ -20,7 +20,6 @@ use crate::list::compile::Silent;
 use crate::list::fetch::Fetched;
 use crate::list::publish;
 use crate::telemetry::counters::Counters;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -40,8 +39,6 @@ pub(super) struct Server {
     pub(super) requests: mpsc::Receiver<Waiting>,
     /// Lists that clients wait for.
     pub(super) missing: Vec<String>,
-    /// Why the last fetch of a list failed, by list.
-    pub(super) failed: BTreeMap<String, String>,
     pub(super) reloading: Reloading,
 }
 
@@ -110,12 +107,12 @@ impl Server {
         match news.result {
             Ok(Fetched::New(snapshot)) => {
                 info!(list, rules = snapshot.metadata.rules, "a new version was fetched");
-                self.failed.remove(&list);
+                self.state.note_fetch(&list, None);
                 self.reload(None);
             }
             Ok(Fetched::Unchanged(_)) => {
                 debug!(list, "still current");
-                self.failed.remove(&list);
+                self.state.note_fetch(&list, None);
             }
             Err(error) => {
                 let kept = if self.missing.contains(&list) {
@@ -128,14 +125,14 @@ impl Server {
                 if error.is_local() {
                     self.counters.add(Count::FilesNotKept.into());
                 }
-                self.failed.insert(list, error.to_string());
+                self.state.note_fetch(&list, Some(error.to_string()));
             }
         }
     }
 
     fn never_arrived(&self) -> Failure {
-        let why = |list: &String| match self.failed.get(list) {
-            Some(error) => format!("list {list} never arrived: {error}"),
+        let why = |list: &String| match self.state.fetch_failure(list) {
+            Some(failure) => format!("list {list} never arrived: {}", failure.reason),
             None => format!("list {list} never arrived"),
         };
         let lists: Vec<String> = self.missing.iter().map(why).collect();
@@ -164,6 +161,7 @@ impl Server {
         if let Some((watch, lists)) = prepared.follow {
             self.watch = watch;
             self.refresh.follow(&lists);
+            self.state.follow(&lists);
         }
         let mut status = ReloadStatus {
             unix_ms: clock::now().unix_ms,

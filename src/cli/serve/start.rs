@@ -15,7 +15,6 @@ use crate::generation::Generations;
 use crate::listener::{Listeners, Service};
 use crate::resolver::{self, forward::Trust};
 use crate::telemetry::counters::Counters;
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -95,7 +94,6 @@ pub(super) async fn start(args: Args, settings: Settings) -> Result<Started, Fai
         news,
         requests,
         missing: built.missing,
-        failed: BTreeMap::new(),
         reloading: Reloading::default(),
     };
     Ok(Started { server, listeners })

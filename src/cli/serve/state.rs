@@ -1,11 +1,17 @@
 //! What the control socket may know of a running server, and how it asks for a reload.
 
-use crate::control::{GenerationStatus, ReloadStatus, Running, SourceStatus};
-use crate::generation::Generations;
+use crate::clock;
+use crate::config::settings::{ListSettings, ListSource, Settings};
+use crate::control::{
+    FetchFailure, FetchStatus, GenerationStatus, ListStatus, ReloadStatus, Running, SnapshotStatus, SourceStatus,
+};
+use crate::generation::{Generation, Generations};
+use crate::list::fetch;
 use crate::list::format::hex;
+use crate::policy::is_of_list;
 use crate::resolver::Stack;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Somebody who waits for the end of a reload.
@@ -16,6 +22,8 @@ pub(super) struct State {
     generations: Arc<Generations>,
     stack: Stack,
     last_reload: Mutex<Option<ReloadStatus>>,
+    /// Why the last fetch of a list failed, by list.
+    failed: Mutex<BTreeMap<String, FetchFailure>>,
     requests: mpsc::Sender<Waiting>,
 }
 
@@ -25,8 +33,39 @@ impl State {
             generations,
             stack,
             last_reload: Mutex::default(),
+            failed: Mutex::default(),
             requests,
         }
+    }
+
+    fn failed(&self) -> MutexGuard<'_, BTreeMap<String, FetchFailure>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how a fetch of a list ended: in an error, or well.
+    pub(super) fn note_fetch(&self, list: &str, error: Option<String>) {
+        let mut failed = self.failed();
+        let Some(reason) = error else {
+            failed.remove(list);
+            return;
+        };
+        let failure = failed.entry(list.to_owned()).or_default();
+        *failure = FetchFailure {
+            unix_ms: clock::now().unix_ms,
+            failures: failure.failures + 1,
+            reason,
+        };
+    }
+
+    /// Why the last fetch of a list failed, if it did.
+    pub(super) fn fetch_failure(&self, list: &str) -> Option<FetchFailure> {
+        self.failed().get(list).cloned()
+    }
+
+    /// Forgets how lists fared that are no longer fetched.
+    pub(super) fn follow(&self, lists: &[ListSettings]) {
+        self.failed()
+            .retain(|name, _| lists.iter().any(|list| list.name == *name));
     }
 
     pub(super) fn note_reload(&self, status: ReloadStatus) {
@@ -53,6 +92,17 @@ impl Running for State {
         }
     }
 
+    fn lists(&self) -> Vec<ListStatus> {
+        let generation = self.generations.load_full();
+        if generation.settings.gate.is_some() {
+            return Vec::new();
+        }
+        let lists = generation.settings.lists.iter();
+        lists
+            .map(|list| list_status(&generation, list, self.fetch_failure(&list.name)))
+            .collect()
+    }
+
     fn last_reload(&self) -> Option<ReloadStatus> {
         self.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -70,6 +120,7 @@ impl Running for State {
             notes: Vec::new(),
         })
     }
+
     fn resolver(&self) -> BTreeMap<String, u64> {
         let counts = self.stack.counters.all();
         counts
@@ -81,4 +132,32 @@ impl Running for State {
     fn forget(&self) {
         self.stack.forget();
     }
+}
+
+fn list_status(generation: &Generation, list: &ListSettings, error: Option<FetchFailure>) -> ListStatus {
+    let sources = generation.gate.sources();
+    ListStatus {
+        name: list.name.clone(),
+        category: list.category.clone(),
+        in_force: sources.iter().any(|source| is_of_list(&source.name, &list.name)),
+        fetch: match &list.source {
+            ListSource::Url(url) => Some(FetchStatus {
+                snapshot: snapshot(&generation.settings, &list.name, url),
+                error,
+            }),
+            ListSource::Path(_) | ListSource::Embedded { .. } => None,
+        },
+    }
+}
+
+fn snapshot(settings: &Settings, list: &str, url: &str) -> Option<SnapshotStatus> {
+    let good = fetch::Store::new(&settings.state_dir, list).last_good(url)?;
+    let now_ms = clock::now().unix_ms;
+    // A clock that was set back makes nothing older than now.
+    let age_s = |unix_ms: u64| now_ms.saturating_sub(unix_ms) / 1000;
+    Some(SnapshotStatus {
+        age_s: age_s(good.metadata.fetched_unix_ms),
+        checked_age_s: age_s(good.metadata.checked_unix_ms),
+        rules: good.metadata.rules,
+    })
 }
