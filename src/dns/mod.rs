@@ -5,6 +5,7 @@
 //! Keeps: RFC 1035 §4 (messages), RFC 2181 §11 (names), RFC 6891 (EDNS), RFC 8914 (EDE).
 
 pub mod answer;
+pub mod cut;
 pub mod ede;
 pub mod edns;
 pub mod key;

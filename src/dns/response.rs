@@ -1,10 +1,12 @@
 //! Writes responses.
 //!
 //! In: what a response takes over from its query, records in order of sections. Out: the bytes of one message.
-//! Always: writes inside the buffer it was given, allocates nothing. What does not fit is left out whole and TC says so.
+//! Always: writes inside the buffer it was given, allocates nothing. What does not fit is left out by whole RRsets, and TC says
+//! so where something needed is gone.
 //! Keeps: RFC 1035 §4.1.1, RFC 2181 §9 (TC), RFC 6840 §5.7 and §5.8 (AD), RFC 6891 §7 (OPT for OPT), RFC 8914 §3 (EDE).
 
 use super::answer::{Message, NameBuf, Record, Section};
+use super::cut;
 use super::ede::{self, Errors};
 use super::edns;
 use super::query::{HEADER_BYTES, Head, skip_name};
@@ -248,44 +250,25 @@ impl<'a> Writer<'a> {
 
     /// Writes header and OPT; the message has at most `limit` bytes (512 to 65,535), and no more than the buffer.
     ///
-    /// What must give way, in this order: the text of the Extended DNS Errors, the errors, the additional section, and
-    /// last all sections, which TC owns up to (RFC 2181 §9).
+    /// What must give way, in this order: the text of the Extended DNS Errors, the errors, then records from the end, an RRset
+    /// at a time. TC owns up to those that the response needs (RFC 2181 §9); errors that fit into what is then free come back.
     pub fn finish(mut self, limit: usize, errors: &Errors) -> Written {
         let limit = limit.min(self.out.len());
         // Without OPT nothing of EDNS is sent (RFC 6891 §7, RFC 8914 §3); an RCODE past 15 comes only from reading one.
-        let mut errors_bytes = 0;
-        let mut with_text = true;
+        let opt_bytes = self.head.edns.map_or(0, |_| edns::OPT_BYTES);
         let mut truncated = self.truncated;
-        let opt_bytes = match self.head.edns {
-            None => 0,
-            Some(_) => {
-                errors_bytes = errors.wire_len(true);
-                edns::OPT_BYTES
-            }
-        };
-        let fits = |at: usize, errors_bytes: usize| at + opt_bytes + errors_bytes <= limit;
-        if !fits(self.at, errors_bytes) && errors_bytes > 0 {
-            with_text = false;
-            errors_bytes = errors.wire_len(false);
-            if !fits(self.at, errors_bytes) {
-                errors_bytes = 0;
-            }
-        }
-        if !fits(self.at, errors_bytes) {
-            self.drop_additional();
-        }
-        if truncated || !fits(self.at, errors_bytes) {
-            truncated = true;
+        if truncated {
             self.at = self.question_end;
             self.counts = [0; 3];
-            errors_bytes = errors.wire_len(with_text);
-            if opt_bytes == 0 {
-                errors_bytes = 0;
-            }
+        } else if self.at + opt_bytes > limit {
+            truncated = self.cut(limit - opt_bytes);
         }
+        let free = limit - opt_bytes - self.at;
+        let with_text = errors.wire_len(true) <= free;
+        let errors_bytes = errors.wire_len(with_text);
         self.header(truncated);
         if self.head.edns.is_some() {
-            self.opt(errors, errors_bytes, with_text);
+            self.opt(errors, if errors_bytes <= free { errors_bytes } else { 0 }, with_text);
         }
         Written {
             bytes: self.at,
@@ -293,21 +276,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn drop_additional(&mut self) {
-        if self.counts[2] == 0 {
-            return;
-        }
-        // The walk needs the counts where it looks for them.
+    /// Leaves out records from the end, so that whole RRsets remain that end at or before `end`. Returns whether something
+    /// is gone that the response needs.
+    fn cut(&mut self, end: usize) -> bool {
+        // The walk needs the counts where it looks for them, and there is no OPT yet.
         self.header(false);
-        let Some(message) = Message::parse(&self.out[..self.at]) else {
-            return;
-        };
-        let mut records = message.records();
-        let kept = usize::from(self.counts[0]) + usize::from(self.counts[1]);
-        if records.by_ref().take(kept).all(|record| record.is_ok()) {
-            self.at = records.position();
-            self.counts[2] = 0;
-        }
+        self.out[10..HEADER_BYTES].copy_from_slice(&self.counts[2].to_be_bytes());
+        let cut = cut::cut(&self.out[..self.at], self.question_end, end);
+        (self.at, self.counts) = (cut.bytes, cut.counts);
+        cut.needed
     }
 
     fn header(&mut self, truncated: bool) {
@@ -442,11 +419,23 @@ mod tests {
         assert_eq!(build(512 - base - 5, 0), (512 - 5, false, 1, 1), "without the error");
         assert_eq!(
             build(100, 400),
-            (base + 100, false, 1, 1),
-            "without the additional section"
+            (base + 100 + 12, false, 1, 1),
+            "without the additional section, which makes room for the error"
         );
-        assert_eq!(build(512 - base + 1, 0), (base + 6, true, 0, 1), "truncated");
-        assert_eq!(build(1500, 400), (base + 6, true, 0, 1), "truncated");
+        assert_eq!(build(512 - base + 1, 0), (base + 12, true, 0, 1), "truncated");
+        assert_eq!(build(1500, 400), (base + 12, true, 0, 1), "truncated");
+    }
+
+    #[test]
+    fn a_response_that_is_meant_to_be_empty_is_empty() {
+        let mut out = [0; 600];
+        let mut writer = Writer::start(&mut out, edns(512), QUESTION, 0);
+        writer.record(Section::Answer, Owner::Qname, 1, 30, &[0; 4]);
+        writer.truncate();
+        let written = writer.finish(512, &Errors::NONE);
+        assert!(written.truncated);
+        assert_eq!(written.bytes, HEADER_BYTES + QUESTION.len() + edns::OPT_BYTES);
+        assert_eq!((out[7], out[11]), (0, 1));
     }
 
     #[test]
