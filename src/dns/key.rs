@@ -12,12 +12,19 @@ pub const MAX_LABELS: usize = 127;
 /// `www.Example.com` is `com.example.www.`. Every parent of a name is a prefix of its key. Lives on the stack.
 #[derive(Clone)]
 pub struct Key {
-    bytes: [u8; 256],
+    /// What stands behind the key is of no meaning.
+    bytes: [u8; ROOM],
     /// `ends[n]` is the length of the prefix that holds `n` labels; `ends[0]` is 0.
     ends: [u8; MAX_LABELS + 1],
     labels: u8,
     complete: bool,
 }
+
+/// Labels are copied in windows of this size: as long as the longest and its separator.
+pub const LABEL_WINDOW: usize = 64;
+
+/// The longest name, and a window that begins at its end.
+const ROOM: usize = 256 + LABEL_WINDOW;
 
 impl Key {
     /// The key of an uncompressed wire name of at most 255 bytes (checked by whoever made it; anything else gives the
@@ -25,13 +32,17 @@ impl Key {
     ///
     /// A label that holds the separator byte ends the key, which is then not [`complete`](Key::complete): its parents
     /// can still match, the name itself cannot.
+    #[inline]
     pub fn from_wire(wire: &[u8]) -> Key {
         let mut key = Key {
-            bytes: [0; 256],
+            bytes: [0; ROOM],
             ends: [0; MAX_LABELS + 1],
             labels: 0,
             complete: true,
         };
+        let mut padded = [0; ROOM];
+        let wire = &wire[..wire.len().min(256)];
+        padded[..wire.len()].copy_from_slice(wire);
         let mut starts = [0u8; MAX_LABELS];
         let mut count = 0;
         let mut at = 0usize;
@@ -43,19 +54,19 @@ impl Key {
             count += 1;
             at += usize::from(length) + 1;
         }
+        // Also where it is a length; then the labels say whether one holds it.
+        let may_hold_separator = memchr::memchr(SEPARATOR, wire).is_some();
         let mut end = 0usize;
         for &start in starts[..count].iter().rev() {
             let start = usize::from(start);
             let length = usize::from(wire[start]);
-            let Some(label) = wire.get(start + 1..start + 1 + length) else {
-                key.complete = false;
-                break;
-            };
-            if end + length + 1 > 255 || label.contains(&SEPARATOR) {
+            let label = &padded[start + 1..start + 1 + LABEL_WINDOW];
+            let unreadable = start + 1 + length > wire.len() || end + length + 1 > 255;
+            if unreadable || (may_hold_separator && label[..length].contains(&SEPARATOR)) {
                 key.complete = false;
                 break;
             }
-            for (to, from) in key.bytes[end..end + length].iter_mut().zip(label) {
+            for (to, from) in key.bytes[end..end + LABEL_WINDOW].iter_mut().zip(label) {
                 *to = from.to_ascii_lowercase();
             }
             end += length;
@@ -65,6 +76,16 @@ impl Key {
             key.ends[usize::from(key.labels)] = end as u8;
         }
         key
+    }
+
+    /// The labels as a name has them, the lowest first: each in a window of which only its length counts.
+    #[inline]
+    pub fn labels_first_to_last(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        (1..=self.label_count()).rev().map(|labels| {
+            let start = self.end(labels - 1);
+            let length = self.end(labels) - start - 1;
+            (&self.bytes[start..start + LABEL_WINDOW], length)
+        })
     }
 
     /// The key of a name in presentation form.

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod dump;
 pub mod fetch;
 pub mod format;
+pub mod index;
 pub mod lines;
 pub mod listing;
 pub mod merge;

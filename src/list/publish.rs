@@ -3,13 +3,15 @@
 //! In: [`Verified`] gates. Out: files that appear whole or not at all, and gates mapped from private copies.
 //! Always: a published file is never edited; a newer one takes its place by rename. Only private copies are mapped, so that
 //! whoever overwrites the published file in place hurts nobody.
-//! Shape of the state directory: `gates/DIGEST.gate`, read-only, and `verified/DIGEST`, which says that the copy was checked.
+//! Shape of the state directory: `gates/DIGEST.gate` and its `gates/DIGEST.index`, read-only, and `verified/DIGEST` and
+//! `verified/DIGEST.index`, which say that the copy was checked and the index was made whole.
 
 use crate::list::format::{self, FormatError, HEADER_BYTES, Header};
-use crate::list::set::Gate;
+use crate::list::index;
+use crate::list::set::{Bytes, Gate};
 use crate::list::verify::{CHECKS, Unverified, Verified};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -145,8 +147,40 @@ impl Store {
         if identity(&file).ok()? != stamp {
             return None;
         }
-        let gate = Gate::map(&file).ok()?.ok()?;
-        (gate.digest() == digest).then_some(gate)
+        let gate = Gate::read(Bytes::map(&file).ok()?).ok()?;
+        (gate.digest() == digest).then(|| self.with_index(gate))
+    }
+
+    /// The gate with its index, which is made if it is not there. Where that cannot be done look-ups are slower, no more.
+    fn with_index(&self, gate: Gate) -> Gate {
+        let name = format::hex(&gate.digest()) + ".index";
+        let (path, stamp) = (self.gates.join(&name), self.verified.join(&name));
+        let known = || -> io::Result<Bytes> {
+            let file = File::open(&path)?;
+            if identity(&file)? != fs::read_to_string(&stamp)? {
+                return Err(io::Error::other("not the file that was made"));
+            }
+            Bytes::map(&file)
+        };
+        let made = || -> io::Result<Bytes> {
+            replace_with(&path, true, |file| {
+                let mut file = BufWriter::with_capacity(1 << 20, file);
+                index::write(&gate, &mut file)?;
+                file.flush()
+            })?;
+            replace(&stamp, identity(&File::open(&path)?)?.as_bytes(), false)?;
+            known()
+        };
+        match known().or_else(|_| made()) {
+            Ok(index) => gate.with_index(index),
+            Err(cause) => {
+                tracing::warn!(
+                    "{}: {cause}; names are looked up without an index, which takes longer",
+                    path.display()
+                );
+                gate
+            }
+        }
     }
 }
 
@@ -170,6 +204,10 @@ fn identity(file: &File) -> io::Result<String> {
 
 /// Writes a file that is whole under its name from the first moment, also after a power cut.
 fn replace(path: &Path, bytes: &[u8], read_only: bool) -> io::Result<()> {
+    replace_with(path, read_only, |file| file.write_all(bytes))
+}
+
+fn replace_with(path: &Path, read_only: bool, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -188,7 +226,7 @@ fn replace(path: &Path, bytes: &[u8], read_only: bool) -> io::Result<()> {
     let temporary = folder.join(temporary);
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        file.write_all(bytes)?;
+        write(&mut file)?;
         if read_only {
             let mut permissions = file.metadata()?.permissions();
             permissions.set_readonly(true);
@@ -258,6 +296,30 @@ mod tests {
         assert!(store.copy(digest).is_none());
         assert_eq!(store.open(&path).unwrap().digest(), digest);
         assert!(store.copy(digest).is_some());
+    }
+
+    #[test]
+    fn an_index_is_made_beside_the_copy_and_again_when_it_is_gone_or_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lists.gate");
+        let digest = publish_at(&path, "example.com");
+        let store = Store::new(&folder.path().join("var")).unwrap();
+        assert!(store.open(&path).unwrap().has_index());
+        let index = store.path(digest).with_extension("index");
+        let made = fs::read(&index).unwrap();
+        fs::remove_file(&index).unwrap();
+        assert!(store.open(&path).unwrap().has_index());
+        fs::remove_file(&index).unwrap();
+        fs::write(&index, &made[..made.len() - 8]).unwrap();
+        let gate = store.open(&path).unwrap();
+        assert!(gate.has_index());
+        let mut hits = 0;
+        gate.walk(&crate::dns::key::Key::parse("www.example.com").unwrap(), |_, _| {
+            hits += 1
+        });
+        assert_eq!(hits, 1);
+        store.keep_only(&[]).unwrap();
+        assert!(!index.exists());
     }
 
     #[test]

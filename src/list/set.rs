@@ -7,6 +7,7 @@
 
 use crate::dns::key::Key;
 use crate::list::format::{FormatError, Header, Reader, Section};
+use crate::list::index::{self, Index};
 use crate::list::nodes::{Fst, Keys};
 use crate::list::rule::{Effect, Modifiers, Pattern, Scope};
 use crate::list::tables;
@@ -54,12 +55,27 @@ pub struct Gate {
     networks6: Range<usize>,
     ranges4: Ranges,
     ranges6: Ranges,
+    /// What makes look-ups faster, where it was made.
+    index: Option<Index>,
 }
 
 /// Where the bytes are.
-enum Bytes {
+pub(crate) enum Bytes {
     Owned(Vec<u8>),
     Mapped(memmap2::Mmap),
+}
+
+impl Bytes {
+    /// Maps a file.
+    ///
+    /// The caller promises that nothing writes to the file while the map lives: it is one of the private files that
+    /// [`publish`](crate::list::publish) makes, read-only and named by its gate's digest.
+    pub(crate) fn map(file: &std::fs::File) -> std::io::Result<Bytes> {
+        // SAFETY: a map is sound as long as the file neither shrinks nor changes. The only caller passes files of the
+        // `gates` folder in the state directory, which this program alone writes: each is created under a temporary name,
+        // synced, made read-only and renamed into place, and after that only ever unlinked, which leaves maps alone.
+        Ok(Bytes::Mapped(unsafe { memmap2::Mmap::map(file) }?))
+    }
 }
 
 impl std::ops::Deref for Bytes {
@@ -117,19 +133,30 @@ impl Gate {
         Gate::read(Bytes::Owned(bytes))
     }
 
-    /// Maps a file and reads its tables.
-    ///
-    /// The caller promises that nothing writes to the file while the gate lives: it is a private copy that
-    /// [`publish`](crate::list::publish) made, read-only and named by its digest.
-    pub(crate) fn map(file: &std::fs::File) -> std::io::Result<Result<Gate, FormatError>> {
-        // SAFETY: a map is sound as long as the file neither shrinks nor changes. The only caller passes a file of the
-        // `gates` folder in the state directory, which this program alone writes: each is created under a temporary name,
-        // synced, made read-only and renamed into place, and after that only ever unlinked, which leaves maps alone.
-        let map = unsafe { memmap2::Mmap::map(file) }?;
-        Ok(Gate::read(Bytes::Mapped(map)))
+    /// The gate with an index for its look-ups; without one if these bytes are not that of this gate.
+    pub(crate) fn with_index(self, index: Bytes) -> Gate {
+        Gate {
+            index: Index::read(index, &self.header.digest),
+            ..self
+        }
     }
 
-    fn read(bytes: Bytes) -> Result<Gate, FormatError> {
+    /// The gate with an index held in memory. For tests and benches; [`publish`](crate::list::publish) keeps indexes in files.
+    pub fn indexed(self) -> Gate {
+        let mut index = Vec::new();
+        // Writing to memory cannot fail; a gate that can have no index is as good without.
+        match index::write(&self, &mut index) {
+            Ok(true) => self.with_index(Bytes::Owned(index)),
+            _ => self,
+        }
+    }
+
+    /// Whether look-ups go by an index.
+    pub fn has_index(&self) -> bool {
+        self.index.is_some()
+    }
+
+    pub(crate) fn read(bytes: Bytes) -> Result<Gate, FormatError> {
         let header = Header::read(&bytes)?;
         let damaged = |what: &'static str| FormatError::Damaged(what);
         let section = |section| Reader::new(&bytes[header.section(section)]);
@@ -180,12 +207,22 @@ impl Gate {
             ranges6,
             header,
             bytes,
+            index: None,
         })
     }
 
     /// Calls `visit(labels, set)` for every prefix of `key` that is a key of the gate, shortest first.
     #[inline]
-    pub fn walk(&self, key: &Key, mut visit: impl FnMut(usize, RuleSetId)) {
+    pub fn walk(&self, key: &Key, visit: impl FnMut(usize, RuleSetId)) {
+        match &self.index {
+            Some(index) => index.walk(key, visit),
+            None => self.walk_fst(key, visit),
+        }
+    }
+
+    /// The same, by the fst alone.
+    #[inline]
+    pub fn walk_fst(&self, key: &Key, mut visit: impl FnMut(usize, RuleSetId)) {
         let shard = &self.shards[self.shard_of(key.as_bytes())];
         let Some(fst) = Fst::new(&self.bytes[shard.fst.clone()]) else {
             return;

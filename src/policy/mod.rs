@@ -13,10 +13,14 @@ pub mod explain;
 mod canary;
 mod decide;
 mod glob;
+mod judge;
 mod needle;
 mod patterns;
+mod places;
 mod profile;
+mod rewriting;
 mod rules;
+mod settled;
 mod written;
 
 use crate::config::settings::{
@@ -241,6 +245,10 @@ impl Policy {
         policy.tables = tables;
         policy.rules = rules;
         policy.sources = sources;
+        for at in 0..policy.tables.len() {
+            let settled = policy.settle(gate, &policy.tables[at]);
+            policy.tables[at].settled = settled;
+        }
         Ok(policy)
     }
 

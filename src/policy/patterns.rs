@@ -7,13 +7,15 @@
 //! each thread builds for itself and keeps within [`CACHE_BYTES`]. `docs/decisions/` says why.
 
 use super::glob::Glob;
-use super::needle::needles;
-use crate::dns::key::{Key, SEPARATOR};
+use super::needle::{needles, rare_bytes};
+use crate::dns::key::{Key, LABEL_WINDOW};
 use crate::limits;
 use crate::list::pattern::syntax;
 use crate::list::rule::Pattern;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use regex_automata::hybrid::dfa::{Cache, DFA};
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::{Anchored, dfa};
+use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::hybrid::dfa as hybrid;
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::syntax::parse_with;
@@ -21,12 +23,23 @@ use regex_automata::{Input, MatchKind};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A needle must be this long: "ad" is in every tenth name.
-const NEEDLE_BYTES: usize = 3;
+/// A needle must be this long: a letter is in most names, "ad" in every tenth.
+const NEEDLE_BYTES: usize = 2;
+
+/// An expression whose needle is at least this long is tried so seldom that it need not be fast: it has no automaton, which
+/// takes a tenth of a millisecond to build.
+const RARE_BYTES: usize = 5;
 
 /// Expressions without a needle that share a lazy automaton. Its states are sets of places in all of them: more together
 /// have so many different ones that they are never all built.
 const TOGETHER: usize = 8;
+
+/// An expression's own automaton may take this much.
+const AUTOMATON_BYTES: usize = 64 << 10;
+
+/// An automaton of expressions that are tried together may take this much: about what a core's second cache holds beside
+/// everything else.
+const TOGETHER_BYTES: usize = 256 << 10;
 
 /// Memory that one thread's states of one automaton may take before they are dropped and built anew.
 const CACHE_BYTES: usize = 512 << 10;
@@ -38,7 +51,7 @@ const CACHES: usize = 32;
 pub struct Patterns {
     tests: Vec<Test>,
     /// Finds needles; `None` if no pattern has any.
-    needles: Option<AhoCorasick>,
+    needles: Option<dfa::DFA>,
     /// The pattern that a needle belongs to.
     needle_of: Vec<u32>,
     /// Globs without a needle.
@@ -47,16 +60,27 @@ pub struct Patterns {
     open: Vec<Open>,
 }
 
+/// Expressions that are tried together.
+enum Open {
+    Whole {
+        automaton: Box<dense::DFA<Vec<u32>>>,
+        patterns: Vec<u32>,
+    },
+    /// Those whose automaton would be too large are built as far as names need it.
+    Lazy(Lazy),
+}
+
 enum Test {
     Glob(Glob),
-    Regex(PikeVM),
+    Automaton(Box<dense::DFA<Vec<u32>>>),
+    /// An expression that is seldom tried, or whose automaton would be too large.
+    Simulated(Box<PikeVM>),
     /// No text pattern.
     Never,
 }
 
-/// Expressions that are tried together.
-struct Open {
-    dfa: DFA,
+struct Lazy {
+    dfa: hybrid::DFA,
     /// Tells one automaton's states from another's; never used twice in a run of the program.
     id: u64,
     patterns: Vec<u32>,
@@ -71,7 +95,7 @@ pub struct PatternError {
 }
 
 struct Scratch {
-    caches: Vec<(u64, Cache)>,
+    caches: Vec<(u64, hybrid::Cache)>,
     vm: Option<pikevm::Cache>,
     text: [u8; TEXT_BYTES],
     candidates: Vec<u32>,
@@ -108,7 +132,7 @@ impl Patterns {
             let test = match pattern {
                 Pattern::Wildcard(wildcard) => {
                     let glob = Glob::new(wildcard);
-                    if glob.longest_piece().len() < NEEDLE_BYTES {
+                    if rare_bytes(glob.longest_piece()) < NEEDLE_BYTES {
                         built.always.push(index);
                     } else {
                         needles.push(glob.longest_piece().to_vec());
@@ -118,12 +142,21 @@ impl Patterns {
                 }
                 Pattern::Regex(expression) => {
                     let found = needles_of(expression)?;
-                    if found.is_empty() {
+                    let rare = found.iter().map(|needle| rare_bytes(needle)).min().unwrap_or(0);
+                    if rare < NEEDLE_BYTES {
                         open.push((index, expression));
                     }
                     built.needle_of.extend(found.iter().map(|_| index));
                     needles.extend(found);
-                    Test::Regex(vm(expression)?)
+                    let fast = if rare < RARE_BYTES {
+                        automaton(&[expression], AUTOMATON_BYTES)
+                    } else {
+                        None
+                    };
+                    match fast {
+                        Some(automaton) => Test::Automaton(Box::new(automaton)),
+                        None => Test::Simulated(Box::new(vm(expression)?)),
+                    }
                 }
                 _ => Test::Never,
             };
@@ -133,17 +166,21 @@ impl Patterns {
             return Ok(None);
         }
         if !needles.is_empty() {
-            let automaton = AhoCorasick::builder()
-                .kind(Some(AhoCorasickKind::DFA))
-                .build(&needles)
-                .map_err(|cause| PatternError {
-                    pattern: format!("{} pieces of patterns", needles.len()),
-                    cause: cause.to_string(),
-                })?;
+            let automaton = dfa::DFA::builder().build(&needles).map_err(|cause| PatternError {
+                pattern: format!("{} pieces of patterns", needles.len()),
+                cause: cause.to_string(),
+            })?;
             built.needles = Some(automaton);
         }
         for together in open.chunks(TOGETHER) {
-            built.open.push(Open::build(together)?);
+            let expressions: Vec<&str> = together.iter().map(|(_, expression)| *expression).collect();
+            built.open.push(match automaton(&expressions, TOGETHER_BYTES) {
+                Some(automaton) => Open::Whole {
+                    automaton: Box::new(automaton),
+                    patterns: together.iter().map(|(index, _)| *index).collect(),
+                },
+                None => Open::Lazy(Lazy::build(together)?),
+            });
         }
         Ok(Some(built))
     }
@@ -168,7 +205,7 @@ impl Patterns {
 
     /// Bytes that the automaton of needles takes.
     pub fn size_bytes(&self) -> usize {
-        self.needles.as_ref().map_or(0, AhoCorasick::memory_usage)
+        self.needles.as_ref().map_or(0, |needles| needles.memory_usage())
     }
 
     fn search(&self, scratch: &mut Scratch, length: usize, mut visit: impl FnMut(usize)) {
@@ -182,12 +219,15 @@ impl Patterns {
         candidates.clear();
         candidates.extend(&self.always);
         if let Some(needles) = &self.needles {
-            let found = needles.find_overlapping_iter(text);
-            candidates.extend(found.map(|needle| self.needle_of[needle.pattern().as_usize()]));
+            each_needle(needles, text, |needle| candidates.push(self.needle_of[needle]));
         }
         for open in &self.open {
-            if open.may_match(caches, text) {
-                candidates.extend(&open.patterns);
+            let (may_match, patterns) = match open {
+                Open::Whole { automaton, patterns } => (is_match(automaton, text), patterns),
+                Open::Lazy(lazy) => (lazy.may_match(caches, text), &lazy.patterns),
+            };
+            if may_match {
+                candidates.extend(patterns);
             }
         }
         if candidates.is_empty() {
@@ -198,7 +238,8 @@ impl Patterns {
         for &index in candidates.iter() {
             let matches = match &self.tests[index as usize] {
                 Test::Glob(glob) => glob.matches(text),
-                Test::Regex(machine) => {
+                Test::Automaton(automaton) => is_match(automaton, text),
+                Test::Simulated(machine) => {
                     let cache = vm.get_or_insert_with(|| machine.create_cache());
                     cache.reset(machine);
                     machine.is_match(cache, text)
@@ -212,8 +253,8 @@ impl Patterns {
     }
 }
 
-impl Open {
-    fn build(together: &[(u32, &str)]) -> Result<Open, PatternError> {
+impl Lazy {
+    fn build(together: &[(u32, &str)]) -> Result<Lazy, PatternError> {
         let expressions: Vec<&str> = together.iter().map(|(_, expression)| *expression).collect();
         let failed = |cause: String| PatternError {
             pattern: expressions.join(" and "),
@@ -224,9 +265,9 @@ impl Open {
             .configure(nfa_config())
             .build_many(&expressions)
             .map_err(|cause| failed(cause.to_string()))?;
-        let dfa = DFA::builder()
+        let dfa = hybrid::DFA::builder()
             .configure(
-                DFA::config()
+                hybrid::DFA::config()
                     .match_kind(MatchKind::LeftmostFirst)
                     .cache_capacity(CACHE_BYTES)
                     .skip_cache_capacity_check(true)
@@ -237,7 +278,7 @@ impl Open {
             .build_from_nfa(nfa)
             .map_err(|cause| failed(cause.to_string()))?;
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Ok(Open {
+        Ok(Lazy {
             dfa,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             patterns: together.iter().map(|(index, _)| *index).collect(),
@@ -245,7 +286,7 @@ impl Open {
     }
 
     /// Whether any of the expressions matches; also true when the automaton gives up.
-    fn may_match(&self, caches: &mut Vec<(u64, Cache)>, text: &[u8]) -> bool {
+    fn may_match(&self, caches: &mut Vec<(u64, hybrid::Cache)>, text: &[u8]) -> bool {
         let at = match caches.iter().position(|(id, _)| *id == self.id) {
             Some(at) => at,
             None => {
@@ -261,6 +302,24 @@ impl Open {
     }
 }
 
+/// Calls `visit` with the number of every needle that stands in a text, as often as it does. State by state, since what a
+/// search object sets up costs more than a name.
+#[inline]
+fn each_needle(needles: &dfa::DFA, text: &[u8], mut visit: impl FnMut(usize)) {
+    // Fails only for automata that cannot search unanchored.
+    let Ok(mut state) = needles.start_state(Anchored::No) else {
+        return;
+    };
+    for &byte in text {
+        state = needles.next_state(Anchored::No, state, byte);
+        if needles.is_special(state) && needles.is_match(state) {
+            for index in 0..needles.match_len(state) {
+                visit(needles.match_pattern(state, index).as_usize());
+            }
+        }
+    }
+}
+
 /// The needles of an expression; none if it has none that are long enough.
 fn needles_of(expression: &str) -> Result<Vec<Vec<u8>>, PatternError> {
     let hir = parse_with(expression, &syntax()).map_err(|cause| PatternError {
@@ -268,8 +327,41 @@ fn needles_of(expression: &str) -> Result<Vec<Vec<u8>>, PatternError> {
         cause: cause.to_string(),
     })?;
     let found = needles(&hir).unwrap_or_default();
-    let long_enough = found.iter().all(|needle| needle.len() >= NEEDLE_BYTES);
+    let long_enough = found.iter().all(|needle| rare_bytes(needle) >= NEEDLE_BYTES);
     Ok(if long_enough { found } else { Vec::new() })
+}
+
+/// The whole automaton of some expressions; `None` if it would take more than `most_bytes` or more work than that is worth.
+fn automaton(expressions: &[&str], most_bytes: usize) -> Option<dense::DFA<Vec<u32>>> {
+    dense::Builder::new()
+        .syntax(syntax())
+        .thompson(nfa_config())
+        .configure(
+            dense::Config::new()
+                .start_kind(StartKind::Unanchored)
+                // Names are too short for searching ahead to pay.
+                .accelerate(false)
+                .dfa_size_limit(Some(most_bytes))
+                .determinize_size_limit(Some(most_bytes)),
+        )
+        .build_many(expressions)
+        .ok()
+}
+
+/// Whether an automaton matches anywhere in a text. State by state, for the same reason as [`each_needle`].
+#[inline]
+fn is_match(automaton: &dense::DFA<Vec<u32>>, text: &[u8]) -> bool {
+    // Fails only for automata that cannot search unanchored, or at bytes to stop at: none here.
+    let Ok(mut state) = automaton.start_state_forward(&Input::new(text)) else {
+        return false;
+    };
+    for &byte in text {
+        state = automaton.next_state(state, byte);
+        if automaton.is_special_state(state) && (automaton.is_match_state(state) || automaton.is_dead_state(state)) {
+            return automaton.is_match_state(state);
+        }
+    }
+    automaton.is_match_state(automaton.next_eoi_state(state))
 }
 
 fn vm(expression: &str) -> Result<PikeVM, PatternError> {
@@ -292,33 +384,45 @@ fn nfa_config() -> thompson::Config {
 
 /// Writes the presentation form without a final dot of the name a key stands for; returns its length.
 fn write_text(key: &Key, text: &mut [u8; TEXT_BYTES]) -> usize {
-    let bytes = key.as_bytes();
     let mut at = 0;
-    for labels in (1..=key.label_count()).rev() {
-        if at > 0 {
-            text[at] = b'.';
-            at += 1;
-        }
-        // The label without the separator behind it.
-        for &byte in &bytes[key.end(labels - 1)..key.end(labels) - 1] {
-            if matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_') {
-                text[at] = byte;
-                at += 1;
-            } else {
-                at += write_escaped(byte, &mut text[at..]);
-            }
-        }
+    for (label, length) in key.labels_first_to_last() {
+        // Whole windows, which take a few instructions, whatever the label's length; what is too much is written over.
+        text[at..at + LABEL_WINDOW].copy_from_slice(label);
+        text[at + length] = b'.';
+        at += length + 1;
     }
-    debug_assert!(bytes.is_empty() || bytes.ends_with(&[SEPARATOR]));
-    at
+    let length = at.saturating_sub(1);
+    text[length..length + 16].fill(b'.');
+    let chunks = text[..length + 16].chunks_exact(16);
+    if chunks.fold(true, |plain, chunk| plain & is_plain(chunk)) {
+        length
+    } else {
+        write_escaped(key, text)
+    }
 }
 
-/// The escapes of `dns::name::write_label`, which a list's author sees in logs and `explain`.
+/// Whether all bytes stand for themselves in the presentation form, dots included. Without branches, so that all are looked
+/// at together.
+#[inline]
+fn is_plain(chunk: &[u8]) -> bool {
+    chunk.iter().fold(true, |plain, &byte| {
+        let letter = byte.wrapping_sub(b'a') < 26;
+        let digit = byte.wrapping_sub(b'0') < 10;
+        plain & (letter | digit | (byte == b'-') | (byte == b'_') | (byte == b'.'))
+    })
+}
+
+/// The same with the escapes of `dns::name::write_label`, which a list's author sees in logs and `explain`.
 #[cold]
-fn write_escaped(byte: u8, text: &mut [u8]) -> usize {
-    let mut written = String::with_capacity(4);
-    // Writing to a string cannot fail.
-    let _ = crate::dns::name::write_label(&mut written, &[byte]);
+fn write_escaped(key: &Key, text: &mut [u8; TEXT_BYTES]) -> usize {
+    let mut written = String::with_capacity(TEXT_BYTES);
+    for (number, (label, length)) in key.labels_first_to_last().enumerate() {
+        if number > 0 {
+            written.push('.');
+        }
+        // Writing to a string cannot fail.
+        let _ = crate::dns::name::write_label(&mut written, &label[..length]);
+    }
     text[..written.len()].copy_from_slice(written.as_bytes());
     written.len()
 }

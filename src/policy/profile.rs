@@ -8,6 +8,7 @@ use super::PolicyError;
 use super::clients::Prefixes;
 use super::patterns::Patterns;
 use super::rules::{Act, Rules, Short};
+use super::settled::Settled;
 use crate::dns::key::Key;
 use crate::dns::name::Name;
 use crate::list::rule::{Pattern, Scope};
@@ -43,6 +44,8 @@ pub struct Table {
     /// Networks of answers that RPZ rules are about: there the longest counts.
     rpz_networks: Prefixes<(u32, u32)>,
     grouped: Vec<RuleId>,
+    /// Decisions made beforehand; made last, when policy is whole.
+    pub settled: Settled,
     /// Any rule about names, patterns or clients counts.
     pub has_names: bool,
     /// Any rule about the addresses of an answer counts.
@@ -98,7 +101,6 @@ impl Table {
                     has_adguard_patterns |= rules.get(*id).is_some_and(|rule| rule.family == Family::Adguard);
                 }
                 Pattern::Client(network) => clients.push((*network, *id)),
-                // Those of answers have a table of their own in the gate.
                 // Those of answers have a table of their own in the gate; name servers are not looked at yet.
                 Pattern::Address(_) | Pattern::NsName(..) | Pattern::NsAddress(_) => {}
             }
@@ -121,6 +123,7 @@ impl Table {
             patterns,
             pattern_rules,
             grouped,
+            settled: Settled::default(),
             has_names,
             has_addresses: has_addresses || has_adguard_patterns,
             has_adguard_patterns,
@@ -172,7 +175,12 @@ impl Table {
     /// Bytes it takes, the threads' own states not counted.
     pub fn size_bytes(&self) -> usize {
         let patterns = self.patterns.as_ref().map_or(0, Patterns::size_bytes);
-        self.verdicts.len() + self.active.len() + self.grouped.len() * 4 + self.pattern_rules.len() * 8 + patterns
+        self.verdicts.len()
+            + self.active.len()
+            + self.grouped.len() * 4
+            + self.pattern_rules.len() * 8
+            + patterns
+            + self.settled.size_bytes()
     }
 }
 

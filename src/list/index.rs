@@ -1,0 +1,305 @@
+//! The index of a gate: a table of hashes beside the private copy that is served, so that a look-up costs about one cache
+//! line for each label of the name instead of one for each few letters.
+//!
+//! In: a verified gate. Out: a file; from it, the rule set of a key.
+//! Always: made from the gate and from nothing else, by the program that maps it, and thrown away with it: it is no
+//! part of the gate, and without it look-ups walk the fst and find the same. A key is told from another by 64 bits of a
+//! hash whose secret is drawn anew for each index: that a name which is no key is taken for one has a chance of one
+//! in 3 million million with six million keys. `docs/decisions/` weighs that; `explain` walks the fst.
+//!
+//! Shape, little-endian: [`MAGIC`], the gate's digest (32 bytes), the secret's seed (8), homes (8), slots (8), the most labels a
+//! key has (4), the rule set of the root (4, [`NONE`] without one), bits of a rule set's number (4), zeros up to
+//! [`HEAD_BYTES`]; then the slots, 8 bytes each. Keys stand in the order of their hashes. A hash has its home where it lies among
+//! all hashes, and its slot there or at most [`REACH`] - 1 further on. A slot holds, from its highest bit: 8 bits, how
+//! far from home it is, and one; what tells the hash from others of the same home; the rule set. A free slot is 0.
+
+use crate::dns::key::Key;
+use crate::list::set::{Bytes, Gate, RuleSetId};
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_micro_inline};
+use rayon::prelude::*;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Write};
+
+/// The first bytes of an index; the last is the version of its shape.
+const MAGIC: [u8; 8] = *b"\x8bINDEX\n\x01";
+/// A cache line's multiple, so that eight slots share one.
+const HEAD_BYTES: usize = 128;
+/// How far from its home a slot can be, and one: what eight bits can say.
+const REACH: u64 = 255;
+/// In the place of a rule set: none.
+const NONE: u32 = u32::MAX;
+/// With more rule sets than this the bits left would not tell hashes apart well enough; such a gate has no index.
+const MOST_SETS: usize = 1 << 20;
+/// Of five homes four are taken: a key is found within three slots, on average. Denser saves little, looser costs memory.
+const HOMES_FOR_4_KEYS: u64 = 5;
+
+/// An index open for look-ups.
+pub struct Index {
+    bytes: Bytes,
+    secrets: RapidSecrets,
+    homes: u64,
+    most_labels: usize,
+    root: Option<RuleSetId>,
+    set_bits: u32,
+}
+
+impl Index {
+    /// Takes the bytes of an index; `None` if they are not one of this gate.
+    pub(crate) fn read(bytes: Bytes, gate_digest: &[u8; 32]) -> Option<Index> {
+        let head = bytes.get(..HEAD_BYTES)?;
+        let u64_at = |at: usize| Some(u64::from_le_bytes(head.get(at..at + 8)?.try_into().ok()?));
+        let u32_at = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
+        let (homes, slots) = (u64_at(48)?, u64_at(56)?);
+        let set_bits = u32_at(72)?;
+        let fits = head[..8] == MAGIC
+            && head[8..40] == *gate_digest
+            && slots.checked_mul(8)?.checked_add(HEAD_BYTES as u64)? == bytes.len() as u64
+            && homes.checked_add(REACH)? <= slots
+            && set_bits <= MOST_SETS.ilog2();
+        fits.then_some(Index {
+            secrets: RapidSecrets::seed(u64_at(40)?),
+            homes,
+            most_labels: u32_at(64)? as usize,
+            root: Some(u32_at(68)?).filter(|&root| root != NONE).map(RuleSetId),
+            set_bits,
+            bytes,
+        })
+    }
+
+    /// Calls `visit(labels, set)` for every prefix of `key` that is a key of the gate, shortest first.
+    #[inline]
+    pub fn walk(&self, key: &Key, mut visit: impl FnMut(usize, RuleSetId)) {
+        if let Some(root) = self.root {
+            visit(0, root);
+        }
+        for labels in 1..=key.label_count().min(self.most_labels) {
+            if let Some(set) = self.find(key.prefix(labels)) {
+                visit(labels, set);
+            }
+        }
+    }
+
+    #[inline]
+    fn find(&self, key: &[u8]) -> Option<RuleSetId> {
+        let (home, rest) = place(hash(&self.secrets, key), self.homes, self.set_bits);
+        let from = HEAD_BYTES + 8 * home as usize;
+        let slots = self.bytes.get(from..from + 8 * REACH as usize)?;
+        for (distance, slot) in (1u64..).zip(slots.chunks_exact(8)) {
+            let slot = u64::from_le_bytes(slot.try_into().ok()?);
+            if slot >> self.set_bits == distance << (56 - self.set_bits) | rest {
+                return Some(RuleSetId((slot & ((1 << self.set_bits) - 1)) as u32));
+            }
+            // A slot that is free, or whose home comes after this one: what is sought would stand before it.
+            if slot >> 56 < distance {
+                return None;
+            }
+        }
+        None
+    }
+}
+
+#[inline]
+fn hash(secrets: &RapidSecrets, key: &[u8]) -> u64 {
+    rapidhash_v3_micro_inline::<true, false>(key, secrets)
+}
+
+/// The home of a hash, and the bits that tell it from others of that home: greater for greater hashes.
+#[inline]
+fn place(hash: u64, homes: u64, set_bits: u32) -> (u64, u64) {
+    let spread = u128::from(hash) * u128::from(homes);
+    ((spread >> 64) as u64, spread as u64 >> (8 + set_bits))
+}
+
+/// Writes the index of a gate. `Ok(false)`: it can have none, since it has too many rule sets.
+pub(crate) fn write(gate: &Gate, to: &mut impl Write) -> io::Result<bool> {
+    if gate.rule_set_count() > MOST_SETS {
+        return Ok(false);
+    }
+    let set_bits = usize::BITS - gate.rule_set_count().saturating_sub(1).leading_zeros();
+    // Two keys with one hash, or more crowding than a slot can say, are next to impossible: another seed has neither.
+    for _ in 0..16 {
+        let seed = RandomState::new().build_hasher().finish();
+        if let Some(table) = Table::new(gate, seed, set_bits) {
+            table.write(gate, to)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// An index to be written.
+struct Table {
+    seed: u64,
+    set_bits: u32,
+    homes: u64,
+    most_labels: u32,
+    root: u32,
+    /// Each key's hash and rule set, in order.
+    rows: Vec<(u64, u32)>,
+}
+
+impl Table {
+    /// `None` if two keys have one hash or a key would be too far from its home.
+    fn new(gate: &Gate, seed: u64, set_bits: u32) -> Option<Table> {
+        let secrets = RapidSecrets::seed(seed);
+        let of_shards: Vec<(Vec<(u64, u32)>, u32, u32)> = (0..gate.shard_count())
+            .into_par_iter()
+            .map(|shard| {
+                let mut keys = gate.shard_keys(shard, b"");
+                let (mut rows, mut most_labels, mut root) = (Vec::new(), 0, NONE);
+                let mut number = 0;
+                while let Some((key, set)) = keys.next() {
+                    number += 1;
+                    if key.is_empty() {
+                        root = set;
+                    } else if number > gate.shard_copies(shard) {
+                        let labels = key.iter().filter(|&&byte| byte == crate::dns::key::SEPARATOR).count();
+                        most_labels = most_labels.max(labels as u32);
+                        rows.push((hash(&secrets, key), set));
+                    }
+                }
+                (rows, most_labels, root)
+            })
+            .collect();
+        let most_labels = of_shards.iter().map(|of| of.1).max().unwrap_or(0);
+        let root = of_shards.first().map_or(NONE, |of| of.2);
+        let mut rows = Vec::with_capacity(of_shards.iter().map(|of| of.0.len()).sum());
+        of_shards.into_iter().for_each(|of| rows.extend(of.0));
+        rows.par_sort_unstable();
+        let homes = (rows.len() as u64 * HOMES_FOR_4_KEYS / 4).max(1);
+        let table = Table {
+            seed,
+            set_bits,
+            homes,
+            most_labels,
+            root,
+            rows,
+        };
+        let different = table.rows.is_sorted_by(|a, b| a.0 < b.0);
+        (different && table.slots().all(|(distance, _, _)| distance < REACH)).then_some(table)
+    }
+
+    /// For each row in order: how far its slot is from its home, the slot, and what it holds.
+    fn slots(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+        let mut free = 0;
+        self.rows.iter().map(move |&(hash, set)| {
+            let (home, rest) = place(hash, self.homes, self.set_bits);
+            let at = free.max(home);
+            free = at + 1;
+            let distance = at - home;
+            let tells = (distance + 1) << (56 - self.set_bits) | rest;
+            (distance, at, tells << self.set_bits | u64::from(set))
+        })
+    }
+
+    fn write(&self, gate: &Gate, to: &mut impl Write) -> io::Result<()> {
+        let count = self.homes + REACH;
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.extend(MAGIC);
+        head.extend(gate.digest());
+        for number in [self.seed, self.homes, count] {
+            head.extend(number.to_le_bytes());
+        }
+        for number in [self.most_labels, self.root, self.set_bits] {
+            head.extend(number.to_le_bytes());
+        }
+        head.resize(HEAD_BYTES, 0);
+        to.write_all(&head)?;
+        let mut written = 0;
+        for (_, at, slot) in self.slots() {
+            for _ in written..at {
+                to.write_all(&[0; 8])?;
+            }
+            to.write_all(&slot.to_le_bytes())?;
+            written = at + 1;
+        }
+        for _ in written..count {
+            to.write_all(&[0; 8])?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a walk finds: labels and rule set.
+    fn found(walk: impl FnOnce(&mut dyn FnMut(usize, RuleSetId))) -> Vec<(usize, RuleSetId)> {
+        let mut found = Vec::new();
+        walk(&mut |labels, set| found.push((labels, set)));
+        found
+    }
+
+    #[track_caller]
+    fn assert_same(gate: &Gate, name: &str) {
+        let key = Key::parse(name).unwrap();
+        let (by_index, by_fst) = (
+            found(|visit| gate.walk(&key, visit)),
+            found(|visit| gate.walk_fst(&key, visit)),
+        );
+        assert_eq!(by_index, by_fst, "{name}");
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_finds_what_the_fst_finds(
+            exact in proptest::collection::vec("[abc]{1,2}(\\.[abc]){0,4}", 0..40),
+            subtree in proptest::collection::vec("[abc]{1,2}(\\.[abc]){0,3}", 0..40),
+            asked in proptest::collection::vec("[abc]{1,2}(\\.[abc]){0,6}", 20),
+        ) {
+            let hosts: String = exact.iter().map(|name| format!("0.0.0.0 {name}\n")).collect();
+            let lists = [("a.hosts", "adult", hosts.as_str()), ("b", "gambling", &(subtree.join("\n") + "\n"))];
+            let gate = Gate::from_lists(&lists).indexed();
+            prop_assert!(gate.has_index());
+            for name in asked.iter().chain(&exact).chain(&subtree) {
+                assert_same(&gate, name);
+            }
+            assert_same(&gate, ".");
+        }
+    }
+
+    #[test]
+    fn many_names_are_all_found_at_their_places() {
+        let names: String = (0..20_000).map(|n| format!("n{n}.d{}.example\n", n % 700)).collect();
+        let gate = Gate::from_lists(&[("many", "adult", &names)]).indexed();
+        for n in 0..20_000 {
+            assert_same(&gate, &format!("www.n{n}.d{}.example", n % 700));
+            assert_same(&gate, &format!("m{n}.d{}.example", n % 700));
+        }
+    }
+
+    #[test]
+    fn a_rule_for_the_root_is_found_for_every_name() {
+        let gate =
+            Gate::from_lists(&[("zone.rpz", "all", "$ORIGIN rpz.\n@ SOA a. b. 1 1 1 1 1\n* CNAME .\n")]).indexed();
+        assert_same(&gate, "example.com");
+        assert_same(&gate, ".");
+    }
+
+    #[test]
+    fn an_index_of_another_gate_or_a_damaged_one_is_not_used() {
+        let gate = Gate::from_lists(&[("a", "adult", "a.example\n")]);
+        let mut index = Vec::new();
+        write(&gate, &mut index).unwrap();
+        let other = Gate::from_lists(&[("a", "adult", "b.example\n")]);
+        assert!(!other.with_index(Bytes::Owned(index.clone())).has_index());
+        let digest = gate.digest();
+        for cut in [0, 7, HEAD_BYTES - 1, HEAD_BYTES, index.len() - 1] {
+            assert!(
+                Index::read(Bytes::Owned(index[..cut].into()), &digest).is_none(),
+                "{cut}"
+            );
+        }
+        // Whatever a slot or a count says, a look-up ends within the bytes.
+        for at in 40..index.len() {
+            let mut damaged = index.clone();
+            damaged[at] ^= 0x41;
+            if let Some(index) = Index::read(Bytes::Owned(damaged), &digest) {
+                let key = Key::parse("www.a.example").unwrap();
+                index.walk(&key, |labels, _| assert!(labels <= 3));
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Where rules that match a name or an address were found, before it is known what counts.
+//!
+//! In: a gate, a profile's table, a name. Out: [`Places`].
+//! Always: on the stack, for all names but strange ones.
+
+use super::profile::{Table, Verdict};
+use super::{Asker, Met};
+use crate::dns::key::Key;
+use crate::list::set::{Gate, RuleId, RuleSetId};
+use std::net::IpAddr;
+
+/// Matched sets and patterns that are kept on the stack. A name has few listed parents, since a name under a listed one
+/// is mostly dropped when lists are compiled; more than this go to the heap.
+const INLINE: usize = 12;
+
+/// Where matching rules were found.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// A key of this many labels.
+    Set(RuleSetId, u8),
+    /// A pattern, by its index.
+    Pattern(u32),
+    /// Client or answer networks: a range of the table's groups.
+    Group((u32, u32)),
+    /// An address rule on its own.
+    Alone(RuleId),
+}
+
+/// A short list that lives on the stack unless it gets long.
+pub(super) struct Few<T> {
+    inline: [Option<T>; INLINE],
+    len: usize,
+    more: Vec<T>,
+}
+
+impl<T: Copy> Few<T> {
+    const NONE: Option<T> = None;
+
+    fn new() -> Few<T> {
+        Few {
+            inline: [Self::NONE; INLINE],
+            len: 0,
+            more: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, item: T) {
+        match self.inline.get_mut(self.len) {
+            Some(slot) => {
+                *slot = Some(item);
+                self.len += 1;
+            }
+            None => self.more.push(item),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = T> + '_ {
+        let inline = self.inline[..self.len].iter().filter_map(|item| *item);
+        inline.chain(self.more.iter().copied())
+    }
+}
+
+/// Everything that matches, before it is known what counts.
+pub(super) struct Places {
+    /// Keys of the gate, shortest name first.
+    pub(super) sets: Few<(RuleSetId, u8)>,
+    /// Patterns and networks, longest network first.
+    pub(super) others: Few<Place>,
+}
+
+impl Places {
+    pub(super) fn new() -> Places {
+        Places {
+            sets: Few::new(),
+            others: Few::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty() && self.others.is_empty()
+    }
+
+    /// The set, where nothing but one set matches.
+    #[inline]
+    pub(super) fn only(&self) -> Option<(RuleSetId, u8)> {
+        match (self.sets.len, &self.sets.inline[0]) {
+            (1, only) if self.others.is_empty() => *only,
+            _ => None,
+        }
+    }
+
+    /// The longest names first, then what is not a name.
+    pub(super) fn longest_first(&self) -> impl Iterator<Item = Place> + '_ {
+        let sets = self.sets.iter().rev().map(|(set, labels)| Place::Set(set, labels));
+        sets.chain(self.others.iter())
+    }
+}
+
+/// How many labels a key of the gate has that is the name itself; none has, if the name holds a label that no gate can hold.
+pub(super) fn labels_of_name(key: &Key) -> usize {
+    if key.complete() { key.label_count() } else { usize::MAX }
+}
+
+/// Everything that matches a name and may count for the profile, and the weightiest verdict of its keys.
+#[inline]
+pub(super) fn places_of_name(gate: &Gate, table: &Table, asker: &Asker, key: &Key, met: Met) -> (Places, Verdict) {
+    let names = labels_of_name(key);
+    let mut places = Places::new();
+    let mut highest = Verdict::Nothing;
+    gate.walk(key, |labels, set| {
+        let verdict = table.verdict(set, labels == names);
+        if verdict != Verdict::Nothing {
+            places.sets.push((set, labels as u8));
+            if verdict as u8 > highest as u8 {
+                highest = verdict;
+            }
+        }
+    });
+    if let Some(patterns) = table.patterns() {
+        patterns.name(key, |index| places.others.push(Place::Pattern(index as u32)));
+    }
+    if let (Met::Question, false, Some(addr)) = (met, table.clients().is_empty(), asker.addr) {
+        for range in table.clients().all(addr) {
+            places.others.push(Place::Group(range));
+        }
+    }
+    (places, highest)
+}
+
+/// Room for the text of an address.
+pub(super) struct AddressText {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl AddressText {
+    pub(super) fn new(addr: IpAddr) -> AddressText {
+        let mut text = AddressText { bytes: [0; 48], len: 0 };
+        // Longest text of an address is 45 bytes, so that writing cannot fail.
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{}", addr.to_canonical()));
+        text
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Write for AddressText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let room = self
+            .bytes
+            .get_mut(self.len..self.len + text.len())
+            .ok_or(std::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
+    }
+}
