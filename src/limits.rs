@@ -108,6 +108,9 @@ pub const EDE_TEXT_BYTES: usize = 200;
 /// Largest datagram taken from an upstream, in bytes; it is asked for less (`edns_buffer`). What is longer is cut by the system
 /// and then does not parse.
 pub const UPSTREAM_DATAGRAM_BYTES: usize = 4096;
+/// Sockets open towards upstreams and authorities at once, and never more than half of the files the process may open. More
+/// exchanges wait for one, within their time.
+pub const UPSTREAM_SOCKETS: usize = PENDING_QUERIES;
 /// Datagrams of one exchange that match neither its ID nor its question before the question moves to TCP: an attacker needs
 /// thousands to guess right (RFC 5452 §4), a confused server sends a few.
 pub const STRANGE_DATAGRAMS: u32 = 16;

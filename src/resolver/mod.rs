@@ -16,6 +16,7 @@ pub mod join;
 mod message;
 pub mod recursive;
 pub mod scripted;
+mod sockets;
 pub mod zones;
 
 pub use build::{BuildError, Stack, build, build_mapped};

@@ -1,7 +1,7 @@
 //! More queries than the server lets wait, while whom it must ask keeps silent: the overload row of what-fails.
 
-use crate::common::{Home, Server, ask, extended_errors, is_blocked, is_resolved, is_servfail, query};
-use crate::talk::udp_client;
+use crate::common::{Home, Server, ask, extended_errors, is_blocked, is_resolved, is_servfail, query, stairgate};
+use crate::talk::{Stream, udp_client};
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
 use stairgate::limits::PENDING_QUERIES;
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -178,4 +179,48 @@ fn a_flood_that_nobody_answers_sheds_the_oldest_and_leaves_blocked_and_cached_na
     // And it is as it was before.
     let fresh = ask(home.address, "fresh.example", RecordType::A).expect("an answer");
     assert!(is_resolved(&fresh), "{fresh:#?}");
+}
+
+#[test]
+fn silence_upstream_never_takes_the_files_that_clients_the_control_socket_and_a_reload_need() {
+    const OPEN_FILES: u16 = 128;
+    let home = Home::new();
+    home.write("adult.domains", "adult.example\n");
+    home.configure("[[list]]\nname = \"adult\"\nsource = \"adult.domains\"\ncategory = \"adult\"\n");
+    let plain = stairgate(&["serve", "--config", "stairgate.toml"], home.path());
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", &format!("ulimit -n {OPEN_FILES} && exec \"$0\" \"$@\"")])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .current_dir(home.path());
+    let server = Server::spawn(limited, home.address);
+    server.wait_for("Stairgate answers on");
+
+    // Each of these waits for the upstream with a socket of its own, if it gets one. No client has more than its buffer holds.
+    let sockets: Vec<UdpSocket> = (0..6).map(|_| udp_client(home.address)).collect();
+    for (client, socket) in sockets.iter().enumerate() {
+        for id in 0..OPEN_FILES / 2 {
+            let query = query(id, &format!("silent{client}-{id}.example"), RecordType::A);
+            socket
+                .send(&query.to_vec().expect("a query"))
+                .expect("loopback takes it");
+        }
+        assert!(is_blocked(&server.ask("adult.example")));
+    }
+    assert_eq!(counters(&home)["queries_tcp"], 0);
+    let mut stream = Stream::connect(home.address);
+    stream.send(&query(9, "adult.example", RecordType::A).to_vec().expect("a query"));
+    assert!(is_blocked(&stream.next().expect("a response")));
+    home.write("adult.domains", "adult.example\nlater.example\n");
+    server.signal("HUP");
+    server.ask_until_blocked("later.example");
+    for socket in &sockets {
+        for _ in 0..OPEN_FILES / 2 {
+            let mut buffer = [0; 4096];
+            let len = socket.recv(&mut buffer).expect("each query is answered in the end");
+            assert!(is_servfail(&Message::from_vec(&buffer[..len]).expect("a response")));
+        }
+    }
+    assert!(!server.said().contains("Too many open files"), "{}", server.said());
 }

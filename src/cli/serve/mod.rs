@@ -8,6 +8,7 @@
 pub mod advice;
 mod build;
 mod greet;
+mod open_files;
 mod refresh;
 mod reload;
 mod signals;
@@ -82,6 +83,7 @@ pub fn run(args: Args) -> Outcome {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -8,6 +8,7 @@ use crate::limits;
 use crate::resolver::counters::Counters;
 use crate::resolver::exchange::ExchangeError;
 use crate::resolver::message::{self, Reply};
+use crate::resolver::sockets;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
@@ -28,6 +29,7 @@ pub(in crate::resolver) async fn exchange(
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
+    let _permit = sockets::permit(end).await?;
     let socket = UdpSocket::bind(local).await?;
     // A connected socket takes datagrams from this server only, and hears when it is not there.
     socket.connect(server).await?;
