@@ -319,7 +319,11 @@ pub const SLOW: Duration = Duration::from_millis(700);
 
 impl Upstream {
     fn start() -> Upstream {
-        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").expect("a free port on loopback"));
+        Upstream::on(UdpSocket::bind("127.0.0.1:0").expect("a free port on loopback"))
+    }
+
+    pub fn on(socket: UdpSocket) -> Upstream {
+        let socket = Arc::new(socket);
         let address = socket.local_addr().expect("a bound socket");
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];

@@ -1,5 +1,6 @@
 //! The program as its operator meets it: the real binary, real files, real sockets on loopback.
 
+mod bad_sources;
 mod common;
 mod explain;
 mod fetch;
@@ -9,3 +10,4 @@ mod publisher;
 mod status;
 mod talk;
 mod what_fails;
+mod wrong_clock;

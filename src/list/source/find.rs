@@ -4,7 +4,7 @@
 //! Always: the same tree gives the same lists; no link is followed to what was visited already, so that links that lead back
 //! up end. Fails: whatever cannot be read is an error that names it, since a list that is silently missing filters nothing.
 
-use super::unpack::{is_tar, read_bounded, read_head, unpack};
+use super::unpack::{is_tar, read_bounded, read_file, read_head, unpack};
 use super::{Content, SourceError, file_name, file_stem, read_error};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -33,8 +33,7 @@ pub fn file(path: &Path, regular: bool) -> Result<Vec<Found>, SourceError> {
         }]);
     }
     if is_tar(&read_head(path)?) {
-        let file = fs::File::open(path).map_err(read_error(path))?;
-        return tar_members(path, &unpack(read_bounded(file, path)?, path)?);
+        return tar_members(path, &unpack(read_file(path)?, path)?);
     }
     Ok(vec![Found {
         path: path.to_owned(),

@@ -18,7 +18,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use unpack::{read_bounded, unpack};
+use unpack::{read_bounded, read_file, unpack};
 
 pub use format::{Family, Format, UnknownFormat};
 
@@ -106,10 +106,7 @@ impl SourceSpec {
     /// Reads and unpacks the list.
     pub fn read(&self) -> Result<Unpacked, SourceError> {
         let bytes = match &self.content {
-            Content::File(path) => {
-                let file = fs::File::open(path).map_err(read_error(path))?;
-                unpack(read_bounded(file, path)?, path)?
-            }
+            Content::File(path) => unpack(read_file(path)?, path)?,
             Content::Bytes(bytes) => unpack(bytes.to_vec(), &self.path)?,
         };
         let sha256 = Sha256::digest(&bytes).into();

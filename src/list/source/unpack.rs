@@ -84,6 +84,16 @@ impl Packing {
     }
 }
 
+/// Reads a file to its end. One that says itself that it is larger than a list may be is not read at all.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let file = fs::File::open(path).map_err(read_error(path))?;
+    let length = file.metadata().map_err(read_error(path))?.len();
+    if length > limits::LIST_BYTES {
+        return Err(too_large(path));
+    }
+    read_bounded(file, path)
+}
+
 /// Reads to the end, or to the bound of a list.
 pub fn read_bounded(reader: impl Read, path: &Path) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();
@@ -92,12 +102,20 @@ pub fn read_bounded(reader: impl Read, path: &Path) -> Result<Vec<u8>, SourceErr
         .read_to_end(&mut bytes)
         .map_err(read_error(path))?;
     if bytes.len() as u64 > limits::LIST_BYTES {
-        return Err(SourceError::TooLarge {
-            path: path.display().to_string(),
-        });
+        return Err(too_large(path));
     }
     Ok(bytes)
 }
+
+fn too_large(path: &Path) -> SourceError {
+    SourceError::TooLarge {
+        path: path.display().to_string(),
+    }
+}
+
+/// Unpacked lists up to this size are kept as they come, in bytes; what a larger one comes to is counted first, so that a
+/// bomb costs time but no memory. It is several times what large public lists take, so nothing good is unpacked twice.
+const TRUSTED_BYTES: u64 = 128 << 20;
 
 /// Unpacks what is compressed. The bound is kept while unpacking, so that a bomb fails early.
 pub fn unpack(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, SourceError> {
@@ -110,17 +128,21 @@ pub fn unpack(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, SourceError> {
         how: packing.word(),
         cause,
     };
-    let mut out = Vec::with_capacity(bytes.len().saturating_mul(4));
-    packing
-        .reader(&bytes[..])
-        .map_err(damaged)?
-        .take(limits::LIST_BYTES + 1)
+    let mut out = Vec::with_capacity(bytes.len().saturating_mul(4).min(TRUSTED_BYTES as usize));
+    let mut reader = packing.reader(&bytes[..]).map_err(damaged)?;
+    reader
+        .by_ref()
+        .take(TRUSTED_BYTES)
         .read_to_end(&mut out)
         .map_err(damaged)?;
-    if out.len() as u64 > limits::LIST_BYTES {
-        return Err(SourceError::TooLarge {
-            path: path.display().to_string(),
-        });
+    if out.len() as u64 == TRUSTED_BYTES {
+        let whole = packing.reader(&bytes[..]).map_err(damaged)?;
+        let length = io::copy(&mut whole.take(limits::LIST_BYTES + 1), &mut io::sink()).map_err(damaged)?;
+        if length > limits::LIST_BYTES {
+            return Err(too_large(path));
+        }
+        out.reserve_exact((length - TRUSTED_BYTES) as usize);
+        reader.read_to_end(&mut out).map_err(damaged)?;
     }
     Ok(out)
 }
