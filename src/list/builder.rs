@@ -121,35 +121,38 @@ impl Builder {
         if self.depth == top {
             return;
         }
-        let mut below = self.finished(self.depth);
+        let (mut below, mut fresh) = self.finished(self.depth, false);
         for level in (top + 1..self.depth).rev() {
             self.close(level, below);
-            below = self.finished(level);
+            (below, fresh) = self.finished(level, fresh);
         }
         self.close(top, below);
         self.depth = top;
     }
 
-    /// The address of a closed level: where an equal one stands, or where it is now written. Empties it for the next key.
-    fn finished(&mut self, level: usize) -> usize {
+    /// The address of a closed level: where an equal one stands, or where it is now written, and whether it was written.
+    /// Empties it for the next key. `leads_to_fresh`: the node it was closed with was written a moment ago. Then no
+    /// other node can lead there yet, so that none can be equal, and the search is spared: half of all.
+    fn finished(&mut self, level: usize, leads_to_fresh: bool) -> (usize, bool) {
         let node = &self.levels[level];
-        let address = if node.ways.is_empty() && node.final_output == Some(0) {
-            EMPTY
+        let result = if node.ways.is_empty() && node.final_output == Some(0) {
+            (EMPTY, false)
         } else {
             let hash = node.hash();
-            match self.known(level, hash) {
-                Some(address) => address,
+            let known = if leads_to_fresh { None } else { self.known(level, hash) };
+            match known {
+                Some(address) => (address, false),
                 None => {
                     let address = self.write(level);
                     self.remember(hash, address);
-                    address
+                    (address, true)
                 }
             }
         };
         let node = &mut self.levels[level];
         node.ways.clear();
         node.final_output = None;
-        address
+        result
     }
 
     fn close(&mut self, level: usize, to: usize) {

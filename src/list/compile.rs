@@ -317,7 +317,7 @@ fn build(merged: Merged, progress: &dyn Progress) -> Result<Compiled, CompileErr
         .zip(&sets.of_shards)
         .with_max_len(1)
         .map(|(shard, numbers)| {
-            let fst = build_fst(&merged, shard, numbers);
+            let fst = build_fst(shard, numbers);
             progress.step(Stage::Build, done.fetch_add(1, Ordering::Relaxed) + 1, total);
             fst
         })
@@ -343,10 +343,10 @@ fn build(merged: Merged, progress: &dyn Progress) -> Result<Compiled, CompileErr
     Ok(Compiled { gate, lines, report })
 }
 
-fn build_fst(merged: &Merged, shard: &Shard, numbers: &[u32]) -> Result<Vec<u8>, CompileError> {
+fn build_fst(shard: &Shard, numbers: &[u32]) -> Result<Vec<u8>, CompileError> {
     let mut builder = Builder::new();
-    for row in &shard.keys {
-        builder.insert(merged.key(row), numbers[row.set as usize]);
+    for (at, row) in shard.keys.iter().enumerate() {
+        builder.insert(shard.key(at), numbers[row.set as usize]);
     }
     let bytes = builder.finish();
     if bytes.len() > u32::MAX as usize {
@@ -596,12 +596,8 @@ fn assemble_lines(merged: &Merged, gate: &[u8]) -> Vec<u8> {
         .shards
         .iter()
         .map(|shard| {
-            let keys = shard
-                .keys
-                .iter()
-                .step_by(lines::CHECKPOINT_KEYS)
-                .map(|row| merged.key(row))
-                .collect();
+            let checkpoints = (0..shard.keys.len()).step_by(lines::CHECKPOINT_KEYS);
+            let keys = checkpoints.map(|at| shard.key(at)).collect();
             (&shard.lines, keys)
         })
         .collect();

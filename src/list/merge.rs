@@ -56,14 +56,12 @@ enum Meaning {
     Nothing,
 }
 
-/// A kept name: where its key is, and its rule set.
+/// A kept name: where its key ends in the shard's bytes, and its rule set.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyRow {
-    start: u32,
+    end: u32,
     /// Index into the shard's own sets.
     pub set: u32,
-    source: u16,
-    length: u8,
 }
 
 /// A range of the sorted names.
@@ -73,6 +71,9 @@ pub struct Shard {
     pub first: Box<[u8]>,
     /// Kept names in order.
     pub keys: Vec<KeyRow>,
+    /// Their keys, one after another: in the order in which they are read from here on, where the lists have them all
+    /// over memory.
+    bytes: Vec<u8>,
     /// How many of the first keys are copies of the root's or a TLD's key whose place is in an earlier shard.
     pub copies: usize,
     /// Different names, dropped ones included, copies not.
@@ -95,8 +96,6 @@ pub struct Merged {
     pub networks: Vec<(ipnet::IpNet, u32, u32)>,
     /// For each source, how many bits its line numbers take.
     pub line_widths: Vec<u8>,
-    /// The keys of each source's names, one after another.
-    arenas: Vec<Vec<u8>>,
 }
 
 /// Why lists cannot be merged.
@@ -116,10 +115,13 @@ impl Merged {
             ..Merged::default()
         }
     }
+}
 
-    /// The key of one of the shards' rows.
-    pub fn key(&self, row: &KeyRow) -> &[u8] {
-        &self.arenas[usize::from(row.source)][row.start as usize..][..usize::from(row.length)]
+impl Shard {
+    /// The key of one of its rows, by its place.
+    pub fn key(&self, row: usize) -> &[u8] {
+        let start = row.checked_sub(1).map_or(0, |before| self.keys[before].end);
+        &self.bytes[start as usize..self.keys[row].end as usize]
     }
 }
 
@@ -167,7 +169,6 @@ pub fn merge(mut lists: Vec<ParsedSource>) -> Result<Merged, MergeError> {
         patterns,
         networks,
         line_widths,
-        arenas: parsed.into_iter().map(|parsed| parsed.keys).collect(),
     })
 }
 
@@ -435,6 +436,26 @@ fn classes(rules: &Rules) -> Vec<u32> {
         .collect()
 }
 
+/// An item and what it stands for.
+struct Gathered<'p> {
+    words: [u64; 2],
+    key: &'p [u8],
+    entry: NameEntry,
+    source: u16,
+}
+
+/// How many items are gathered at a time, and a few more: as many as a core's first cache holds the keys of.
+const BLOCK: usize = 128;
+
+/// Where a block ends that breaks up no name: items of one name end up with equal words.
+fn block_end(items: &[Item]) -> usize {
+    let mut end = BLOCK.min(items.len());
+    while end < items.len() && items[end].words == items[end - 1].words {
+        end += 1;
+    }
+    end
+}
+
 /// A kept name above the current one.
 struct Above<'p> {
     key: &'p [u8],
@@ -469,7 +490,9 @@ impl<'p> Grouping<'p> {
                 }
                 let found = find(wanted);
                 if !found.is_empty() {
-                    self.name(&items[found], &mut shard, &mut interner, &mut above, &mut bits);
+                    let mut group = Vec::new();
+                    self.gather(&items[found], &mut group);
+                    self.name(&group, &mut shard, &mut interner, &mut above, &mut bits);
                 }
             }
             0..shard.keys.len()
@@ -477,15 +500,14 @@ impl<'p> Grouping<'p> {
         shard.copies = copied.len();
         shard.names = 0;
         let mut rest = own;
-        while let Some(first) = rest.first() {
-            let (key, _) = entry_of(self.parsed, first);
-            let same = 1 + rest[1..]
-                .iter()
-                .take_while(|item| entry_of(self.parsed, item).0 == key)
-                .count();
-            let (group, after) = rest.split_at(same);
+        let mut block = Vec::new();
+        while !rest.is_empty() {
+            let (items, after) = rest.split_at(block_end(rest));
             rest = after;
-            self.name(group, &mut shard, &mut interner, &mut above, &mut bits);
+            self.gather(items, &mut block);
+            for group in block.chunk_by(|a, b| a.words == b.words && a.key == b.key) {
+                self.name(group, &mut shard, &mut interner, &mut above, &mut bits);
+            }
         }
         shard.sets = interner.sets;
         shard.lines.stream = bits.finish();
@@ -493,20 +515,39 @@ impl<'p> Grouping<'p> {
         shard
     }
 
+    /// Fetches the entries of items and their keys. They lie all over memory: asked for one after another, each would be waited
+    /// for; asked for in a loop that does nothing else, a processor waits for many at once.
+    fn gather(&self, items: &[Item], into: &mut Vec<Gathered<'p>>) {
+        into.clear();
+        into.extend(items.iter().map(|item| Gathered {
+            words: item.words,
+            key: &[],
+            entry: self.parsed[usize::from(item.source)].names[item.entry as usize],
+            source: item.source,
+        }));
+        let mut first_bytes = 0;
+        for gathered in into.iter_mut() {
+            gathered.key = self.parsed[usize::from(gathered.source)].key(&gathered.entry);
+            first_bytes ^= gathered.key.first().copied().unwrap_or(0);
+        }
+        // Keeps the compiler from leaving out the loads.
+        std::hint::black_box(first_bytes);
+    }
+
     /// Takes all entries of one name, in order of source and place.
     fn name(
         &self,
-        group: &[Item],
+        group: &[Gathered<'p>],
         shard: &mut Shard,
         interner: &mut Interner,
         above: &mut Vec<Above<'p>>,
         bits: &mut BitWriter,
     ) {
-        let (key, first) = entry_of(self.parsed, &group[0]);
+        let key = group[0].key;
         interner.clear();
         let mut taken_back = Vec::new();
         for item in group {
-            let (_, entry) = entry_of(self.parsed, item);
+            let entry = &item.entry;
             match self.rules.meanings[usize::from(item.source)][slot(usize::from(entry.template), entry.scope)] {
                 Meaning::Rule(rule) => interner.push(rule, entry.line),
                 Meaning::Unrule(rule) => taken_back.push(rule),
@@ -535,11 +576,10 @@ impl<'p> Grouping<'p> {
         }
         let set = interner.intern();
         above.push(Above { key, set });
+        shard.bytes.extend_from_slice(key);
         shard.keys.push(KeyRow {
-            start: first.key_start,
+            end: shard.bytes.len() as u32,
             set,
-            source: group[0].source,
-            length: first.key_len,
         });
     }
 
