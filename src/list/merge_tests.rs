@@ -5,6 +5,7 @@ use crate::config::settings::ListAction;
 use crate::dns::key::Key;
 use crate::list::compile::{CompileOptions, Compiled, compile_parsed};
 use crate::list::lines::Lines;
+use crate::list::rule::NameEntry;
 use crate::list::rule::{Counts, PatternEntry, Template};
 use crate::list::set::{Gate, RuleId};
 use crate::list::source::Format;
