@@ -4,9 +4,6 @@
 //! [`build`]: one thread; split, lower-case, reverse, sort, drop names below a listed one, one `fst::raw::Builder` pass.
 //! [`walk`]: a name in wire form through that fst, label by label from the right, until a listed name is met.
 
-// Each bench uses a part of it.
-#![allow(dead_code)]
-
 use fst::raw::{Builder, Fst};
 use stairgate::list::rule::Parsed;
 use stairgate::list::{parse, source};
@@ -14,6 +11,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// The folder of real data: `STAIRGATE_CORPUS`, or `../shared` beside the package. Ends the program where neither is there.
+#[allow(dead_code, reason = "not every bench that takes this file in uses it")]
 pub fn corpus() -> PathBuf {
     let folder = match std::env::var_os("STAIRGATE_CORPUS") {
         Some(folder) => PathBuf::from(folder),
@@ -28,6 +26,7 @@ pub fn corpus() -> PathBuf {
 }
 
 /// Every name of every list of the corpus once, one a line, in the order of the lists.
+#[allow(dead_code, reason = "not every bench that takes this file in uses it")]
 pub fn names() -> String {
     let folder = corpus().join("lists");
     let mut specs = source::expand(&folder.to_string_lossy(), None, false).expect("the corpus can be read");
@@ -49,6 +48,7 @@ pub fn names() -> String {
 }
 
 /// Builds the fst.
+#[allow(dead_code, reason = "not every bench that takes this file in uses it")]
 pub fn build(names: &str) -> Fst<Vec<u8>> {
     let mut keys: Vec<Vec<u8>> = names.lines().map(reversed).collect();
     keys.sort_unstable();
@@ -75,6 +75,7 @@ fn reversed(name: &str) -> Vec<u8> {
 }
 
 /// How many labels the listed name has that a name in wire form is, or is below.
+#[allow(dead_code, reason = "not every bench that takes this file in uses it")]
 pub fn walk(fst: &Fst<Vec<u8>>, wire: &[u8]) -> Option<usize> {
     let mut starts = [0u8; 128];
     let mut count = 0;

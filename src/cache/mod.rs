@@ -21,6 +21,7 @@ mod tests;
 use crate::dns::name::{self, Name};
 use crate::now::Now;
 use lifetime::{Bounds, Unfit};
+use serde::{Deserialize, Serialize};
 use shard::{Read, Shard};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -72,8 +73,9 @@ pub struct Entry {
     pub bytes: u64,
 }
 
-/// What the cache holds and did since the start. Hits and misses are the query road's to count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What the cache holds and did since the start, as the control socket says it too. Hits and misses are the query road's to
+/// count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stats {
     /// Entries stored now, those past their time included.
     pub entries: u64,

@@ -53,7 +53,7 @@ pub struct Status {
     /// What the resolver counted, by name.
     #[serde(default)]
     pub resolver: BTreeMap<String, u64>,
-    pub cache: CacheStatus,
+    pub cache: Stats,
     /// The last attempt to reload, if there was one.
     pub last_reload: Option<ReloadStatus>,
 }
@@ -129,40 +129,6 @@ pub struct ReloadStatus {
     pub errors: Vec<String>,
     /// What took hold but deserves a look: keys that need a restart, lists kept from their last good snapshot.
     pub notes: Vec<String>,
-}
-
-/// What the answer cache holds and did, see [`Stats`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CacheStatus {
-    pub entries: u64,
-    pub bytes: u64,
-    pub live_bytes: u64,
-    pub bound_bytes: u64,
-    pub stored: u64,
-    pub replaced: u64,
-    pub evicted: u64,
-    pub expired: u64,
-    pub too_large: u64,
-    pub uncacheable: u64,
-    pub malformed: u64,
-}
-
-impl From<Stats> for CacheStatus {
-    fn from(stats: Stats) -> CacheStatus {
-        CacheStatus {
-            entries: stats.entries,
-            bytes: stats.bytes,
-            live_bytes: stats.live_bytes,
-            bound_bytes: stats.bound_bytes,
-            stored: stats.stored,
-            replaced: stats.replaced,
-            evicted: stats.evicted,
-            expired: stats.expired,
-            too_large: stats.too_large,
-            uncacheable: stats.uncacheable,
-            malformed: stats.malformed,
-        }
-    }
 }
 
 /// One entry of the cache.

@@ -175,7 +175,7 @@ async fn answer(control: &Control, stream: &mut BufReader<UnixStream>, request: 
                 lists,
                 counters: by_name(&control.counters.sum()),
                 resolver: control.running.resolver(),
-                cache: control.cache.stats().into(),
+                cache: control.cache.stats(),
                 last_reload: control.running.last_reload(),
             };
             finish(stream, status).await

@@ -474,7 +474,10 @@ impl<'g> Keys<'g> {
     }
 
     /// The next key and its value.
-    #[allow(clippy::should_implement_trait)] // The key is lent, which `Iterator` cannot say.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "the key is lent, which `Iterator` cannot say"
+    )]
     pub fn next(&mut self) -> Option<(&[u8], u32)> {
         loop {
             let frame = self.stack.last_mut()?;

@@ -509,4 +509,6 @@ mod explain_tests;
 #[cfg(test)]
 mod family_tests;
 #[cfg(test)]
+mod profile_tests;
+#[cfg(test)]
 mod tests;

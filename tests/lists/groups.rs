@@ -25,18 +25,46 @@ struct Member {
 }
 
 const fn same(file: &'static str, format: Format) -> Member {
+    differs(file, format, (0, 0), &[], "")
+}
+
+/// `(more, fewer)` names than the first file.
+const fn differs(
+    file: &'static str,
+    format: Format,
+    (more, fewer): (usize, usize),
+    such_as: &'static [&'static str],
+    why: &'static str,
+) -> Member {
     Member {
         file,
         format,
-        more: 0,
-        fewer: 0,
-        such_as: &[],
+        more,
+        fewer,
+        such_as,
         below: false,
-        why: "",
+        why,
     }
 }
 
+impl Member {
+    const fn below_the_first(self) -> Member {
+        Member { below: true, ..self }
+    }
+}
+
+const SLASHED: &[&str] = &["hentai.animestigma.com", "javmovie.com", "justicehentai.com"];
+const SLASHED_AND_LOCAL: &[&str] = &[
+    "hentai.animestigma.com",
+    "javmovie.com",
+    "justicehentai.com",
+    "localhost",
+    "localhost.localdomain",
+];
 const SLASH: &str = "a name with a slash is a URL in a list of plain entries only";
+const SLASH_AND_PREAMBLE: &str =
+    "a name with a slash is a URL in a list of plain entries only; localhost is the preamble of a hosts file";
+const KEPT: &str = "the source keeps more names in this one";
 const SUBDOMAINS: &str = "the source lists subdomains too where a rule is about one name";
 
 /// Groups of names: how many the first file has, then its members.
@@ -49,54 +77,28 @@ const GROUPS: &[(usize, &[Member])] = &[
             same("adult/energized-porn-lite.adblock.zst", Format::Adguard),
             same("adult/energized-porn-lite.dnsmasq.conf.zst", Format::Dnsmasq),
             same("adult/energized-porn-lite.dnsmasq6.conf.zst", Format::Dnsmasq),
-            Member {
-                file: "adult/energized-porn-lite.rpz.zst",
-                format: Format::Rpz,
-                more: 0,
-                fewer: 3,
-                such_as: &["hentai.animestigma.com", "javmovie.com", "justicehentai.com"],
-                below: false,
-                why: SLASH,
-            },
-            Member {
-                file: "adult/energized-porn-lite.unbound.conf.zst",
-                format: Format::Unbound,
-                more: 0,
-                fewer: 3,
-                such_as: &["hentai.animestigma.com", "javmovie.com", "justicehentai.com"],
-                below: false,
-                why: SLASH,
-            },
-            Member {
-                file: "adult/energized-porn-lite.hosts.zst",
-                format: Format::Hosts,
-                more: 0,
-                fewer: 5,
-                such_as: &[
-                    "hentai.animestigma.com",
-                    "javmovie.com",
-                    "justicehentai.com",
-                    "localhost",
-                    "localhost.localdomain",
-                ],
-                below: false,
-                why: "a name with a slash is a URL in a list of plain entries only; localhost is the preamble of a hosts file",
-            },
-            Member {
-                file: "adult/energized-porn-lite.hosts6.zst",
-                format: Format::Hosts,
-                more: 0,
-                fewer: 5,
-                such_as: &[
-                    "hentai.animestigma.com",
-                    "javmovie.com",
-                    "justicehentai.com",
-                    "localhost",
-                    "localhost.localdomain",
-                ],
-                below: false,
-                why: "a name with a slash is a URL in a list of plain entries only; localhost is the preamble of a hosts file",
-            },
+            differs("adult/energized-porn-lite.rpz.zst", Format::Rpz, (0, 3), SLASHED, SLASH),
+            differs(
+                "adult/energized-porn-lite.unbound.conf.zst",
+                Format::Unbound,
+                (0, 3),
+                SLASHED,
+                SLASH,
+            ),
+            differs(
+                "adult/energized-porn-lite.hosts.zst",
+                Format::Hosts,
+                (0, 5),
+                SLASHED_AND_LOCAL,
+                SLASH_AND_PREAMBLE,
+            ),
+            differs(
+                "adult/energized-porn-lite.hosts6.zst",
+                Format::Hosts,
+                (0, 5),
+                SLASHED_AND_LOCAL,
+                SLASH_AND_PREAMBLE,
+            ),
         ],
     ),
     (
@@ -115,24 +117,22 @@ const GROUPS: &[(usize, &[Member])] = &[
             same("bypass/hagezi-doh-vpn-proxy-bypass.adblock.zst", Format::Adguard),
             same("bypass/hagezi-doh-vpn-proxy-bypass.dnsmasq.conf.zst", Format::Dnsmasq),
             same("bypass/hagezi-doh-vpn-proxy-bypass.unbound.conf.zst", Format::Unbound),
-            Member {
-                file: "bypass/hagezi-doh-vpn-proxy-bypass.domains.zst",
-                format: Format::Domains,
-                more: 491,
-                fewer: 0,
-                such_as: &["adblock.doh.mullvad.net"],
-                below: true,
-                why: SUBDOMAINS,
-            },
-            Member {
-                file: "bypass/hagezi-doh-vpn-proxy-bypass.hosts.zst",
-                format: Format::Hosts,
-                more: 491,
-                fewer: 0,
-                such_as: &["adblock.doh.mullvad.net"],
-                below: true,
-                why: SUBDOMAINS,
-            },
+            differs(
+                "bypass/hagezi-doh-vpn-proxy-bypass.domains.zst",
+                Format::Domains,
+                (491, 0),
+                &["adblock.doh.mullvad.net"],
+                SUBDOMAINS,
+            )
+            .below_the_first(),
+            differs(
+                "bypass/hagezi-doh-vpn-proxy-bypass.hosts.zst",
+                Format::Hosts,
+                (491, 0),
+                &["adblock.doh.mullvad.net"],
+                SUBDOMAINS,
+            )
+            .below_the_first(),
         ],
     ),
     (
@@ -140,15 +140,14 @@ const GROUPS: &[(usize, &[Member])] = &[
         &[
             same("safesearch/hagezi-nosafesearch.wildcard.zst", Format::Wildcard),
             same("safesearch/hagezi-nosafesearch.unbound.conf.zst", Format::Unbound),
-            Member {
-                file: "safesearch/hagezi-nosafesearch.hosts.zst",
-                format: Format::Hosts,
-                more: 40,
-                fewer: 0,
-                such_as: &["www.ecosia.org"],
-                below: true,
-                why: SUBDOMAINS,
-            },
+            differs(
+                "safesearch/hagezi-nosafesearch.hosts.zst",
+                Format::Hosts,
+                (40, 0),
+                &["www.ecosia.org"],
+                SUBDOMAINS,
+            )
+            .below_the_first(),
         ],
     ),
     (
@@ -156,33 +155,27 @@ const GROUPS: &[(usize, &[Member])] = &[
         &[
             same("ads/nickspaargaren-google.adguard.zst", Format::Adguard),
             same("ads/nickspaargaren-google.rpz.zst", Format::Rpz),
-            Member {
-                file: "ads/nickspaargaren-google.dnsmasq.conf.zst",
-                format: Format::Dnsmasq,
-                more: 3676,
-                fewer: 0,
-                such_as: &["0.firebaseio.com"],
-                below: false,
-                why: "the source keeps more names in this one",
-            },
-            Member {
-                file: "ads/nickspaargaren-google.unbound.conf.zst",
-                format: Format::Unbound,
-                more: 3676,
-                fewer: 0,
-                such_as: &["0.firebaseio.com"],
-                below: false,
-                why: "the source keeps more names in this one",
-            },
-            Member {
-                file: "ads/nickspaargaren-google.domains.zst",
-                format: Format::Domains,
-                more: 36,
-                fewer: 2118,
-                such_as: &["google.aw", "104.page.link"],
-                below: false,
-                why: "the source lists whole domains in this one",
-            },
+            differs(
+                "ads/nickspaargaren-google.dnsmasq.conf.zst",
+                Format::Dnsmasq,
+                (3676, 0),
+                &["0.firebaseio.com"],
+                KEPT,
+            ),
+            differs(
+                "ads/nickspaargaren-google.unbound.conf.zst",
+                Format::Unbound,
+                (3676, 0),
+                &["0.firebaseio.com"],
+                KEPT,
+            ),
+            differs(
+                "ads/nickspaargaren-google.domains.zst",
+                Format::Domains,
+                (36, 2118),
+                &["google.aw", "104.page.link"],
+                "the source lists whole domains in this one",
+            ),
         ],
     ),
     (
@@ -190,30 +183,26 @@ const GROUPS: &[(usize, &[Member])] = &[
         &[
             same("social/jmdugan-facebook.hosts6.zst", Format::Hosts),
             same("social/jmdugan-facebook.adblock.zst", Format::Adguard),
-            Member {
-                file: "social/jmdugan-facebook.hosts.zst",
-                format: Format::Hosts,
-                more: 1,
-                fewer: 0,
-                such_as: &["graph.fbpigeon.com"],
-                below: false,
-                why: "the source added the name to this one only",
-            },
+            differs(
+                "social/jmdugan-facebook.hosts.zst",
+                Format::Hosts,
+                (1, 0),
+                &["graph.fbpigeon.com"],
+                "the source added the name to this one only",
+            ),
         ],
     ),
     (
         139978,
         &[
             same("bulk/ads/hagezi-light.dnsmasq.conf.zst", Format::Dnsmasq),
-            Member {
-                file: "bulk/ads/hagezi-light.unbound.conf.zst",
-                format: Format::Unbound,
-                more: 3524,
-                fewer: 61187,
-                such_as: &["016665.com", "0.github.net.zooplus.de"],
-                below: false,
-                why: "of another day, and only the topmost names",
-            },
+            differs(
+                "bulk/ads/hagezi-light.unbound.conf.zst",
+                Format::Unbound,
+                (3524, 61187),
+                &["016665.com", "0.github.net.zooplus.de"],
+                "of another day, and only the topmost names",
+            ),
         ],
     ),
 ];

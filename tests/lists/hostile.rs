@@ -93,16 +93,20 @@ fn no_small_change_to_a_list_breaks_a_promise() {
     }
 }
 
-fn refused(bytes: &[u8]) -> Option<ParseError> {
-    let options = Options {
+/// What a fetched list of unknown format is read with.
+fn unknown() -> Options {
+    Options {
         format: None,
         file_name: String::new(),
         action: ListAction::Block,
         match_scope: None,
         rewrite: true,
         fetched: true,
-    };
-    parse(bytes, &options).err()
+    }
+}
+
+fn refused(bytes: &[u8]) -> Option<ParseError> {
+    parse(bytes, &unknown()).err()
 }
 
 #[test]
@@ -128,15 +132,7 @@ fn a_line_of_a_megabyte_is_one_line() {
     let names: Vec<String> = (0..60_000).map(|n| format!("n{n}.example.com")).collect();
     let line = names.join(",");
     assert!(line.len() > 900_000);
-    let options = Options {
-        format: None,
-        file_name: String::new(),
-        action: ListAction::Block,
-        match_scope: None,
-        rewrite: true,
-        fetched: false,
-    };
-    let (format, parsed) = parse(line.as_bytes(), &options).unwrap();
+    let (format, parsed) = parse(line.as_bytes(), &unknown()).unwrap();
     assert_eq!(format, Format::Domains);
     assert_eq!(
         (parsed.counts.lines, parsed.counts.rule_lines, parsed.counts.rules),
