@@ -28,7 +28,7 @@ bench name:
 
 # One fuzz target for a minute, such as `just fuzz query` (needs nightly and cargo-fuzz).
 fuzz target seconds="60":
-    cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
+    cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}} -rss_limit_mb=2048
 
 # Makes the starter lists again from the real ones.
 starter:

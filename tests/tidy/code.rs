@@ -36,7 +36,7 @@ const CLOCKS: &[&str] = &[
 const UNSAFE: &[&str] = &["list/set", "listener/udp"];
 
 /// Longest source file, in lines, its tests included.
-const FILE_LINES: usize = 800;
+const FILE_LINES: usize = 700;
 
 #[test]
 fn only_clock_reads_the_time() {
