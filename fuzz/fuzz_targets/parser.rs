@@ -105,7 +105,7 @@ fn holds(taken_as: Format, parsed: &Parsed) {
             _ => {}
         }
         let text = dump::pattern_text(&entry.pattern);
-        assert!(!text.contains(['\t', '\n']), "a pattern is one field");
+        assert!(!text.contains(['\t', '\n']), "a pattern is one field: {text:?}");
         let read = dump::parse_target(dump::pattern_kind(&entry.pattern), &text);
         assert_eq!(
             read,

@@ -79,6 +79,9 @@ fn translated(expression: &str) -> Result<String, String> {
                 out.push('[');
                 if rest.peek() == Some(&':') {
                     for inner in rest.by_ref() {
+                        if inner.is_control() {
+                            return Err(CONTROL.to_owned());
+                        }
                         out.push(inner);
                         if inner == ']' {
                             break;
@@ -277,6 +280,7 @@ mod tests {
             ("", "empty"),
             ("(?#all of it)", "empty"),
             ("a\\\u{7}", "control"),
+            ("[[:s\tace:]]", "control"),
             ("a\\", "backslash"),
         ] {
             let refused = checked(expression).unwrap_err();
