@@ -2,11 +2,14 @@
 //!
 //! Listed names in random order, and names of the corpus's queries that no list holds. A figure is the best of
 //! [`ROUNDS`]. Also how long opening a checked gate takes. Fails only without the data.
+//!
+//! To count instructions: `lookup FILE.gate listed|unlisted N` makes N decisions with a gate that was compiled before;
+//! `valgrind --tool=callgrind --toggle-collect='*Policy*decide*'` counts those alone.
 
 mod yardstick;
 
 use stairgate::config::settings::{ProfileSettings, Settings};
-use stairgate::dns::key::Key;
+use stairgate::dns::key::{Key, to_text};
 use stairgate::dns::name::Name;
 use stairgate::dns::rtype;
 use stairgate::list::compile::{CompileOptions, compile};
@@ -16,6 +19,7 @@ use stairgate::list::verify::Unverified;
 use stairgate::policy::{Asker, Met, Policy};
 use std::hint::black_box;
 use std::io::Read;
+use std::path::Path;
 use std::time::Instant;
 
 const ROUNDS: usize = 7;
@@ -23,6 +27,10 @@ const LISTED: usize = 200_000;
 
 fn main() {
     let corpus = yardstick::corpus();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [file, which, count] = arguments.as_slice() {
+        return decide_some(&corpus, Path::new(file), which == "listed", count.parse().expect("a number"));
+    }
     let names = yardstick::names();
     let fst = yardstick::build(&names);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -37,9 +45,7 @@ fn main() {
     publish::publish(&path, &verified, &compiled.lines).expect("it can be written");
     let store = Store::new(&folder.path().join("var")).expect("a state directory");
     drop(store.open(&path).expect("it opens"));
-    let mut settings = Settings::builtin(folder.path());
-    settings.clients.clear();
-    settings.profiles = vec![ProfileSettings::blocking_everything()];
+    let settings = settings(folder.path());
     let started = Instant::now();
     let gate = store.open(&path).expect("it opens");
     let opened = started.elapsed();
@@ -70,6 +76,11 @@ fn main() {
         let plain = best(names, |name| {
             black_box(yardstick::walk(&fst, name.as_wire()));
         });
+        let by_fst = best(names, |name| {
+            let mut last = None;
+            gate.walk_fst(&Key::from_wire(name.as_wire()), |_, set| last = Some(set));
+            black_box(last);
+        });
         let walked = best(names, |name| {
             let mut last = None;
             gate.walk(&Key::from_wire(name.as_wire()), |_, set| last = Some(set));
@@ -80,12 +91,56 @@ fn main() {
             black_box(policy.decide(&gate, &asker, &key, Met::Question, rtype::A));
         });
         println!(
-            "{} {what} names: plain walk {plain:.0} ns, gate walk {walked:.0} ns ({:.2}), decision {decided:.0} ns ({:.2}; asked: {asked})",
+            "{} {what} names: plain walk {plain:.0} ns, gate's fst {by_fst:.0} ns, by index {walked:.0} ns ({:.2}), decision {decided:.0} ns ({:.2}; asked: {asked})",
             names.len(),
             walked / plain,
             decided / plain
         );
     }
+}
+
+/// One profile that blocks every category.
+fn settings(folder: &Path) -> Settings {
+    let mut settings = Settings::builtin(folder);
+    settings.clients.clear();
+    settings.profiles = vec![ProfileSettings::blocking_everything()];
+    settings
+}
+
+/// Makes so many decisions and prints nothing but that.
+fn decide_some(corpus: &Path, file: &Path, listed: bool, count: usize) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let gate = Store::new(folder.path()).and_then(|store| store.open(file)).expect("it opens");
+    let settings = settings(folder.path());
+    let policy = Policy::build(&gate, &settings, &[]).expect("policy for it");
+    let asker = Asker::new(policy.profile(&settings.profiles[0].name), None, None);
+    let mut names = Vec::new();
+    if listed {
+        let mut keys = gate.all_keys();
+        let step = (gate.keys() as usize / count).max(1);
+        let mut number = 0;
+        while keys.advance() {
+            if number % step == 0 {
+                names.push(Name::parse(&to_text(keys.key())).expect("a name"));
+            }
+            number += 1;
+        }
+    } else {
+        names = queries(corpus);
+        names.retain(|name| {
+            let mut hit = false;
+            gate.walk(&Key::from_wire(name.as_wire()), |_, _| hit = true);
+            !hit
+        });
+    }
+    let step = (names.len() / count).max(1);
+    let mut made = 0;
+    for name in names.iter().step_by(step).take(count) {
+        let key = Key::from_wire(name.as_wire());
+        black_box(policy.decide(&gate, &asker, &key, Met::Question, rtype::A));
+        made += 1;
+    }
+    println!("{made} decisions");
 }
 
 /// Nanoseconds for each name.
@@ -99,7 +154,7 @@ fn best(names: &[Name], mut each: impl FnMut(&Name)) -> f64 {
 }
 
 /// The names of every ranking.
-fn queries(corpus: &std::path::Path) -> Vec<Name> {
+fn queries(corpus: &Path) -> Vec<Name> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(corpus.join("queries")).expect("the queries are there") {
         let path = entry.expect("the folder can be read").path();

@@ -3,8 +3,9 @@
 //! In: the patterns a profile uses, then names. Out: the indexes of those that match.
 //! Always: time linear in the name for each pattern that is tried, no lock. Nearly every pattern is tried only if a piece of text
 //! that it cannot match without stands in the name; all those pieces are looked for in one pass of an Aho-Corasick
-//! automaton. The few expressions without such a piece are tried [`TOGETHER`] at a time by a lazy automaton, whose states
-//! each thread builds for itself and keeps within [`CACHE_BYTES`]. `docs/decisions/` says why.
+//! automaton. The few expressions without such a piece are tried [`TOGETHER`] at a time by one automaton; where that
+//! would be too large by a lazy one, whose states each thread builds for itself and keeps within [`CACHE_BYTES`].
+//! `docs/decisions/0007-patterns-by-needles.md` says why.
 
 use super::glob::Glob;
 use super::needle::{needles, rare_bytes};
@@ -497,14 +498,19 @@ mod tests {
 
     #[test]
     fn automata_do_not_see_each_others_states() {
-        // No needle: each has an automaton of its own.
+        // No needle, and so many states that only those that are met are built.
         let letters: Vec<char> = ('a'..='z').chain('0'..='9').collect();
         assert!(letters.len() > CACHES);
-        let many: Vec<Patterns> = letters.iter().map(|c| patterns(&[&format!("/^{c}[0-9]\\.")])).collect();
+        let many: Vec<Patterns> = letters
+            .iter()
+            .map(|c| patterns(&[&format!("/{c}[0-9][0-9a-z]{{18}}$")]))
+            .collect();
+        assert!(many.iter().all(|one| matches!(one.open[..], [Open::Lazy(_)])));
         for _ in 0..2 {
             for (n, one) in many.iter().enumerate() {
-                assert_eq!(matches(one, &format!("{}1.example", letters[n])), [0]);
-                assert!(matches(one, &format!("{}1.example", letters[(n + 1) % letters.len()])).is_empty());
+                let name = |c: char| format!("w.{c}1{}", "z".repeat(18));
+                assert_eq!(matches(one, &name(letters[n])), [0]);
+                assert!(matches(one, &name(letters[(n + 1) % letters.len()])).is_empty());
             }
         }
     }

@@ -25,10 +25,23 @@ fn query(name: &str, rtype: u8) -> Vec<u8> {
 fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
     let mut settings = Settings::builtin(&std::env::temp_dir());
     settings.lists.clear();
-    let mut profile = ProfileSettings::named("default");
+    let mut profile = ProfileSettings {
+        name: "default".to_owned(),
+        ..ProfileSettings::blocking_everything()
+    };
     profile.deny = vec![Name::parse("blocked.example").unwrap()];
     settings.profiles = vec![profile];
-    let gate = Gate::default();
+    // Plain names, exceptions, expressions with and without text to look for, wildcards; an index, as `serve` has one.
+    let gate = Gate::from_lists(&[
+        ("names", "adult", "listed.example\nallowed.example\n"),
+        ("zone.rpz", "malware", "$ORIGIN rpz.\n@ SOA a. b. 1 1 1 1 1\nzone.example CNAME .\n"),
+        (
+            "rules",
+            "ads",
+            "||ads*.tracker.example^\n/^metrics[0-9]+\\./\n/^[a-z][0-9]\\./\n@@||fine.listed.example^\n||both.example^$important\n",
+        ),
+    ])
+    .indexed();
     let generation = Arc::new(Generation {
         number: 1,
         policy: Policy::build(&gate, &settings, &[]).unwrap(),
@@ -60,6 +73,12 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         (query("www.blocked.example", 1), Count::Blocked),
         (query("blocked.example", 65), Count::Blocked),
         (query("www.cached.example", 1), Count::Cached),
+        (query("www.Listed.example", 28), Count::Blocked),
+        (query("zone.example", 1), Count::Blocked),
+        (query("x.ads7.tracker.example", 1), Count::Blocked),
+        (query("metrics12.example", 1), Count::Blocked),
+        (query("a1.example", 1), Count::Blocked),
+        (query("both.example", 1), Count::Blocked),
     ];
     let mut out = vec![0; 65_535];
     let mut walk = |times: usize| {
