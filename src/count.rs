@@ -97,6 +97,8 @@ counters! {
     TcpClosedIdle = "tcp_closed_idle",
     /// TCP connections closed to make room for new ones.
     TcpClosedLimit = "tcp_closed_limit",
+    /// TCP connections closed to make room for new ones of the same client.
+    TcpClosedClient = "tcp_closed_client",
     /// TCP connections closed because they broke the protocol.
     TcpClosedError = "tcp_closed_error",
 

@@ -66,6 +66,10 @@ pub const PLAIN_UDP_BYTES: usize = 512;
 pub const UDP_BATCH: usize = 64;
 /// TCP connections open at once; the idlest is closed for a new one.
 pub const TCP_CONNECTIONS: usize = 4096;
+/// TCP connections of one client (an IPv4 address, an IPv6 /64) open at once; its idlest is closed for a new one. Stubs hold one
+/// or two, a router that forwards for a house some tens; sixteen clients that mean harm do not fill all places, one did.
+/// Connections from this machine itself are exempt: a proxy here brings those of everybody.
+pub const TCP_CONNECTIONS_PER_CLIENT: usize = 256;
 /// Queries of one TCP connection in flight; more wait unread in the socket (RFC 7766 §6.2.1.1 allows pipelining).
 pub const TCP_IN_FLIGHT: usize = 100;
 /// A TCP connection without a query is closed after this (RFC 7766 §6.2.3: seconds).

@@ -5,6 +5,7 @@
 //! Fails: an address that cannot be bound is an error that says which and what to do; nothing that comes in later stops a
 //! listener.
 
+mod connections;
 mod line;
 mod stream;
 mod udp;
@@ -96,7 +97,7 @@ impl Listeners {
             tasks: Arc::new(Semaphore::new(TASKS)),
             stopping: AtomicBool::new(false),
         });
-        let connections = Arc::new(stream::Connections::default());
+        let connections = Arc::new(connections::Connections::default());
         let mut addresses = Vec::new();
         let mut threads = Vec::new();
         for (address, sockets, listener) in bound {

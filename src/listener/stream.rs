@@ -6,22 +6,21 @@
 //! Fails by closing the connection, counted.
 //! Keeps: RFC 1035 §4.2.2, RFC 7766 §6 (pipelining, out of order, idle, half-close), RFC 9210 §4.
 
+use super::connections::{Connections, Entry};
 use super::{Later, SCRATCH, Shared, answer_later, begin};
 use crate::clock;
 use crate::count::{Count, Counts};
 use crate::dns::query::HEADER_BYTES;
-use crate::limits::{QUERY_BYTES, TCP_CONNECTIONS, TCP_IDLE, TCP_IN_FLIGHT, TCP_STALL, TCP_UNSENT_BYTES};
+use crate::limits::{QUERY_BYTES, TCP_IDLE, TCP_IN_FLIGHT, TCP_STALL, TCP_UNSENT_BYTES};
 use crate::query::{Begun, Peer, Transport};
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// Opens a listening socket.
@@ -58,7 +57,8 @@ pub(super) async fn accept(
                 shared.service.counters.add(Count::TcpConnections.into());
                 // Without it responses are late, not wrong.
                 let _ = stream.set_nodelay(true);
-                let entry = connections.enter(&shared);
+                let (entry, closed) = connections.enter(address.ip());
+                shared.service.counters.add(closed);
                 let (shared, stop, alive) = (Arc::clone(&shared), stop.clone(), alive.clone());
                 tokio::spawn(async move {
                     let peer = Peer {
@@ -75,71 +75,10 @@ pub(super) async fn accept(
             Err(error) => {
                 // Out of file descriptors or memory: an idle client's are given to the next one.
                 tracing::warn!(%error, "accepting TCP connections fails; closing the idlest one");
-                connections.close_idlest(&shared);
+                shared.service.counters.add(connections.close_idlest());
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
-    }
-}
-
-/// The connections that are open, to find the idlest.
-#[derive(Default)]
-pub(super) struct Connections {
-    open: Mutex<HashMap<u64, Arc<Activity>>>,
-    next: AtomicU64,
-}
-
-#[derive(Default)]
-struct Activity {
-    /// [`Now::mono_ms`](crate::now::Now::mono_ms) of its last query or response.
-    last_ms: AtomicU64,
-    close: Notify,
-}
-
-/// One open connection's place among them; leaves it when dropped.
-pub(super) struct Entry {
-    connections: Arc<Connections>,
-    id: u64,
-    activity: Arc<Activity>,
-}
-
-impl Connections {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Activity>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A place for a new connection; at the bound the idlest is closed for it.
-    fn enter(self: &Arc<Connections>, shared: &Shared) -> Entry {
-        if self.lock().len() >= TCP_CONNECTIONS {
-            self.close_idlest(shared);
-        }
-        let activity = Arc::new(Activity::default());
-        activity.last_ms.store(clock::now().mono_ms, Ordering::Relaxed);
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.lock().insert(id, Arc::clone(&activity));
-        Entry {
-            connections: Arc::clone(self),
-            id,
-            activity,
-        }
-    }
-
-    fn close_idlest(&self, shared: &Shared) {
-        let mut open = self.lock();
-        let idlest = open
-            .iter()
-            .min_by_key(|(_, activity)| activity.last_ms.load(Ordering::Relaxed))
-            .map(|(&id, _)| id);
-        if let Some(activity) = idlest.and_then(|id| open.remove(&id)) {
-            activity.close.notify_one();
-            shared.service.counters.add(Count::TcpClosedLimit.into());
-        }
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.connections.lock().remove(&self.id);
     }
 }
 
@@ -213,7 +152,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 biased;
                 Some(response) = self.ready.recv() => Event::Ready(response),
                 read = read_some(&mut self.stream, &mut self.input), if may_read => Event::Read(read),
-                _ = self.entry.activity.close.notified() => Event::Close,
+                _ = self.entry.closed() => Event::Close,
                 _ = stop.wait_for(|stop| *stop), if !ended => Event::Stop,
                 _ = tokio::time::sleep_until(self.idle_at), if idle => Event::Idle,
             };
@@ -339,10 +278,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     fn active(&mut self) {
         self.idle_at = (clock::instant() + TCP_IDLE).into();
-        self.entry
-            .activity
-            .last_ms
-            .store(clock::now().mono_ms, Ordering::Relaxed);
+        self.entry.active();
     }
 }
 
