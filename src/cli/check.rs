@@ -4,7 +4,8 @@
 //! Always: nothing is changed, nothing is fetched; addresses are only tried.
 //! Fails: what would stop a start ends the check with the sentence that the start would end with.
 
-use super::{Exit, Failure, Outcome, connected, lists};
+use super::serve::listen::try_address;
+use super::{Exit, Failure, Outcome, connected, lists, rdnss};
 use crate::config::load::Loaded;
 use crate::config::settings::{ListSource, Settings, Unmatched, ZoneSource};
 use crate::list::set::{Gate, RuleSetId};
@@ -13,7 +14,6 @@ use crate::local::Zones;
 use crate::policy::{Policy, is_of_list};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
-    let Loaded { settings, warnings } = match &args.config {
+    let Loaded { mut settings, warnings } = match &args.config {
         Some(file) => Settings::load(file).map_err(Failure::usage)?,
         None => Loaded {
             settings: Settings::builtin(Path::new(".")),
@@ -35,7 +35,8 @@ pub fn run(args: Args) -> Outcome {
     files(&settings)?;
     Zones::build(&settings).map_err(Failure::usage)?;
     let held = lists::Held::of(&settings, false)?;
-    let policy = Policy::build(&held.gate, &settings, &connected::networks()).map_err(Failure::usage)?;
+    let connected = connected::networks();
+    let policy = Policy::build(&held.gate, &settings, &connected).map_err(Failure::usage)?;
     for list in &held.missing {
         warnings.push(format!(
             "list {list} was never fetched; `stairgate update` fetches it, and a start waits for it"
@@ -44,6 +45,10 @@ pub fn run(args: Args) -> Outcome {
     about_lists(&settings, &held.gate, &mut warnings);
     about_policy(&settings, &held.gate, &policy, &mut warnings);
     about_machine(&settings, &mut warnings);
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let resolvers = rdnss::neighbors(&rdnss::FILES.map(read).join("\n"), &read(rdnss::OWN), &connected);
+    warnings.extend(about_resolvers(&settings, &resolvers));
+    warnings.extend(super::serve::listen::leave_out(&mut settings, try_address));
     let bound = listen(&settings, &mut warnings);
     for warning in &warnings {
         eprintln!("warning: {warning}");
@@ -234,6 +239,19 @@ fn about_machine(settings: &Settings, warnings: &mut Vec<String>) {
     }
 }
 
+/// What devices of the network are told beside what they should be; `resolvers` as [`rdnss::neighbors`] finds them.
+fn about_resolvers(settings: &Settings, resolvers: &[String]) -> Option<String> {
+    // Who serves nobody but this machine need not care about the network.
+    let for_others = settings.server.listen.iter().any(|addr| !addr.ip().is_loopback());
+    (for_others && !resolvers.is_empty()).then(|| {
+        format!(
+            "this network advertises a resolver of its own over IPv6 ({}), and devices that ask it go around this server; switch off \
+             \"DNS over IPv6\" or \"RDNSS\" in the router, or enter this server's IPv6 address there and add it to listen",
+            resolvers.join(", ")
+        )
+    })
+}
+
 /// Tries every address. The running server itself may hold them.
 fn listen(settings: &Settings, warnings: &mut Vec<String>) -> Result<(), Failure> {
     let mut failed = None;
@@ -252,13 +270,26 @@ fn listen(settings: &Settings, warnings: &mut Vec<String>) -> Result<(), Failure
     }
 }
 
-fn try_address(addr: SocketAddr) -> io::Result<()> {
-    UdpSocket::bind(addr)?;
-    TcpListener::bind(addr)?;
-    Ok(())
-}
-
 /// Whether a server answers on the control socket of these settings.
 fn is_running(settings: &Settings) -> bool {
     std::os::unix::net::UnixStream::connect(settings.state_dir.join("control.sock")).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_of_the_router_is_worth_a_warning_only_to_who_serves_the_network() {
+        let mut settings = Settings::builtin(Path::new("/"));
+        let resolvers = ["fe80::1%eth0".to_owned()];
+        assert_eq!(about_resolvers(&settings, &resolvers), None);
+        settings.server.listen = vec!["192.168.1.2:53".parse().expect("an address")];
+        assert_eq!(about_resolvers(&settings, &[]), None);
+        let warning = about_resolvers(&settings, &resolvers).expect("a warning");
+        assert!(
+            warning.contains("fe80::1%eth0") && warning.contains("RDNSS"),
+            "{warning}"
+        );
+    }
 }

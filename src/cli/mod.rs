@@ -19,6 +19,7 @@ mod look;
 mod names;
 mod progress;
 pub mod query;
+mod rdnss;
 pub mod serve;
 mod settings;
 pub mod update;

@@ -1,4 +1,4 @@
-//! How this program's own downloads look up publishers' names: by `resolver.bootstrap`.
+//! How this program's own downloads look up publishers' names: by `resolver.bootstrap`, or where it is empty, as all names.
 
 use super::Failure;
 use crate::clock;
@@ -31,6 +31,6 @@ impl Lookup for ByBootstrap {
         let name = Name::parse(host).map_err(|error| format!("{host} is not a host name: {error}"))?;
         let deadline = clock::instant() + limits::FETCH_CONNECT;
         let found = self.0.lookup(&name, deadline).await;
-        found.map_err(|failure| format!("{host} cannot be looked up through resolver.bootstrap: {failure}"))
+        found.map_err(|failure| format!("{host} cannot be looked up: {failure}"))
     }
 }

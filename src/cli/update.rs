@@ -11,12 +11,10 @@ use crate::limits;
 use crate::list::fetch::{self, FetchError, Fetched, Fetcher, Store};
 use crate::list::publish::PublishError;
 use crate::list::stock::Plan;
-use crate::resolver::bootstrap::{Bootstrap, Families};
-use crate::resolver::counters::Counters;
+use crate::resolver::{self, forward::Trust};
 use futures_util::{StreamExt, stream};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
@@ -75,12 +73,8 @@ pub fn run(args: Args) -> Outcome {
 
 /// Fetches every list that has a URL and says what became of it. Whether one failed.
 async fn fetch_all(settings: &Settings, accept: &[String]) -> Result<bool, Failure> {
-    let families = Families {
-        ipv4: settings.resolver.ipv4,
-        ipv6: settings.resolver.ipv6,
-    };
-    let bootstrap = Bootstrap::new(&settings.resolver.bootstrap, families, Arc::new(Counters::default()));
-    let fetcher = names::fetcher(Arc::new(bootstrap.map_err(Failure::usage)?))?;
+    let stack = resolver::build(settings, Trust::public()).map_err(Failure::usage)?;
+    let fetcher = names::fetcher(stack.bootstrap)?;
     let fetches = settings.lists.iter().filter_map(|list| match &list.source {
         ListSource::Url(url) => Some(fetch_one(
             &fetcher,

@@ -1,6 +1,7 @@
 //! Looks up the names this program itself needs: of upstreams, of list publishers.
 //!
-//! Never through the system's resolver, which may be this program, and never through a profile.
+//! Never through the system's resolver, which may be this program, and never through a profile. By the servers of
+//! `resolver.bootstrap`; where it is empty, by this program's own resolver, which looks nothing up by name itself then.
 //!
 //! In: a host name. Out: its addresses.
 //! Always: an address is kept for its TTL within bounds; when looking again fails, the last known addresses still serve.
@@ -20,7 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Looks up names by asking plain DNS servers given by address.
+/// Looks up names by asking plain DNS servers given by address, or a resolver.
 pub struct Bootstrap {
     resolver: Arc<dyn Resolver>,
     families: Families,

@@ -60,10 +60,13 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         ipv4: wanted.ipv4,
         ipv6: wanted.ipv6,
     };
-    let bootstrap = Arc::new(Bootstrap::new(&wanted.bootstrap, families, Arc::clone(&counters))?);
-    let surroundings = Surroundings {
+    let asked = match wanted.bootstrap.as_slice() {
+        [] => None,
+        servers => Some(Arc::new(Bootstrap::new(servers, families, Arc::clone(&counters))?)),
+    };
+    let mut surroundings = Surroundings {
         trust,
-        bootstrap: Some(Arc::clone(&bootstrap)),
+        bootstrap: asked.clone(),
         edns_buffer: wanted.edns_buffer,
         counters: Arc::clone(&counters),
     };
@@ -77,6 +80,9 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
             walk
         }
     };
+    // Nobody else is to be asked: own look-ups go the way of all names, but for zones, whose forwarders may need them.
+    let bootstrap = asked.unwrap_or_else(|| Arc::new(Bootstrap::through(Arc::clone(&default), families)));
+    surroundings.bootstrap = Some(Arc::clone(&bootstrap));
     let mut ways: HashMap<_, Arc<dyn Resolver>> = HashMap::new();
     for zone in &settings.zones {
         if let ZoneSource::Forward(upstreams) = &zone.source {

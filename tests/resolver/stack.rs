@@ -1,11 +1,12 @@
 //! The resolver as settings build it: joining, failure memory, zones and the way below them in one.
 
+use super::internet::Internet;
 use super::servers;
 use hickory_proto::op::{Message, ResponseCode};
 use stairgate::config::settings::{Host, Mode, Scheme, Settings, Upstream, Zone, ZoneSource};
 use stairgate::dns::name::Name;
 use stairgate::resolver::forward::Trust;
-use stairgate::resolver::{BuildError, Failure, Question, Stack, build};
+use stairgate::resolver::{BuildError, Failure, Question, Stack, build, build_mapped};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -100,4 +101,28 @@ fn forwarding_to_nobody_is_refused_with_a_sentence() {
         error.to_string().contains("resolver.forward names no upstream"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn without_bootstrap_servers_own_look_ups_go_the_way_of_all_names() {
+    let mut internet = Internet::new("com. NS com.servers.\ncom.servers. A 127.5.0.2").await;
+    let soa = "@ SOA ns nobody.invalid. 1 3600 600 86400 60\n@ NS com.servers.";
+    let com = format!("{soa}\nlists CNAME www\nwww A 192.0.2.1\nwww AAAA 2001:db8::1");
+    internet.authority("127.5.0.2", &[("com.", &com)]).await;
+    let mut settings = Settings::builtin(Path::new("."));
+    settings.resolver = internet.settings();
+    assert!(settings.resolver.bootstrap.is_empty());
+    let deadline = || Instant::now() + Duration::from_secs(5);
+    let name = |text| Name::parse(text).unwrap();
+    let stack = build_mapped(&settings, Trust::public(), internet.mapping()).unwrap();
+    let found = stack.bootstrap.lookup(&name("lists.com"), deadline()).await.unwrap();
+    let expected: Vec<std::net::IpAddr> = ["192.0.2.1", "2001:db8::1"].map(|addr| addr.parse().unwrap()).into();
+    assert_eq!(found, expected);
+    assert!(stack.bootstrap.lookup(&name("none.com"), deadline()).await.is_err());
+
+    let world = servers::plain(Arc::new(|_, query| vec![servers::address(query)])).await;
+    settings.resolver.mode = Mode::Forward;
+    settings.resolver.forward = to(&world);
+    let stack = build(&settings, Trust::public()).unwrap();
+    assert!(stack.bootstrap.lookup(&name("lists.com"), deadline()).await.is_ok());
 }

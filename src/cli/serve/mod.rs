@@ -8,6 +8,7 @@
 pub mod advice;
 mod build;
 mod greet;
+pub(in crate::cli) mod listen;
 mod open_files;
 mod refresh;
 mod reload;

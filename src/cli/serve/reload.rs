@@ -227,7 +227,14 @@ impl Reloading {
 
 /// Reads settings, household, lists and gate anew. Runs beside the loop, since compiling takes its time.
 fn prepare(args: &Args, running: &Settings, generations: &Generations) -> Prepared {
-    let read = || args.settings().map_err(|failure| failure.sentence);
+    let read = || {
+        let mut loaded = args.settings().map_err(|failure| failure.sentence)?;
+        if loaded.settings.file.is_none() {
+            // The built-in example listens on what this machine has, which was looked at when it started.
+            loaded.settings.server.listen.clone_from(&running.server.listen);
+        }
+        Ok(loaded)
+    };
     let loaded = match read() {
         Ok(loaded) => loaded,
         Err(sentence) => {

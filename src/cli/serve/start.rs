@@ -4,7 +4,7 @@ use super::refresh::Refresh;
 use super::reload::{Reloading, Server, forget_old_copies};
 use super::state::State;
 use super::watch::Watch;
-use super::{Args, advice, build, greet};
+use super::{Args, advice, build, greet, listen};
 use crate::cache::Cache;
 use crate::cli::{Failure, names};
 use crate::clock;
@@ -15,7 +15,7 @@ use crate::generation::Generations;
 use crate::listener::{Listeners, Service};
 use crate::resolver::{self, forward::Trust};
 use crate::telemetry::counters::Counters;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -26,8 +26,11 @@ pub(super) struct Started {
     pub(super) listeners: Listeners,
 }
 
-pub(super) async fn start(args: Args, settings: Settings) -> Result<Started, Failure> {
+pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started, Failure> {
     let started_mono_ms = clock::now().mono_ms;
+    for sentence in listen::leave_out(&mut settings, listen::try_address) {
+        warn!("{sentence}");
+    }
     settings.server.listen.iter().try_for_each(|&address| free(address))?;
     let counters = Arc::new(Counters::new());
     let cache = Arc::new(Cache::new(
@@ -121,8 +124,5 @@ async fn compile(args: &Args, settings: &Arc<Settings>) -> Result<build::Built, 
 
 /// Whether an address can be listened on, asked before the lists take their time.
 fn free(address: SocketAddr) -> Result<(), Failure> {
-    let tried = UdpSocket::bind(address).and_then(|_| TcpListener::bind(address));
-    tried
-        .map(drop)
-        .map_err(|error| Failure::failed(advice::bind(address, &error)))
+    listen::try_address(address).map_err(|error| Failure::failed(advice::bind(address, &error)))
 }
