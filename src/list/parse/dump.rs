@@ -4,6 +4,8 @@
 
 use super::collect::{Collector, Line, TOO_MANY_TEMPLATES};
 use crate::list::dump::{self, Target, Traits};
+use crate::list::pattern;
+use crate::list::rule::Pattern;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -91,12 +93,11 @@ fn rule(line: &[u8], out: &mut Collector) -> Result<(), Cow<'static, str>> {
     let template = out.template(effect, modifiers, false).ok_or(TOO_MANY_TEMPLATES)?;
     match target {
         Target::Name(key, scope) => out.key(&key, scope, template, line),
-        Target::Pattern(pattern) => {
-            if let crate::list::rule::Pattern::Regex(expression) = &pattern {
-                crate::list::pattern::checked(expression)?;
-            }
-            out.pattern(pattern, template, line);
+        // A dump written by hand may spell an expression as other engines do.
+        Target::Pattern(Pattern::Regex(expression)) => {
+            out.pattern(Pattern::Regex(pattern::checked(&expression)?), template, line);
         }
+        Target::Pattern(pattern) => out.pattern(pattern, template, line),
     }
     Ok(())
 }
