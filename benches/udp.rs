@@ -12,10 +12,12 @@
 mod yardstick;
 
 use async_trait::async_trait;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use stairgate::cache::{Cache, CacheKey};
 use stairgate::clock;
 use stairgate::config::settings::{ProfileSettings, Settings};
-use stairgate::dns::key::Key;
+use stairgate::dns::key::{Key, to_text};
 use stairgate::dns::name::Name;
 use stairgate::dns::rtype;
 use stairgate::generation::{Generation, Generations};
@@ -31,7 +33,6 @@ use stairgate::policy::{Met, Policy};
 use stairgate::query::{self, Begun, Peer, Transport};
 use stairgate::resolver::{Answer, Failure, Question, Resolver};
 use stairgate::telemetry::counters::Counters;
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -43,8 +44,10 @@ const ROUNDS: usize = 7;
 const ROUND_SECONDS: u64 = 3;
 /// Queries outstanding at once: enough to fill batches.
 const OUTSTANDING: usize = 200;
-/// Names of each kind, asked for in turn.
-const NAMES: usize = 10_000;
+/// Names that people look up and no list holds, asked for in turn: all fit the cache.
+const CACHED: usize = 10_000;
+/// Listed names, in an order that no cache of the processor foresees.
+const BLOCKED: usize = 500_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -345,10 +348,12 @@ fn generation(gate: &Path) -> Arc<Generation> {
     })
 }
 
+/// As `serve` opens it, index and all.
 fn open(gate: &Path) -> Gate {
-    publish::read(gate)
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("udp-state");
+    publish::Store::new(&state)
+        .and_then(|store| store.open(gate))
         .unwrap_or_else(|error| panic!("{error}"))
-        .into_gate()
 }
 
 fn corpus() -> PathBuf {
@@ -383,13 +388,45 @@ fn gate() -> PathBuf {
     path
 }
 
-/// Names people look up, apart by whether the gate blocks them; each list made up to [`NAMES`] by turns.
+/// Listed names that get a sinkhole answer, in random order, and names people look up that no list holds.
 fn names(generation: &Generation) -> (Vec<String>, Vec<String>) {
-    let mut kinds: BTreeMap<bool, Vec<String>> = BTreeMap::new();
-    let asker = generation
+    (blocked(generation), cached(generation))
+}
+
+/// What becomes of a name; `None` if it is answered locally or is none.
+fn action(generation: &Generation, name: &str) -> Option<Action> {
+    let name = Name::parse(name).ok().filter(|name| !name.is_root())?;
+    let asker = generation.policy.client([127, 0, 0, 1].into())?;
+    if generation.local.covers(name.as_wire()) {
+        return None;
+    }
+    let key = Key::from_wire(name.as_wire());
+    let decision = generation
         .policy
-        .client([127, 0, 0, 1].into())
-        .expect("loopback may ask");
+        .decide(&generation.gate, &asker, &key, Met::Question, rtype::A);
+    Some(decision.action)
+}
+
+fn blocked(generation: &Generation) -> Vec<String> {
+    let mut keys = generation.gate.all_keys();
+    let step = (generation.gate.keys() as usize / BLOCKED).max(1);
+    let (mut names, mut number) = (Vec::new(), 0);
+    while keys.advance() {
+        if number % step == 0 {
+            let name = to_text(keys.key());
+            // Dropped names would hold up the driver, and rewritten ones are a question to the resolver.
+            if action(generation, &name) == Some(Action::Sinkhole) {
+                names.push(name);
+            }
+        }
+        number += 1;
+    }
+    names.shuffle(&mut rand::rngs::StdRng::seed_from_u64(1));
+    names
+}
+
+fn cached(generation: &Generation) -> Vec<String> {
+    let mut names = Vec::new();
     for file in ["umbrella-top-100k-fqdn.txt.zst", "top-domains.txt.zst"] {
         let path = corpus().join("queries").join(file);
         let packed = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -397,25 +434,13 @@ fn names(generation: &Generation) -> (Vec<String>, Vec<String>) {
         zstd::Decoder::new(packed)
             .and_then(|mut decoder| decoder.read_to_string(&mut text))
             .unwrap();
-        for line in text.lines() {
-            let Ok(name) = Name::parse(line.trim()) else { continue };
-            if generation.local.covers(name.as_wire()) || name.is_root() || !line.is_ascii() {
-                continue;
-            }
-            let key = Key::from_wire(name.as_wire());
-            let decision = generation
-                .policy
-                .decide(&generation.gate, &asker, &key, Met::Question, rtype::A);
-            // Dropped names would hold up the driver, and rewritten ones are a question to the resolver.
-            if decision.acts() && decision.action != Action::Sinkhole {
-                continue;
-            }
-            let kind = kinds.entry(decision.acts()).or_default();
-            if kind.len() < NAMES {
-                kind.push(line.trim().to_owned());
-            }
-        }
+        let asked = text.lines().map(str::trim).filter(|line| line.is_ascii());
+        names.extend(
+            asked
+                .filter(|name| action(generation, name) == Some(Action::Pass))
+                .map(str::to_owned),
+        );
     }
-    let mut take = |blocked| kinds.remove(&blocked).expect("the corpus has names of both kinds");
-    (take(true), take(false))
+    names.truncate(CACHED);
+    names
 }
