@@ -27,9 +27,17 @@ const LISTED: usize = 200_000;
 
 fn main() {
     let corpus = yardstick::corpus();
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
     if let [file, which, count] = arguments.as_slice() {
-        return decide_some(&corpus, Path::new(file), which == "listed", count.parse().expect("a number"));
+        return decide_some(
+            &corpus,
+            Path::new(file),
+            which == "listed",
+            count.parse().expect("a number"),
+        );
     }
     let names = yardstick::names();
     let fst = yardstick::build(&names);
@@ -110,7 +118,9 @@ fn settings(folder: &Path) -> Settings {
 /// Makes so many decisions and prints nothing but that.
 fn decide_some(corpus: &Path, file: &Path, listed: bool, count: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let gate = Store::new(folder.path()).and_then(|store| store.open(file)).expect("it opens");
+    let gate = Store::new(folder.path())
+        .and_then(|store| store.open(file))
+        .expect("it opens");
     let settings = settings(folder.path());
     let policy = Policy::build(&gate, &settings, &[]).expect("policy for it");
     let asker = Asker::new(policy.profile(&settings.profiles[0].name), None, None);

@@ -13,7 +13,7 @@
 //! all hashes, and its slot there or at most [`REACH`] - 1 further on. A slot holds, from its highest bit: 8 bits, how
 //! far from home it is, and one; what tells the hash from others of the same home; the rule set. A free slot is 0.
 
-use crate::dns::key::Key;
+use crate::dns::key::{Key, SEPARATOR};
 use crate::list::set::{Bytes, Gate, RuleSetId};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_micro_inline};
 use rayon::prelude::*;
@@ -138,33 +138,48 @@ struct Table {
     rows: Vec<(u64, u32)>,
 }
 
+/// What one shard gives.
+struct Part {
+    rows: Vec<(u64, u32)>,
+    most_labels: u32,
+    root: u32,
+}
+
+impl Part {
+    fn new(gate: &Gate, shard: usize, secrets: &RapidSecrets) -> Part {
+        let mut part = Part {
+            rows: Vec::new(),
+            most_labels: 0,
+            root: NONE,
+        };
+        let mut keys = gate.shard_keys(shard, b"");
+        let mut number = 0;
+        while let Some((key, set)) = keys.next() {
+            number += 1;
+            if key.is_empty() {
+                part.root = set;
+            } else if number > gate.shard_copies(shard) {
+                let labels = memchr::memchr_iter(SEPARATOR, key).count();
+                part.most_labels = part.most_labels.max(labels as u32);
+                part.rows.push((hash(secrets, key), set));
+            }
+        }
+        part
+    }
+}
+
 impl Table {
     /// `None` if two keys have one hash or a key would be too far from its home.
     fn new(gate: &Gate, seed: u64, set_bits: u32) -> Option<Table> {
         let secrets = RapidSecrets::seed(seed);
-        let of_shards: Vec<(Vec<(u64, u32)>, u32, u32)> = (0..gate.shard_count())
+        let of_shards: Vec<Part> = (0..gate.shard_count())
             .into_par_iter()
-            .map(|shard| {
-                let mut keys = gate.shard_keys(shard, b"");
-                let (mut rows, mut most_labels, mut root) = (Vec::new(), 0, NONE);
-                let mut number = 0;
-                while let Some((key, set)) = keys.next() {
-                    number += 1;
-                    if key.is_empty() {
-                        root = set;
-                    } else if number > gate.shard_copies(shard) {
-                        let labels = key.iter().filter(|&&byte| byte == crate::dns::key::SEPARATOR).count();
-                        most_labels = most_labels.max(labels as u32);
-                        rows.push((hash(&secrets, key), set));
-                    }
-                }
-                (rows, most_labels, root)
-            })
+            .map(|shard| Part::new(gate, shard, &secrets))
             .collect();
-        let most_labels = of_shards.iter().map(|of| of.1).max().unwrap_or(0);
-        let root = of_shards.first().map_or(NONE, |of| of.2);
-        let mut rows = Vec::with_capacity(of_shards.iter().map(|of| of.0.len()).sum());
-        of_shards.into_iter().for_each(|of| rows.extend(of.0));
+        let most_labels = of_shards.iter().map(|part| part.most_labels).max().unwrap_or(0);
+        let root = of_shards.first().map_or(NONE, |part| part.root);
+        let mut rows = Vec::with_capacity(of_shards.iter().map(|part| part.rows.len()).sum());
+        of_shards.into_iter().for_each(|part| rows.extend(part.rows));
         rows.par_sort_unstable();
         let homes = (rows.len() as u64 * HOMES_FOR_4_KEYS / 4).max(1);
         let table = Table {

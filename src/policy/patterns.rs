@@ -68,7 +68,7 @@ enum Open {
         patterns: Vec<u32>,
     },
     /// Those whose automaton would be too large are built as far as names need it.
-    Lazy(Lazy),
+    Lazy(Box<Lazy>),
 }
 
 enum Test {
@@ -180,7 +180,7 @@ impl Patterns {
                     automaton: Box::new(automaton),
                     patterns: together.iter().map(|(index, _)| *index).collect(),
                 },
-                None => Open::Lazy(Lazy::build(together)?),
+                None => Open::Lazy(Box::new(Lazy::build(together)?)),
             });
         }
         Ok(Some(built))
