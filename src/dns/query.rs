@@ -233,7 +233,7 @@ impl<'a> Rest<'a> {
 }
 
 /// Where the name that starts at `at` ends in place: after its root label or its pointer, which is not followed.
-pub(super) fn skip_name(message: &[u8], start: usize) -> Option<usize> {
+pub(crate) fn skip_name(message: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
         match *message.get(at)? {

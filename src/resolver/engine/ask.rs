@@ -1,0 +1,511 @@
+//! Asks the servers of one zone one thing, until one of them says something useful.
+//!
+//! In: a zone's servers, a name and a type. Out: a [`Reading`], or why no server gave one.
+//! Always: the server whose time is up is still listened to while another is asked; a useless answer is the next server's turn
+//! at once; no server is asked more than [`SERVER_TRIES`](limits::SERVER_TRIES) times, and all together at most
+//! [`STEP_QUERIES`](limits::STEP_QUERIES) times; what is learned of a server is remembered.
+//! Keeps: RFC 5452 §9 (what is believed, and TCP when somebody is guessing), RFC 6891 §7 (EDNS fallback), RFC 7766 §5 (TCP),
+//! RFC 9715 §3.2 (no fragments are asked for).
+
+use super::choose::{Candidate, choose};
+use super::classify::{self, Alias, Asked, End, Flaw, Reading};
+use super::delegations::Cut;
+use super::query::{self, Dress, Match};
+use super::response::Response;
+use super::servers::InFlight;
+use super::task::{Heard, Open, Transport};
+use super::trace::{Step, Verdict};
+use super::trouble::Trouble;
+use super::walk::{Trip, Walk};
+use crate::dns::name::Name;
+use crate::dns::rcode;
+use crate::limits;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A server among those that may be asked.
+pub(super) struct Choice {
+    pub address: IpAddr,
+    pub tier: u8,
+    tries: u32,
+    /// It said something useless, or cannot be reached at all.
+    done: bool,
+}
+
+impl Choice {
+    pub fn new(address: IpAddr, tier: u8) -> Choice {
+        Choice {
+            address,
+            tier,
+            tries: 0,
+            done: false,
+        }
+    }
+}
+
+/// One query on its way.
+struct Try {
+    open: Open,
+    server: IpAddr,
+    transport: Transport,
+    dress: Dress,
+    /// Why it is dressed plainly, if so.
+    plain: Plain,
+    query: Vec<u8>,
+    sent_ms: u64,
+    /// Until then nothing else is tried.
+    patient_until_ms: u64,
+    /// How long the server may take before it counts as silent.
+    patience_ms: u64,
+    /// The patience with it is at an end.
+    given_up: bool,
+    strangers: u32,
+    _in_flight: InFlight,
+}
+
+/// Why a query carries no EDNS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    No,
+    /// It is known that the server cannot bear it.
+    Known,
+    /// To find out whether it can.
+    Trial,
+}
+
+/// What to do after a response.
+enum Next {
+    Done(Box<Reading>),
+    /// Of no use; somebody else's turn.
+    Useless(Trouble),
+    /// The same server again, in another way.
+    Again(Transport, Plain),
+    /// It was none.
+    Ignore,
+}
+
+/// What one call of [`Walk::ask`] has going.
+struct Asking<'a> {
+    walk: &'a Walk,
+    cut: &'a Cut,
+    qname: &'a Name,
+    qtype: u16,
+    /// The question is not the client's own, so an error says little about the zone.
+    minimized: bool,
+    trip: &'a Trip<'a>,
+    choices: Vec<Choice>,
+    running: Vec<Try>,
+    sent: usize,
+    weak: Option<Box<Reading>>,
+    trouble: Trouble,
+}
+
+impl Walk {
+    /// Asks the servers of `cut` for `qtype` at `qname`. Addresses that are missing are looked up as they are needed.
+    pub(super) async fn ask(
+        &self,
+        cut: &Cut,
+        qname: &Name,
+        qtype: u16,
+        minimized: bool,
+        trip: &Trip<'_>,
+    ) -> Result<Reading, Trouble> {
+        let _inside = cut
+            .state
+            .enter(limits::ZONE_IN_FLIGHT)
+            .ok_or(Trouble::Limit("too many questions for one zone are under way"))?;
+        let (choices, mut missing) = self.addresses(cut);
+        let mut asking = Asking {
+            walk: self,
+            cut,
+            qname,
+            qtype,
+            minimized,
+            trip,
+            choices,
+            running: Vec::new(),
+            sent: 0,
+            weak: None,
+            trouble: Trouble::Unreachable,
+        };
+        let mut fetched = false;
+        loop {
+            if !asking.running.iter().any(|running| !running.given_up) {
+                let pick = asking.pick();
+                // Unheard servers are worth a look-up before a known one is asked a second time, or one that did badly before.
+                let fresh = pick.is_some_and(|(_, _, fresh)| fresh);
+                if !fresh && !missing.is_empty() {
+                    let server = missing.remove(0);
+                    if !fetched {
+                        let why = "the servers with known addresses are of no use; the addresses of others are looked up";
+                        self.io.note(|| Step::Fallback {
+                            zone: cut.zone.clone(),
+                            why,
+                        });
+                        fetched = true;
+                    }
+                    for address in self.look_up_server(&server.1, trip).await {
+                        if asking.choices.iter().all(|choice| choice.address != address) {
+                            asking.choices.push(Choice::new(address, server.0));
+                        }
+                    }
+                    continue;
+                }
+                match pick {
+                    Some((at, patience_ms, _)) => asking.send_next(at, patience_ms)?,
+                    None if !asking.running.is_empty() => {}
+                    None => {
+                        if let Some(weak) = asking.weak.take() {
+                            return Ok(*weak);
+                        }
+                        // All are down and somebody else is trying one of them.
+                        let waits = asking.choices.iter().any(|choice| !choice.done && choice.tries == 0);
+                        if !waits {
+                            return Err(asking.trouble);
+                        }
+                        let until_ms = self.io.now_ms() + limits::REST_LOOK.as_millis() as u64;
+                        self.io.heard(&[], until_ms).await;
+                        continue;
+                    }
+                }
+            }
+            if let Some(reading) = asking.listen().await? {
+                return Ok(*reading);
+            }
+        }
+    }
+}
+
+impl Asking<'_> {
+    /// The next server to ask, how long to wait for it, and whether it is one of good repute not asked before.
+    fn pick(&self) -> Option<(usize, u64, bool)> {
+        if self.sent >= limits::STEP_QUERIES {
+            return None;
+        }
+        let now_ms = self.walk.io.now_ms();
+        let mut at = Vec::with_capacity(self.choices.len());
+        let mut candidates = Vec::with_capacity(self.choices.len());
+        for (position, choice) in self.choices.iter().enumerate() {
+            if choice.done || choice.tries >= limits::SERVER_TRIES {
+                continue;
+            }
+            at.push(position);
+            candidates.push(Candidate {
+                address: choice.address,
+                view: self.walk.engine.servers.view(choice.address, now_ms),
+                tier: choice.tier,
+                lame: self.cut.state.is_lame(choice.address, now_ms),
+                tries: choice.tries,
+            });
+        }
+        let (picked, patience_ms) = self.walk.io.chance(|random| choose(&candidates, random))?;
+        let candidate = &candidates[picked];
+        let fresh = candidate.tries == 0 && !candidate.lame && !candidate.view.down && !candidate.view.shunned;
+        // RFC 6298 §5.5: wait twice as long each time; but leave time for others.
+        let longest = limits::SERVER_PATIENCE_MAX.as_millis() as u64;
+        let patience_ms = (patience_ms << candidate.tries.min(4)).min(longest);
+        Some((at[picked], patience_ms, fresh))
+    }
+
+    fn send_next(&mut self, at: usize, patience_ms: u64) -> Result<(), Trouble> {
+        let choice = &mut self.choices[at];
+        let tries = choice.tries;
+        choice.tries += 1;
+        let server = choice.address;
+        let view = self.walk.engine.servers.view(server, self.walk.io.now_ms());
+        // UDP keeps failing: perhaps only UDP does (RFC 7766 §5).
+        let transport = if view.tcp || tries == 2 {
+            Transport::Tcp
+        } else {
+            Transport::Udp
+        };
+        let plain = if !view.edns {
+            Plain::Known
+        } else if tries == 1 && !view.speaks_edns {
+            Plain::Trial
+        } else {
+            Plain::No
+        };
+        self.send(server, transport, plain, patience_ms)
+    }
+
+    fn send(&mut self, server: IpAddr, transport: Transport, plain: Plain, patience_ms: u64) -> Result<(), Trouble> {
+        let walk = self.walk;
+        walk.spend(&self.cut.zone, self.trip)?;
+        self.sent += 1;
+        // Only so many are listened to at a time; the oldest has had its chance.
+        if self.running.len() >= limits::STEP_LISTENING {
+            self.running.remove(0);
+        }
+        let settings = &walk.engine.settings;
+        let view = walk.engine.servers.view(server, walk.io.now_ms());
+        let dress = Dress {
+            edns_buffer: (plain == Plain::No).then_some(settings.edns_buffer),
+            random_case: settings.random_case && !view.loses_case,
+        };
+        let query = walk
+            .io
+            .chance(|random| query::write(self.qname, self.qtype, dress, random));
+        let patience_ms = match transport {
+            Transport::Udp => patience_ms,
+            // A handshake goes first.
+            Transport::Tcp => (patience_ms * 2).max(limits::TCP_PATIENCE_MIN.as_millis() as u64),
+        };
+        walk.io.note(|| Step::Sent {
+            zone: self.cut.zone.clone(),
+            server,
+            transport,
+            name: self.qname.clone(),
+            qtype: self.qtype,
+            edns: dress.edns_buffer.is_some(),
+            patience_ms,
+        });
+        let sent_ms = walk.io.now_ms();
+        self.running.push(Try {
+            open: walk.io.open(server, transport, query.clone()),
+            server,
+            transport,
+            dress,
+            plain,
+            query,
+            sent_ms,
+            patient_until_ms: sent_ms + patience_ms,
+            patience_ms: view.patience_ms,
+            given_up: false,
+            strangers: 0,
+            _in_flight: walk.engine.servers.sent(server),
+        });
+        Ok(())
+    }
+
+    /// Waits until something comes, or the patience with the latest query is at an end.
+    async fn listen(&mut self) -> Result<Option<Box<Reading>>, Trouble> {
+        let walk = self.walk;
+        let ids: Vec<u32> = self.running.iter().map(|running| running.open.id).collect();
+        let last_words = limits::SERVER_LAST_WORDS.as_millis() as u64;
+        let until_ms = self
+            .running
+            .iter()
+            .map(|running| match running.given_up {
+                false => running.patient_until_ms,
+                true => running.patient_until_ms + last_words,
+            })
+            .filter(|&until_ms| until_ms > walk.io.now_ms())
+            .min()
+            .unwrap_or(0);
+        match walk.io.heard(&ids, until_ms).await {
+            Heard::Nothing => {
+                self.lose_patience();
+                Ok(None)
+            }
+            Heard::Failed { id, why } => {
+                let Some(at) = self.running.iter().position(|running| running.open.id == id) else {
+                    return Ok(None);
+                };
+                let failed = self.running.remove(at);
+                walk.io.note(|| Step::Lost {
+                    server: failed.server,
+                    why,
+                });
+                walk.engine.servers.failed(failed.server, why, walk.io.now_ms());
+                if failed.transport == Transport::Udp {
+                    self.choice(failed.server).done = true;
+                }
+                if matches!(self.trouble, Trouble::Unreachable) {
+                    walk.io.worry(Trouble::Unreachable);
+                }
+                Ok(None)
+            }
+            Heard::Reply { id, bytes } => {
+                let Some(at) = self.running.iter().position(|running| running.open.id == id) else {
+                    return Ok(None);
+                };
+                self.reply(at, bytes)
+            }
+        }
+    }
+
+    /// Those whose time is up no longer hold up the others; those long past it are no longer listened to.
+    fn lose_patience(&mut self) {
+        let now_ms = self.walk.io.now_ms();
+        let last_words = limits::SERVER_LAST_WORDS.as_millis() as u64;
+        for running in &mut self.running {
+            if running.given_up || now_ms < running.patient_until_ms {
+                continue;
+            }
+            running.given_up = true;
+            let waited_ms = now_ms - running.sent_ms;
+            self.walk.io.note(|| Step::Silent {
+                server: running.server,
+                waited_ms,
+            });
+            // A short wait for the sake of others proves nothing but that it is not fast.
+            if waited_ms >= running.patience_ms {
+                self.walk.engine.servers.silent(running.server, now_ms);
+            } else {
+                self.walk.engine.servers.slow(running.server, waited_ms);
+            }
+        }
+        self.running
+            .retain(|running| !running.given_up || now_ms < running.patient_until_ms + last_words);
+    }
+
+    fn choice(&mut self, server: IpAddr) -> &mut Choice {
+        self.choices
+            .iter_mut()
+            .find(|choice| choice.address == server)
+            .expect("only servers among the choices are asked")
+    }
+
+    fn reply(&mut self, at: usize, bytes: Vec<u8>) -> Result<Option<Box<Reading>>, Trouble> {
+        match self.judge(at, bytes) {
+            Next::Done(reading) if reading.weak => {
+                let asked = self.running.remove(at);
+                self.choice(asked.server).done = true;
+                self.mark_lame(asked.server, limits::LAME);
+                self.weak.get_or_insert(reading);
+                Ok(None)
+            }
+            Next::Done(reading) => Ok(Some(reading)),
+            Next::Useless(trouble) => {
+                let asked = self.running.remove(at);
+                self.choice(asked.server).done = true;
+                self.walk.io.worry(trouble.clone());
+                self.trouble = trouble;
+                Ok(None)
+            }
+            Next::Again(transport, plain) => {
+                let asked = self.running.remove(at);
+                if self.sent < limits::STEP_QUERIES {
+                    self.send(asked.server, transport, plain, asked.patience_ms)?;
+                }
+                Ok(None)
+            }
+            Next::Ignore => Ok(None),
+        }
+    }
+
+    /// What to make of bytes that came for the exchange at `at`.
+    fn judge(&mut self, at: usize, mut bytes: Vec<u8>) -> Next {
+        let walk = self.walk;
+        let now_ms = walk.io.now_ms();
+        let asked = &mut self.running[at];
+        let (server, took_ms) = (asked.server, now_ms - asked.sent_ms);
+        let note = |verdict: Verdict| {
+            walk.io.note(|| Step::Heard {
+                server,
+                took_ms,
+                verdict,
+            });
+        };
+        match query::compare(&asked.query, &bytes) {
+            Match::Yes => {}
+            Match::OtherCase if !asked.dress.random_case => {}
+            // Over TCP nobody else can have answered: the server is like that.
+            Match::OtherCase if asked.transport == Transport::Tcp => walk.engine.servers.loses_case(server),
+            Match::OtherCase => {
+                note(Verdict::Stranger);
+                return Next::Again(Transport::Tcp, asked.plain);
+            }
+            Match::No => {
+                note(Verdict::Stranger);
+                asked.strangers += 1;
+                // Somebody is guessing (RFC 5452 §9.3), or the server is confused.
+                if asked.strangers >= limits::STRANGE_DATAGRAMS && asked.transport == Transport::Udp {
+                    return Next::Again(Transport::Tcp, asked.plain);
+                }
+                return Next::Ignore;
+            }
+        }
+        query::settle_case(&mut bytes, self.qname);
+        let response = match Response::read(&bytes, self.qtype) {
+            Ok(response) => response,
+            Err(cause) => {
+                note(Verdict::Unreadable(cause));
+                walk.engine.servers.heard(server, took_ms, false);
+                self.mark_lame(server, limits::LAME_SHORT);
+                return Next::Useless(Trouble::Unusable(format!("{server}: unreadable: {cause}")));
+            }
+        };
+        match asked.transport {
+            Transport::Udp => walk.engine.servers.heard(server, took_ms, response.has_opt),
+            // The handshake took half of it.
+            Transport::Tcp => {
+                walk.engine.servers.heard(server, took_ms / 2, response.has_opt);
+                if asked.strangers == 0 && self.choices.iter().any(|choice| choice.address == server && choice.tries > 2) {
+                    walk.engine.servers.wants_tcp(server, now_ms);
+                }
+            }
+        }
+        if response.truncated {
+            note(Verdict::Truncated);
+            return match asked.transport {
+                Transport::Udp => Next::Again(Transport::Tcp, asked.plain),
+                Transport::Tcp => Next::Useless(Trouble::Unusable(format!("{server}: truncated over TCP"))),
+            };
+        }
+        let refuses_edns = matches!(response.rcode, rcode::FORMERR | rcode::NOTIMP | rcode::BADVERS);
+        if refuses_edns && asked.plain == Plain::No {
+            note(Verdict::NoEdns);
+            return Next::Again(asked.transport, Plain::Trial);
+        }
+        if asked.plain == Plain::Trial && !refuses_edns {
+            walk.engine.servers.knows_no_edns(server, now_ms);
+        }
+        let reading = classify::read(
+            response,
+            Asked {
+                zone: &self.cut.zone,
+                qname: self.qname,
+                qtype: self.qtype,
+                now_ms,
+            },
+        );
+        match reading {
+            Ok(reading) => {
+                note(verdict(&reading));
+                Next::Done(Box::new(reading))
+            }
+            Err(flaw) => {
+                note(Verdict::Flawed(flaw));
+                match flaw {
+                    Flaw::Code(rcode::REFUSED | rcode::NOTAUTH) | Flaw::Lame | Flaw::Astray => {
+                        self.mark_lame(server, limits::LAME);
+                    }
+                    // Perhaps only for this name.
+                    Flaw::Code(_) | Flaw::Circle => self.mark_lame(server, limits::LAME_SHORT),
+                }
+                Next::Useless(Trouble::Unusable(format!("{server}: {flaw}")))
+            }
+        }
+    }
+
+    fn mark_lame(&self, server: IpAddr, how_long: Duration) {
+        if !self.minimized {
+            let until_ms = self.walk.io.now_ms() + how_long.as_millis() as u64;
+            self.cut.state.mark_lame(server, until_ms);
+        }
+    }
+}
+
+fn verdict(reading: &Reading) -> Verdict {
+    if reading.weak {
+        return Verdict::Weak;
+    }
+    match &reading.end {
+        End::Found { .. } => Verdict::Answer,
+        End::Denied { nxdomain: true, .. } => Verdict::NxDomain,
+        End::Denied { .. } => Verdict::NoData,
+        End::Elsewhere(target) => Verdict::Alias { target: target.clone() },
+        End::TooLong => Verdict::Answer,
+        End::Referral(referral) => Verdict::Referral {
+            zone: referral.zone.clone(),
+            servers: referral.servers.servers.len(),
+        },
+    }
+}
+
+/// Whether a reading redirects everything below some name.
+pub(super) fn redirects_subtree(reading: &Reading) -> bool {
+    reading.aliases.iter().any(|alias| matches!(alias, Alias::Dname { .. }))
+}

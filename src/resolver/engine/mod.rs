@@ -1,0 +1,43 @@
+//! Recursion: from a question to what the authorities say, by asking them.
+//!
+//! In: a name, a type, a seed; then events. Out: commands, and a [`Found`] or a [`Trouble`]. `driver` does with sockets what the
+//! commands say.
+//! Always: bytes and the time in, packets to send and answers out. Nothing here but `driver` knows a socket, a clock or a
+//! runtime, so that one number reproduces a resolution. What resolutions share is behind locks that are held for one look-up
+//! and never while waiting.
+//!
+//! The road: [`walk`] goes down the tree, `minimize` says how much of the name to show, [`delegations`] and `addresses` who to
+//! ask, [`servers`] and [`choose`] which of them first, `ask` sends and listens, `query` and [`response`] are the bytes,
+//! [`classify`] says what they mean, [`store`] keeps it, `message` writes the answer. [`task`] drives, [`trace`] tells.
+//! Keeps: RFC 1034 §5.3.3; the pages name the rest.
+
+mod addresses;
+mod ask;
+mod bounded;
+pub mod choose;
+pub mod classify;
+pub mod delegations;
+mod driver;
+pub mod hints;
+mod message;
+mod minimize;
+mod prime;
+pub mod query;
+pub mod response;
+pub mod rrset;
+pub mod servers;
+mod special;
+pub mod store;
+pub mod task;
+pub mod trace;
+mod trouble;
+pub mod walk;
+
+pub use driver::{Mapping, Recursive, RecursiveError};
+pub use shared::{Engine, EngineSettings};
+pub use trouble::Trouble;
+pub use walk::{Finding, Found};
+
+mod shared;
+#[cfg(test)]
+mod simulation;

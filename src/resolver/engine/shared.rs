@@ -1,0 +1,117 @@
+//! What all resolutions share, and where they start.
+
+use super::addresses::Networks;
+use super::bounded::Secret;
+use super::delegations::Delegations;
+use super::prime;
+use super::servers::Servers;
+use super::store::Store;
+use super::task::{Errand, Task};
+use super::walk::{Found, Trip, Walk};
+use crate::config::settings::QnameMinimization;
+use crate::dns::name::Name;
+use crate::limits;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How to resolve.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Addresses of root servers; whether one may be asked is not questioned.
+    pub hints: Vec<IpAddr>,
+    pub prime: bool,
+    pub minimization: QnameMinimization,
+    pub random_case: bool,
+    pub ipv4: bool,
+    pub ipv6: bool,
+    /// UDP payload size to announce, in bytes.
+    pub edns_buffer: u16,
+    /// Networks that may be asked although they are not public.
+    pub query_private: Vec<IpNet>,
+    /// Bound of the RRset store, in bytes.
+    pub store_bytes: usize,
+}
+
+/// See the page's first line.
+pub struct Engine {
+    pub(super) settings: EngineSettings,
+    pub(super) networks: Networks,
+    pub store: Store,
+    pub delegations: Delegations,
+    pub servers: Arc<Servers>,
+    pub(super) secret: Secret,
+    /// When to prime next, in milliseconds of the clock that never goes back; never when priming is off.
+    prime_at_ms: AtomicU64,
+}
+
+impl Engine {
+    /// Knows the root hints and nothing else. `secret` keeps others from choosing names whose hashes collide.
+    pub fn new(settings: EngineSettings, secret: [u64; 2]) -> Engine {
+        let secret = Secret(secret);
+        let usable: Vec<IpAddr> = settings
+            .hints
+            .iter()
+            .copied()
+            .filter(|address| match address {
+                IpAddr::V4(_) => settings.ipv4,
+                IpAddr::V6(_) => settings.ipv6,
+            })
+            .collect();
+        Engine {
+            networks: Networks::new(settings.ipv4, settings.ipv6, &settings.query_private),
+            store: Store::new(settings.store_bytes, secret),
+            delegations: Delegations::new(limits::DELEGATIONS_BYTES, secret, &usable),
+            servers: Arc::new(Servers::new(secret)),
+            secret,
+            prime_at_ms: AtomicU64::new(if settings.prime { 0 } else { u64::MAX }),
+            settings,
+        }
+    }
+
+    /// A resolution of `qtype` at `name`, to be stepped. `seed` is all the chance in it: from a good source of randomness, since
+    /// IDs come of it.
+    pub fn resolve(self: &Arc<Self>, name: Name, qtype: u16, seed: u64, deadline_ms: u64, traced: bool) -> Task<Found> {
+        let engine = Arc::clone(self);
+        Task::start(seed, deadline_ms, traced, move |io| async move {
+            let walk = Walk { engine, io };
+            walk.answer(&name, qtype, &Trip::own()).await
+        })
+    }
+
+    /// An errand that a resolution wanted done.
+    pub fn run(self: &Arc<Self>, errand: Errand, seed: u64, deadline_ms: u64, traced: bool) -> Task<()> {
+        let engine = Arc::clone(self);
+        Task::start(seed, deadline_ms, traced, move |io| async move {
+            let walk = Walk { engine, io };
+            match errand {
+                Errand::Prime => prime::prime(&walk).await,
+            }
+        })
+    }
+
+    /// Forgets all, or what is at `name` or below.
+    pub fn forget(&self, below: Option<&Name>) {
+        self.store.forget(below);
+        self.delegations.forget(below);
+        if below.is_none() {
+            self.servers.forget();
+        }
+    }
+
+    /// Whether it is time to prime, and this caller's to do.
+    pub(super) fn claim_priming(&self, now_ms: u64) -> bool {
+        let due_ms = self.prime_at_ms.load(Ordering::Relaxed);
+        let retry_ms = now_ms + limits::PRIME_RETRY.as_millis() as u64;
+        now_ms >= due_ms
+            && self
+                .prime_at_ms
+                .compare_exchange(due_ms, retry_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    pub(super) fn primed(&self, next_ms: u64) {
+        self.prime_at_ms.store(next_ms, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,15 @@
+//! Why a resolution found nothing.
+
+/// What to tell the client, the operator and the trace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// No server answered in time.
+    #[error("no server answered in time")]
+    Unreachable,
+    /// Servers answered, none usably; what the last one did.
+    #[error("{0}")]
+    Unusable(String),
+    /// Over a bound of `limits`.
+    #[error("over a limit: {0}")]
+    Limit(&'static str),
+}
