@@ -178,6 +178,10 @@ pub const ALIAS_HOPS: usize = 16;
 /// before (RFC 9156 §2.3 gives both numbers).
 pub const MINIMIZE_STEPS: usize = 10;
 pub const MINIMIZE_SINGLE_STEPS: usize = 4;
+/// How long a resolution waits for another that asks the same servers the same thing, in milliseconds, and how soon it looks
+/// for the first time. After that it asks as well.
+pub const FOLLOW_MS: u64 = 1500;
+pub const FOLLOW_LOOK_MS: u64 = 4;
 /// Resolutions that ask one zone's servers at the same time. More fail at once: a flood of random names below one zone must not
 /// take the places of all others. The busiest zone of a carrier's resolver, `com`, sees some 2,000 misses a second of 50 ms.
 pub const ZONE_IN_FLIGHT: usize = 500;

@@ -14,6 +14,8 @@ pub struct Minimizer {
     /// Labels shown last, or known to exist.
     shown: usize,
     steps: usize,
+    /// Both before the last step.
+    before: (usize, usize),
     off: bool,
 }
 
@@ -23,6 +25,7 @@ impl Minimizer {
         Minimizer {
             shown: 0,
             steps: 0,
+            before: (0, 0),
             off,
         }
     }
@@ -32,9 +35,15 @@ impl Minimizer {
         self.off = true;
     }
 
+    /// The last name was not asked for after all; it comes again.
+    pub fn again(&mut self) {
+        (self.shown, self.steps) = self.before;
+    }
+
     /// The name to ask servers of `zone` for, on the way to `name`, which lies in `zone`.
     pub fn next(&mut self, name: &Name, zone: &Name) -> Name {
         let labels = name.label_count();
+        self.before = (self.shown, self.steps);
         let known = self.shown.max(zone.label_count());
         let left = labels.saturating_sub(known);
         if self.off || left <= 1 || self.steps >= limits::MINIMIZE_STEPS {

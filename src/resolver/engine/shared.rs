@@ -12,8 +12,10 @@ use crate::config::settings::QnameMinimization;
 use crate::dns::name::Name;
 use crate::limits;
 use ipnet::IpNet;
+use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How to resolve.
@@ -42,6 +44,8 @@ pub struct Engine {
     pub delegations: Delegations,
     pub servers: Arc<Servers>,
     pub(super) secret: Secret,
+    /// What is being asked of servers at this moment, by hashes of zone, name and type.
+    asking: Mutex<HashSet<u64>>,
     /// When to prime next, in milliseconds of the clock that never goes back; never when priming is off.
     prime_at_ms: AtomicU64,
 }
@@ -65,6 +69,7 @@ impl Engine {
             delegations: Delegations::new(limits::DELEGATIONS_BYTES, secret, &usable),
             servers: Arc::new(Servers::new(secret)),
             secret,
+            asking: Mutex::default(),
             prime_at_ms: AtomicU64::new(if settings.prime { 0 } else { u64::MAX }),
             settings,
         }
@@ -100,6 +105,17 @@ impl Engine {
         }
     }
 
+    /// Takes the lead in asking servers of `zone` for `qtype` at `name`, unless another resolution has it. The lead ends when the
+    /// value is dropped.
+    pub(super) fn lead(self: &Arc<Self>, zone: &Name, name: &Name, qtype: u16) -> Option<Lead> {
+        let key = self.secret.hash_one((zone, name, qtype));
+        let fresh = self.asking.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        fresh.then(|| Lead {
+            engine: Arc::clone(self),
+            key,
+        })
+    }
+
     /// Whether it is time to prime, and this caller's to do.
     pub(super) fn claim_priming(&self, now_ms: u64) -> bool {
         let due_ms = self.prime_at_ms.load(Ordering::Relaxed);
@@ -113,5 +129,18 @@ impl Engine {
 
     pub(super) fn primed(&self, next_ms: u64) {
         self.prime_at_ms.store(next_ms, Ordering::Relaxed);
+    }
+}
+
+/// See [`Engine::lead`].
+pub(super) struct Lead {
+    engine: Arc<Engine>,
+    key: u64,
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        let mut asking = self.engine.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.remove(&self.key);
     }
 }

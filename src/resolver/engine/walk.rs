@@ -195,6 +195,7 @@ impl Walk {
         let mut minimizer = Minimizer::new(mode == QnameMinimization::Off);
         // A shorter name of which a server says that it does not exist.
         let mut denied_above: Option<Arc<Denial>> = None;
+        let mut followed_ms = 0;
         for _ in 0..limits::WALK_STEPS {
             if cut.zone.is_root() {
                 self.prime_when_due();
@@ -212,6 +213,24 @@ impl Walk {
                 continue;
             }
             let asked_type = if minimized { rtype::A } else { qtype };
+            // What is on the way to many names at once is asked for once; then the others look again.
+            let lead = match self.engine.lead(&cut.zone, &shown, asked_type) {
+                None if followed_ms < limits::FOLLOW_MS => {
+                    let wait_ms = (followed_ms / 2).max(limits::FOLLOW_LOOK_MS);
+                    followed_ms += wait_ms;
+                    self.io.heard(&[], self.io.now_ms() + wait_ms).await;
+                    if let Some(known) = self.engine.store.find(name, qtype, self.io.now_ms()) {
+                        return Ok(self.known(name, qtype, known));
+                    }
+                    let deeper = self.engine.delegations.deepest(name, qtype == rtype::DS, self.io.now_ms());
+                    if deeper.zone.label_count() > cut.zone.label_count() {
+                        cut = deeper;
+                    }
+                    minimizer.again();
+                    continue;
+                }
+                lead => lead,
+            };
             let reading = match self.ask(&cut, &shown, asked_type, minimized, trip).await {
                 Ok(reading) => reading,
                 // Some servers stumble over names they would not be asked for otherwise (RFC 9156 §2.3, "relaxed").
@@ -226,6 +245,8 @@ impl Walk {
                 }
                 Err(trouble) => return Err(trouble),
             };
+            // What was learned is kept below, without waiting for anything: who follows finds it.
+            let _lead = lead;
             let now_ms = self.io.now_ms();
             if let Some((zone, servers)) = &reading.own_servers {
                 self.engine.delegations.put_child(zone, servers.clone());

@@ -1,1 +1,10 @@
+//! A made-up internet in one process: zones as text, servers with tempers, a network that delays, loses, doubles and forges, and
+//! a clock that jumps from event to event. One number reproduces a run.
 
+mod authority;
+mod cases;
+mod hostile;
+mod network;
+mod oracle;
+mod seeds;
+mod zones;
