@@ -234,11 +234,18 @@ pub const SERVERS_KEPT_BYTES: usize = 16 << 20;
 pub const DELEGATIONS_BYTES: usize = 32 << 20;
 /// Shortest life of a delegation, in seconds: one of no time at all could not be followed.
 pub const DELEGATION_TTL_MIN_S: u32 = 5;
+/// The RRset store gets this part of `cache.size` beside the answers; a set takes about as much as the answer made of it, but only
+/// names that were asked for have answers, and an evicted set costs one query.
+pub const STORE_SHARE: usize = 4;
 /// Longest life of a set in the store, in seconds (RFC 8767 §4 asks for days at most; a day follows every change within one).
 pub const STORE_TTL_MAX_S: u32 = 86_400;
 /// How long a denial without an SOA is kept, in seconds. RFC 2308 §5 would not keep it; a broken zone would then get every query.
 pub const DENIAL_BARE_S: u32 = 5;
 
+/// Longest work on an errand that no client waits for, and on one TCP exchange with an authority.
+pub const ERRAND: Duration = Duration::from_secs(10);
+/// TCP connections to authorities that are remembered; at it, those that ended are forgotten, then all that nobody uses.
+pub const AUTHORITY_STREAMS: usize = 1000;
 /// When priming failed, how long until it is tried again; hints serve meanwhile.
 pub const PRIME_RETRY: Duration = Duration::from_secs(60);
 /// Bounds of how long a priming response serves, in seconds: the root's NS records live six days (RFC 9609 §3).

@@ -6,9 +6,10 @@ use super::counters::Counters;
 use super::failures::Failures;
 use super::forward::{BadUpstream, Forward, Surroundings, Trust};
 use super::join::Join;
-use super::recursive::{Mapping, Recursive, RecursiveError};
+use super::engine::{Mapping, Recursive, RecursiveError};
 use super::zones::Zones;
 use crate::config::settings::{Mode, Settings, ZoneSource};
+use crate::limits;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -45,6 +46,14 @@ impl Stack {
     }
 }
 
+/// What the resolver takes of `cache.size` for RRsets, in bytes; the answer cache has the rest.
+pub fn store_bytes(settings: &Settings) -> usize {
+    match settings.resolver.mode {
+        Mode::Recursive => usize::try_from(settings.cache.size_bytes).unwrap_or(usize::MAX) / limits::STORE_SHARE,
+        Mode::Forward => 0,
+    }
+}
+
 /// Makes the resolver that settings describe. Nothing is sent before the first question.
 ///
 /// `trust` says whose certificates encrypted upstreams may show: [`Trust::public`] but for tests.
@@ -70,12 +79,13 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         edns_buffer: wanted.edns_buffer,
         counters: Arc::clone(&counters),
     };
+    let store_bytes = store_bytes(settings);
     let mut recursive = None;
     let default: Arc<dyn Resolver> = match wanted.mode {
         Mode::Forward if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
         Mode::Forward => Arc::new(Forward::new(&wanted.forward, &surroundings)?),
         Mode::Recursive => {
-            let walk = Arc::new(Recursive::new(wanted, mapping, Arc::clone(&counters))?);
+            let walk = Arc::new(Recursive::new(wanted, store_bytes, mapping, Arc::clone(&counters))?);
             recursive = Some(Arc::clone(&walk));
             walk
         }

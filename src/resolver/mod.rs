@@ -3,23 +3,23 @@
 //! In: a question that neither policy nor the cache answered. Out: an [`Answer`] in wire form, or a [`Failure`] that says what to
 //! tell the client.
 //! Always: [`build`] stacks, from the outside in: `join` (equal questions in flight are resolved once), `failures` (what failed a
-//! moment ago fails at once), `zones` (`[[zone]] forward`), and below them `forward` or `recursive`. Everything ends at its deadline.
+//! moment ago fails at once), `zones` (`[[zone]] forward`), and below them `forward` or `engine` (recursion). Everything ends at its deadline.
 //! The system's resolver is never asked: it may be this program. `bootstrap` looks up the names this program itself needs.
 
 pub mod bootstrap;
 mod build;
 pub mod counters;
+pub mod engine;
 mod exchange;
 pub mod failures;
 pub mod forward;
 pub mod join;
 mod message;
-pub mod recursive;
 pub mod scripted;
 mod sockets;
 pub mod zones;
 
-pub use build::{BuildError, Stack, build, build_mapped};
+pub use build::{BuildError, Stack, build, build_mapped, store_bytes};
 
 use crate::dns::name::Name;
 use async_trait::async_trait;

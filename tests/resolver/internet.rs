@@ -10,7 +10,7 @@ use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneHandler, ZoneType};
 use stairgate::config::settings::ResolverSettings;
 use stairgate::dns::name::Name;
 use stairgate::resolver::counters::Counters;
-use stairgate::resolver::recursive::{Mapping, Recursive};
+use stairgate::resolver::engine::{Mapping, Recursive};
 use stairgate::resolver::{Failure, Question, Resolver};
 use std::collections::HashMap;
 use std::io::Write;
@@ -106,7 +106,7 @@ impl Internet {
 
     pub fn resolver_as(&self, settings: &ResolverSettings) -> (Arc<dyn Resolver>, Arc<Counters>) {
         let counters = Arc::new(Counters::default());
-        let recursive = Recursive::new(settings, self.mapping(), Arc::clone(&counters)).unwrap();
+        let recursive = Recursive::new(settings, 4 << 20, self.mapping(), Arc::clone(&counters)).unwrap();
         (Arc::new(recursive), counters)
     }
 }

@@ -27,6 +27,15 @@ impl<C: Connection> Default for Reused<C> {
 }
 
 impl<C: Connection> Reused<C> {
+    /// Whether there is a connection worth using, or one is being made.
+    pub(in crate::resolver) fn is_usable(&self) -> bool {
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.as_ref().is_some_and(|connecting| match connecting.peek() {
+            None => true,
+            Some(connection) => connection.as_ref().is_ok_and(Connection::is_usable),
+        })
+    }
+
     /// The connection, and whether it was there before: only then may its ending mean no more than that the server was
     /// tired of waiting (RFC 7766 §6.2.4), and the exchange be tried again.
     pub(in crate::resolver) async fn get(

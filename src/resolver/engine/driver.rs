@@ -1,0 +1,368 @@
+//! Runs resolutions on sockets.
+//!
+//! In: questions of clients. Out: answers in wire form. Commands of tasks become datagrams and TCP exchanges; what comes back, and
+//! the time, become events.
+//! Always: a UDP query goes out from a socket of its own, so that the system picks a fresh port, connected to the server, so that
+//! nobody else's datagrams are even read (RFC 5452 §9.2); TCP connections are shared and reused (RFC 7766 §6.2.1); everything ends
+//! with the resolution it belongs to.
+
+use super::hints::{self, HintsError};
+use super::shared::{Engine, EngineSettings};
+use super::task::{Command, Errand, Event, Id, Task, Transport, Why};
+use super::trouble::Trouble;
+use super::{message, walk::Found};
+use crate::clock;
+use crate::config::settings::ResolverSettings;
+use crate::limits;
+use crate::resolver::counters::Counters;
+use crate::resolver::exchange::ExchangeError;
+use crate::resolver::forward::reuse::Reused;
+use crate::resolver::forward::stream::Stream;
+use crate::resolver::forward::tcp;
+use crate::resolver::{self, Answer, Failure, Question, Resolver};
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+use tokio::time::Sleep;
+
+/// Where the server with an address is found: at port 53 of it, but for tests.
+pub type Mapping = Arc<dyn Fn(IpAddr) -> SocketAddr + Send + Sync>;
+
+/// A resolver that starts at the root.
+pub struct Recursive {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Arc<Engine>,
+    mapping: Mapping,
+    counters: Arc<Counters>,
+    streams: Mutex<HashMap<SocketAddr, Arc<Reused<Stream>>>>,
+}
+
+/// Settings from which nothing can start at the root.
+#[derive(Debug, thiserror::Error)]
+pub enum RecursiveError {
+    #[error(transparent)]
+    Hints(#[from] HintsError),
+    #[error(
+        "resolver: no root server can be asked; allow ipv4 or ipv6, or write root hints with addresses of the kind allowed"
+    )]
+    NoRoots,
+}
+
+impl Recursive {
+    /// A resolver as settings want it, whose store takes up to `store_bytes`.
+    pub fn new(
+        settings: &ResolverSettings,
+        store_bytes: usize,
+        mapping: Mapping,
+        counters: Arc<Counters>,
+    ) -> Result<Recursive, RecursiveError> {
+        let hints = match &settings.root_hints {
+            Some(path) => hints::read(path)?,
+            None => hints::builtin(),
+        };
+        let usable = |address: &IpAddr| match address {
+            IpAddr::V4(_) => settings.ipv4,
+            IpAddr::V6(_) => settings.ipv6,
+        };
+        if !hints.iter().any(usable) {
+            return Err(RecursiveError::NoRoots);
+        }
+        let settings = EngineSettings {
+            hints,
+            prime: settings.prime,
+            minimization: settings.qname_minimization,
+            random_case: settings.case_randomization,
+            ipv4: settings.ipv4,
+            ipv6: settings.ipv6,
+            edns_buffer: settings.edns_buffer,
+            query_private: settings.query_private.clone(),
+            store_bytes,
+        };
+        Ok(Recursive {
+            inner: Arc::new(Inner {
+                engine: Arc::new(Engine::new(settings, rand::random())),
+                mapping,
+                counters,
+                streams: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Forgets what was learned of zones and their servers.
+    pub fn forget(&self) {
+        self.inner.engine.forget(None);
+    }
+
+    /// What resolutions share.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.inner.engine
+    }
+}
+
+#[async_trait]
+impl Resolver for Recursive {
+    async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+        let now = clock::now();
+        let left = deadline.saturating_duration_since(clock::instant());
+        let deadline_ms = now.mono_ms + left.as_millis() as u64;
+        let engine = &self.inner.engine;
+        let task = engine.resolve(
+            question.name.clone(),
+            question.qtype,
+            rand::random(),
+            deadline_ms,
+            tracing::enabled!(tracing::Level::DEBUG),
+        );
+        let found: Found = self.inner.drive(task).await?;
+        let now_ms = clock::now().mono_ms;
+        let message = message::write(&question.name, question.qtype, &found, question.dnssec_ok, now_ms)
+            .ok_or(Failure::Limit("the answer does not fit a message"))?;
+        Ok(Answer {
+            message,
+            ede: Vec::new(),
+        })
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Unreachable => Failure::Unreachable,
+            Trouble::Unusable(what) => Failure::Upstream(what),
+            Trouble::Limit(what) => Failure::Limit(what),
+        }
+    }
+}
+
+impl Inner {
+    /// Steps `task` until it has a result.
+    async fn drive<T>(self: &Arc<Self>, mut task: Task<T>) -> Result<T, Trouble> {
+        let mut line = Line {
+            open: Vec::new(),
+            ready: Vec::new(),
+            alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            buffer: vec![0; limits::UPSTREAM_DATAGRAM_BYTES].into(),
+        };
+        let mut commands = Vec::new();
+        let mut event = Event::Timer;
+        loop {
+            let now_ms = clock::now().mono_ms;
+            let result = task.step(now_ms, event, &mut commands);
+            for traced in task.take_trace() {
+                tracing::debug!("{}", traced.step);
+            }
+            for command in commands.drain(..) {
+                self.obey(command, now_ms, &mut line).await;
+            }
+            if let Some(result) = result {
+                return result;
+            }
+            event = line.next(&self.counters).await;
+        }
+    }
+
+    async fn obey(self: &Arc<Self>, command: Command, now_ms: u64, line: &mut Line) {
+        match command {
+            Command::Send {
+                id,
+                server,
+                transport,
+                bytes,
+            } => {
+                self.counters.upstream_queries.add();
+                let server = (self.mapping)(server);
+                match transport {
+                    Transport::Udp => match send(server, &bytes).await {
+                        Ok(socket) => line.open.push(Exchange {
+                            id,
+                            heard: false,
+                            way: Way::Udp(socket),
+                        }),
+                        Err(cause) => line.ready.push(Event::Failed {
+                            id,
+                            why: why(cause.kind()),
+                        }),
+                    },
+                    Transport::Tcp => {
+                        self.counters.tcp_fallbacks.add();
+                        line.open.push(Exchange {
+                            id,
+                            heard: false,
+                            way: Way::Tcp(Arc::clone(self).stream_exchange(server, bytes).boxed()),
+                        });
+                    }
+                }
+            }
+            Command::Cancel(id) => {
+                if let Some(at) = line.open.iter().position(|exchange| exchange.id == id)
+                    && !line.open.swap_remove(at).heard
+                {
+                    self.counters.upstream_timeouts.add();
+                }
+            }
+            Command::WakeAt(at_ms) => {
+                let wait = Duration::from_millis(at_ms.saturating_sub(now_ms));
+                line.alarm.as_mut().reset((clock::instant() + wait).into());
+            }
+            Command::Also(errand) => self.also(errand, now_ms),
+        }
+    }
+
+    /// Runs an errand beside the resolution that wanted it.
+    fn also(self: &Arc<Self>, errand: Errand, now_ms: u64) {
+        let deadline_ms = now_ms + limits::ERRAND.as_millis() as u64;
+        let traced = tracing::enabled!(tracing::Level::DEBUG);
+        let task = self.engine.run(errand, rand::random(), deadline_ms, traced);
+        let inner = Arc::clone(self);
+        // Boxed, since an errand might have errands.
+        let driven: BoxFuture<'static, _> = async move { inner.drive(task).await }.boxed();
+        tokio::spawn(async move {
+            if let Err(trouble) = driven.await {
+                tracing::debug!(%trouble, "an errand failed");
+            }
+        });
+    }
+
+    /// One exchange over a connection that others use as well.
+    async fn stream_exchange(self: Arc<Self>, server: SocketAddr, query: Vec<u8>) -> Result<Vec<u8>, Why> {
+        let end = clock::instant() + limits::ERRAND;
+        let stream = self.stream(server);
+        loop {
+            let counters = Arc::clone(&self.counters);
+            let connect = move || async move { tcp::connect(&[server], &counters).await }.boxed();
+            let (connection, reused) = stream.get(connect).await.map_err(|error| match error {
+                ExchangeError::Network(_) | ExchangeError::Closed => Why::PortClosed,
+                _ => Why::NoConnection,
+            })?;
+            match connection.exchange(&query, end).await {
+                // It had grown tired of waiting; that says nothing of the server (RFC 7766 §6.2.4).
+                Err(ExchangeError::Closed) if reused => continue,
+                Err(_) => return Err(Why::Closed),
+                Ok(reply) => {
+                    let mut bytes = reply.into_bytes();
+                    // The connection has IDs of its own.
+                    let id = resolver::message::id(&query).unwrap_or_default();
+                    resolver::message::set_id(&mut bytes, id);
+                    return Ok(bytes);
+                }
+            }
+        }
+    }
+
+    fn stream(&self, server: SocketAddr) -> Arc<Reused<Stream>> {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.len() >= limits::AUTHORITY_STREAMS && !streams.contains_key(&server) {
+            // Those in use live on with the exchanges that hold them.
+            streams.retain(|_, stream| Arc::strong_count(stream) > 1 || stream.is_usable());
+            if streams.len() >= limits::AUTHORITY_STREAMS {
+                streams.clear();
+            }
+        }
+        Arc::clone(streams.entry(server).or_default())
+    }
+}
+
+/// A fresh socket from which `bytes` went to `server`.
+async fn send(server: SocketAddr, bytes: &[u8]) -> std::io::Result<UdpSocket> {
+    let local: SocketAddr = match server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(local).await?;
+    socket.connect(server).await?;
+    socket.send(bytes).await?;
+    Ok(socket)
+}
+
+/// What an error of a socket says.
+fn why(kind: ErrorKind) -> Why {
+    match kind {
+        ErrorKind::ConnectionRefused => Why::PortClosed,
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable => Why::NoRoute,
+        _ => Why::Local,
+    }
+}
+
+/// What one task has going.
+struct Line {
+    open: Vec<Exchange>,
+    /// Events that came of commands.
+    ready: Vec<Event>,
+    alarm: Pin<Box<Sleep>>,
+    buffer: Box<[u8]>,
+}
+
+struct Exchange {
+    id: Id,
+    heard: bool,
+    way: Way,
+}
+
+enum Way {
+    Udp(UdpSocket),
+    Tcp(BoxFuture<'static, Result<Vec<u8>, Why>>),
+}
+
+impl Line {
+    /// What happens next.
+    async fn next(&mut self, counters: &Counters) -> Event {
+        if let Some(event) = self.ready.pop() {
+            return event;
+        }
+        std::future::poll_fn(|cx| self.poll_next(cx, counters)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, counters: &Counters) -> Poll<Event> {
+        let Line {
+            open, alarm, buffer, ..
+        } = self;
+        for at in 0..open.len() {
+            let exchange = &mut open[at];
+            let came = match &mut exchange.way {
+                Way::Udp(socket) => {
+                    let mut buffer = ReadBuf::new(buffer);
+                    match socket.poll_recv(cx, &mut buffer) {
+                        Poll::Pending => continue,
+                        Poll::Ready(Ok(())) => Ok(buffer.filled().to_vec()),
+                        Poll::Ready(Err(cause)) => Err(why(cause.kind())),
+                    }
+                }
+                Way::Tcp(exchange) => match exchange.as_mut().poll(cx) {
+                    Poll::Pending => continue,
+                    Poll::Ready(came) => came,
+                },
+            };
+            exchange.heard = true;
+            let id = exchange.id;
+            // A TCP exchange ends with its response; a datagram may be followed by others.
+            if came.is_err() || matches!(exchange.way, Way::Tcp(_)) {
+                open.swap_remove(at);
+            }
+            return Poll::Ready(match came {
+                Ok(bytes) => {
+                    if bytes.get(3).is_some_and(|byte| !matches!(byte & 0x0f, 0 | 3)) {
+                        counters.upstream_errors.add();
+                    }
+                    Event::Reply { id, bytes }
+                }
+                Err(why) => {
+                    counters.upstream_errors.add();
+                    Event::Failed { id, why }
+                }
+            });
+        }
+        alarm.as_mut().poll(cx).map(|()| Event::Timer)
+    }
+}
