@@ -211,9 +211,10 @@ pub const TCP_PATIENCE_MIN: Duration = Duration::from_millis(500);
 pub const SERVER_LAST_WORDS: Duration = Duration::from_millis(1500);
 /// Silences in a row after which a server is down: two are bad luck on a line that loses one packet in fifty.
 pub const SERVER_SILENCES: u32 = 4;
-/// How long a server that is down is left alone before one question probes it, doubled with each further silence, and at most.
+/// How long a server that is down is left alone before one question probes it, doubled with each further silence, and at most:
+/// one query in eight seconds hurts no server, and a home whose line comes back should not wait longer.
 pub const SERVER_REST_MIN: Duration = Duration::from_millis(1000);
-pub const SERVER_REST_MAX: Duration = Duration::from_secs(60);
+pub const SERVER_REST_MAX: Duration = Duration::from_secs(8);
 /// How often a question whose servers are all down looks whether one is back.
 pub const REST_LOOK: Duration = Duration::from_millis(100);
 /// Silences in a row, of all servers of one address family, after which the other family is preferred, and for how long.

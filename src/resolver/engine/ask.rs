@@ -158,9 +158,7 @@ impl Walk {
                         if let Some(weak) = asking.weak.take() {
                             return Ok(*weak);
                         }
-                        // All are down and somebody else is trying one of them.
-                        let waits = asking.choices.iter().any(|choice| !choice.done && choice.tries == 0);
-                        if !waits {
+                        if !asking.is_worth_waiting() {
                             return Err(asking.trouble);
                         }
                         let until_ms = self.io.now_ms() + limits::REST_LOOK.as_millis() as u64;
@@ -205,6 +203,15 @@ impl Asking<'_> {
         let longest = limits::SERVER_PATIENCE_MAX.as_millis() as u64;
         let patience_ms = (patience_ms << candidate.tries.min(4)).min(longest);
         Some((at[picked], patience_ms, fresh))
+    }
+
+    /// Whether a server that is down may be asked before the deadline, or is being tried by somebody else.
+    fn is_worth_waiting(&self) -> bool {
+        let (now_ms, deadline_ms) = (self.walk.io.now_ms(), self.walk.io.deadline_ms());
+        let untried = self.choices.iter().filter(|choice| !choice.done && choice.tries == 0);
+        untried
+            .map(|choice| self.walk.engine.servers.view(choice.address, now_ms).rested_at_ms)
+            .any(|rested_at_ms| rested_at_ms < deadline_ms)
     }
 
     fn send_next(&mut self, at: usize, patience_ms: u64) -> Result<(), Trouble> {

@@ -84,6 +84,7 @@ mod tests {
                 patience_ms: 300,
                 down: false,
                 resting: false,
+                rested_at_ms: 0,
                 shunned: false,
                 edns: true,
                 speaks_edns: true,

@@ -44,6 +44,8 @@ pub struct View {
     pub down: bool,
     /// It is down and may not be asked yet, or somebody is asking it just now.
     pub resting: bool,
+    /// When it may be asked again if it rests and nobody is asking it; 0 otherwise.
+    pub rested_at_ms: u64,
     /// Too many queries are on their way to it, or its address family does not get through.
     pub shunned: bool,
     pub edns: bool,
@@ -105,6 +107,10 @@ impl Servers {
             patience_ms: patience.clamp(bounds.0, bounds.1) as u64,
             down,
             resting: down && (now_ms < server.rests_until_ms || server.in_flight > 0),
+            rested_at_ms: match down && server.in_flight == 0 {
+                true => server.rests_until_ms,
+                false => 0,
+            },
             shunned: server.in_flight >= limits::SERVER_IN_FLIGHT
                 || now_ms < self.family(address).shunned_until_ms.load(Ordering::Relaxed),
             edns: now_ms >= server.plain_until_ms,

@@ -228,6 +228,11 @@ impl Io {
         self.lock().now_ms
     }
 
+    /// When the resolution ends, whatever it has found.
+    pub fn deadline_ms(&self) -> u64 {
+        self.lock().deadline_ms
+    }
+
     /// Begins an exchange. It ends when the returned value is dropped.
     pub fn open(self: &Arc<Self>, server: IpAddr, transport: Transport, bytes: Vec<u8>) -> Open {
         let mut state = self.lock();
