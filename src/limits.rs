@@ -229,15 +229,14 @@ pub const LAME: Duration = Duration::from_secs(600);
 pub const LAME_SHORT: Duration = Duration::from_secs(30);
 /// Servers remembered as lame for one zone; the oldest makes room.
 pub const LAME_SERVERS_A_ZONE: usize = 16;
-/// Memory for what is known of servers, in bytes: some 60,000 of them. The least used make room.
-pub const SERVERS_KEPT_BYTES: usize = 16 << 20;
-/// Memory for delegations, in bytes: some 30,000 zones. The least used make room.
-pub const DELEGATIONS_BYTES: usize = 32 << 20;
 /// Shortest life of a delegation, in seconds: one of no time at all could not be followed.
 pub const DELEGATION_TTL_MIN_S: u32 = 5;
-/// The RRset store gets this part of `cache.size` beside the answers; a set takes about as much as the answer made of it, but only
-/// names that were asked for have answers, and an evicted set costs one query.
-pub const STORE_SHARE: usize = 4;
+/// The iterator gets this part of `cache.size` for RRsets, delegations and servers, beside the answers: 42 MiB of the usual 128 hold
+/// some 60,000 sets and 15,000 zones. The least used make room.
+pub const STORE_SHARE: usize = 3;
+/// A zone is asked this often before it is asked for its own NS set, if that has not come along by itself: zones that matter have
+/// theirs checked, and a name asked once costs no more for it.
+pub const REVALIDATE_ASKS: usize = 16;
 /// Longest life of a set in the store, in seconds (RFC 8767 §4 asks for days at most; a day follows every change within one).
 pub const STORE_TTL_MAX_S: u32 = 86_400;
 /// How long a denial without an SOA is kept, in seconds. RFC 2308 §5 would not keep it; a broken zone would then get every query.

@@ -46,8 +46,8 @@ impl Stack {
     }
 }
 
-/// What the resolver takes of `cache.size` for RRsets, in bytes; the answer cache has the rest.
-pub fn store_bytes(settings: &Settings) -> usize {
+/// What the resolver takes of `cache.size` for what it remembers, in bytes; the answer cache has the rest.
+pub fn memory_bytes(settings: &Settings) -> usize {
     match settings.resolver.mode {
         Mode::Recursive => usize::try_from(settings.cache.size_bytes).unwrap_or(usize::MAX) / limits::STORE_SHARE,
         Mode::Forward => 0,
@@ -79,13 +79,13 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         edns_buffer: wanted.edns_buffer,
         counters: Arc::clone(&counters),
     };
-    let store_bytes = store_bytes(settings);
+    let memory_bytes = memory_bytes(settings);
     let mut recursive = None;
     let default: Arc<dyn Resolver> = match wanted.mode {
         Mode::Forward if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
         Mode::Forward => Arc::new(Forward::new(&wanted.forward, &surroundings)?),
         Mode::Recursive => {
-            let walk = Arc::new(Recursive::new(wanted, store_bytes, mapping, Arc::clone(&counters))?);
+            let walk = Arc::new(Recursive::new(wanted, memory_bytes, mapping, Arc::clone(&counters))?);
             recursive = Some(Arc::clone(&walk));
             walk
         }

@@ -19,7 +19,7 @@ pub mod scripted;
 mod sockets;
 pub mod zones;
 
-pub use build::{BuildError, Stack, build, build_mapped, store_bytes};
+pub use build::{BuildError, Stack, build, build_mapped, memory_bytes};
 
 use crate::dns::name::Name;
 use async_trait::async_trait;

@@ -34,7 +34,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
     settings.server.listen.iter().try_for_each(|&address| free(address))?;
     let counters = Arc::new(Counters::new());
     let cache = Arc::new(Cache::new(
-        settings.cache.size_bytes - resolver::store_bytes(&settings) as u64,
+        settings.cache.size_bytes - resolver::memory_bytes(&settings) as u64,
         settings.cache.min_ttl,
         settings.cache.max_ttl,
     ));

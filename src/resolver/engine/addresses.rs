@@ -107,8 +107,12 @@ impl Walk {
                 continue;
             };
             let (known, all_known) = self.known_addresses(name);
-            let any = !known.is_empty() || !server.glue.is_empty();
-            for address in known.into_iter().chain(server.glue.iter().copied()) {
+            let glue = match server.glue.as_slice() {
+                [] => cut.parents_glue(name),
+                glue => glue,
+            };
+            let any = !known.is_empty() || !glue.is_empty();
+            for address in known.into_iter().chain(glue.iter().copied()) {
                 add(address, tier, false);
             }
             // Inside the zone only the referral could tell, and did not.

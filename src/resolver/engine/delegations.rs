@@ -43,6 +43,8 @@ impl NsSet {
 pub struct ZoneState {
     /// Resolutions that ask this zone's servers at this moment.
     in_flight: AtomicUsize,
+    /// How often they were asked while only the parent's NS set was known.
+    unchecked_asks: AtomicUsize,
     /// Servers that do not serve the zone, or not well, and until when they are left alone.
     lame: Mutex<Vec<(IpAddr, u64)>>,
 }
@@ -61,6 +63,12 @@ impl ZoneState {
     pub(super) fn is_lame(&self, server: IpAddr, now_ms: u64) -> bool {
         let lame = self.lame.lock().unwrap_or_else(PoisonError::into_inner);
         lame.iter().any(|(theirs, until_ms)| *theirs == server && now_ms < *until_ms)
+    }
+
+    /// Counts that the zone is asked with the parent's NS set only. True once: when that has been often enough to ask for the zone's
+    /// own.
+    pub(super) fn is_worth_revalidating(&self) -> bool {
+        self.unchecked_asks.fetch_add(1, Ordering::Relaxed) + 1 == limits::REVALIDATE_ASKS
     }
 
     /// One more that asks this zone; `None` when that is more than `most`.
@@ -90,6 +98,12 @@ pub struct Cut {
 }
 
 impl Cut {
+    /// The glue that the parent has for a server.
+    pub fn parents_glue(&self, server: &Name) -> &[IpAddr] {
+        let same = |theirs: &&NameServer| theirs.name.as_ref() == Some(server);
+        self.parent.servers.iter().find(same).map_or(&[], |server| &server.glue)
+    }
+
     /// The servers: the child's own set goes first, being the zone's word about itself (RFC 2181 §5.4.1); servers that only the
     /// parent names come after it, for when the others fail. The number says which of the two it is.
     pub fn servers(&self) -> impl Iterator<Item = (u8, &NameServer)> {
@@ -170,6 +184,7 @@ impl Delegations {
         let key = zone.as_wire().to_ascii_lowercase();
         let mut shard = self.shard(&key);
         let state = shard.remove(&key).map(|entry| entry.state).unwrap_or_default();
+        state.unchecked_asks.store(0, Ordering::Relaxed);
         let parent = Arc::new(set);
         let entry = Entry {
             parent: Arc::clone(&parent),

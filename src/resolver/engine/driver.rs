@@ -61,10 +61,10 @@ pub enum RecursiveError {
 }
 
 impl Recursive {
-    /// A resolver as settings want it, whose store takes up to `store_bytes`.
+    /// A resolver as settings want it, which remembers up to `memory_bytes`.
     pub fn new(
         settings: &ResolverSettings,
-        store_bytes: usize,
+        memory_bytes: usize,
         mapping: Mapping,
         counters: Arc<Counters>,
     ) -> Result<Recursive, RecursiveError> {
@@ -88,7 +88,7 @@ impl Recursive {
             ipv6: settings.ipv6,
             edns_buffer: settings.edns_buffer,
             query_private: settings.query_private.clone(),
-            store_bytes,
+            memory_bytes,
         };
         Ok(Recursive {
             inner: Arc::new(Inner {

@@ -74,9 +74,9 @@ pub struct Servers {
 const SHARDS: usize = 16;
 
 impl Servers {
-    pub(super) fn new(secret: Secret) -> Servers {
-        let bound = limits::SERVERS_KEPT_BYTES / SHARDS;
-        let shards = (0..SHARDS).map(|_| Mutex::new(Bounded::new(bound, secret)));
+    /// Remembers servers in at most about `bound_bytes`.
+    pub(super) fn new(bound_bytes: usize, secret: Secret) -> Servers {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Bounded::new(bound_bytes / SHARDS, secret)));
         let stranger = limits::SERVER_PATIENCE_STRANGER.as_millis() as f32;
         Servers {
             shards: shards.collect(),
@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     fn servers() -> Servers {
-        Servers::new(Secret([1, 2]))
+        Servers::new(1 << 20, Secret([1, 2]))
     }
 
     fn at(octet: u8) -> IpAddr {

@@ -32,8 +32,8 @@ pub struct EngineSettings {
     pub edns_buffer: u16,
     /// Networks that may be asked although they are not public.
     pub query_private: Vec<IpNet>,
-    /// Bound of the RRset store, in bytes.
-    pub store_bytes: usize,
+    /// Bound of what is remembered of names, zones and servers together, in bytes.
+    pub memory_bytes: usize,
 }
 
 /// See the page's first line.
@@ -54,6 +54,7 @@ impl Engine {
     /// Knows the root hints and nothing else. `secret` keeps others from choosing names whose hashes collide.
     pub fn new(settings: EngineSettings, secret: [u64; 2]) -> Engine {
         let secret = Secret(secret);
+        let eighth = settings.memory_bytes / 8;
         let usable: Vec<IpAddr> = settings
             .hints
             .iter()
@@ -65,9 +66,10 @@ impl Engine {
             .collect();
         Engine {
             networks: Networks::new(settings.ipv4, settings.ipv6, &settings.query_private),
-            store: Store::new(settings.store_bytes, secret),
-            delegations: Delegations::new(limits::DELEGATIONS_BYTES, secret, &usable),
-            servers: Arc::new(Servers::new(secret)),
+            // Half for RRsets, three eighths for delegations, one eighth for servers.
+            store: Store::new(eighth * 4, secret),
+            delegations: Delegations::new(eighth * 3, secret, &usable),
+            servers: Arc::new(Servers::new(eighth, secret)),
             secret,
             asking: Mutex::default(),
             prime_at_ms: AtomicU64::new(if settings.prime { 0 } else { u64::MAX }),
@@ -78,9 +80,26 @@ impl Engine {
     /// A resolution of `qtype` at `name`, to be stepped. `seed` is all the chance in it: from a good source of randomness, since
     /// IDs come of it.
     pub fn resolve(self: &Arc<Self>, name: Name, qtype: u16, seed: u64, deadline_ms: u64, traced: bool) -> Task<Found> {
+        self.resolve_fresh(name, qtype, 0, seed, deadline_ms, traced)
+    }
+
+    /// The same, but what is known counts only if it is fresh for `least_left_ms` more: to renew what is popular before it expires.
+    pub fn resolve_fresh(
+        self: &Arc<Self>,
+        name: Name,
+        qtype: u16,
+        least_left_ms: u64,
+        seed: u64,
+        deadline_ms: u64,
+        traced: bool,
+    ) -> Task<Found> {
         let engine = Arc::clone(self);
         Task::start(seed, deadline_ms, traced, move |io| async move {
-            let walk = Walk { engine, io };
+            let walk = Walk {
+                engine,
+                io,
+                least_left_ms,
+            };
             walk.answer(&name, qtype, &Trip::own()).await
         })
     }
@@ -89,9 +108,14 @@ impl Engine {
     pub fn run(self: &Arc<Self>, errand: Errand, seed: u64, deadline_ms: u64, traced: bool) -> Task<()> {
         let engine = Arc::clone(self);
         Task::start(seed, deadline_ms, traced, move |io| async move {
-            let walk = Walk { engine, io };
+            let walk = Walk {
+                engine,
+                io,
+                least_left_ms: 0,
+            };
             match errand {
                 Errand::Prime => prime::prime(&walk).await,
+                Errand::Revalidate(zone) => walk.revalidate(&zone).await,
             }
         })
     }

@@ -7,6 +7,7 @@
 
 use super::trace::{Step, Traced};
 use super::trouble::Trouble;
+use crate::dns::name::Name;
 use crate::limits;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -52,6 +53,8 @@ pub enum Command {
 pub enum Errand {
     /// Ask who the root servers are (RFC 9609).
     Prime,
+    /// Ask a zone for its own NS set, so far known from its parent only.
+    Revalidate(Name),
 }
 
 /// What happened.

@@ -110,6 +110,8 @@ impl Trip<'_> {
 pub(super) struct Walk {
     pub engine: Arc<Engine>,
     pub io: Arc<Io>,
+    /// How much longer than now what is known must be fresh.
+    pub least_left_ms: u64,
 }
 
 impl Walk {
@@ -140,7 +142,7 @@ impl Walk {
             self.io.note(|| Step::Kept { name: name.clone() });
             return Ok(Stage::finding(Finding::Denied(special::denial(&zone, now_ms))));
         }
-        if let Some(known) = self.engine.store.find(name, qtype, now_ms) {
+        if let Some(known) = self.find(name, qtype, trip) {
             return Ok(self.known(name, qtype, known));
         }
         let strict = self.engine.settings.minimization == QnameMinimization::Strict;
@@ -161,6 +163,12 @@ impl Walk {
             doubtful.confirm();
         }
         Ok(stage)
+    }
+
+    /// What is known, and fresh for as long as is wanted.
+    fn find(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Option<Known> {
+        let more_ms = if trip.depth == 0 { self.least_left_ms } else { 0 };
+        self.engine.store.find(name, qtype, self.io.now_ms() + more_ms)
     }
 
     fn known(&self, name: &Name, qtype: u16, known: Known) -> Stage {
@@ -199,6 +207,8 @@ impl Walk {
         for _ in 0..limits::WALK_STEPS {
             if cut.zone.is_root() {
                 self.prime_when_due();
+            } else if cut.child.is_none() && cut.state.is_worth_revalidating() {
+                self.io.also(Errand::Revalidate(cut.zone.clone()));
             }
             let shown = minimizer.next(name, &cut.zone);
             let minimized = shown != *name;
@@ -219,7 +229,7 @@ impl Walk {
                     let wait_ms = (followed_ms / 2).max(limits::FOLLOW_LOOK_MS);
                     followed_ms += wait_ms;
                     self.io.heard(&[], self.io.now_ms() + wait_ms).await;
-                    if let Some(known) = self.engine.store.find(name, qtype, self.io.now_ms()) {
+                    if let Some(known) = self.find(name, qtype, trip) {
                         return Ok(self.known(name, qtype, known));
                     }
                     let deeper = self.engine.delegations.deepest(name, qtype == rtype::DS, self.io.now_ms());
@@ -391,6 +401,22 @@ impl Walk {
             security: Security::Unchecked,
             proofs: proofs.into(),
         }
+    }
+
+    /// Asks a zone for its own NS set, which then goes before the parent's (RFC 2181 §5.4.1).
+    pub(super) async fn revalidate(&self, zone: &Name) -> Result<(), Trouble> {
+        let cut = self.engine.delegations.deepest(zone, false, self.io.now_ms());
+        if cut.zone != *zone || cut.child.is_some() {
+            return Ok(());
+        }
+        let reading = self.ask(&cut, zone, rtype::NS, false, &Trip::own()).await?;
+        if let Some((apex, servers)) = &reading.own_servers {
+            self.engine.delegations.put_child(apex, servers.clone());
+        }
+        if !matches!(reading.end, End::Referral(_)) {
+            self.keep(reading, zone, rtype::NS, self.io.now_ms());
+        }
+        Ok(())
     }
 
     /// RFC 9609 §3: beside the resolution, never in front of it.

@@ -78,7 +78,7 @@ impl Internet {
                 ipv6: true,
                 edns_buffer: 1232,
                 query_private: Vec::new(),
-                store_bytes: 4 << 20,
+                memory_bytes: 8 << 20,
             },
             now_ms: 1_000_000,
             sent: Vec::new(),
