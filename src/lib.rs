@@ -32,7 +32,7 @@
 //! | [`list`] | the list road, and the gate file |
 //! | [`policy`] | what becomes of a query: pure, without sockets, clock or locks |
 //! | [`cache`] | answers in wire form, read without locks |
-//! | [`resolver`] | one trait; recursive, forward, scripted, and what stands in front of all |
+//! | [`resolver`] | one trait; engine (recursion), forward, scripted, and what stands in front of all |
 //! | [`local`] | zones and records that this server answers for itself |
 //! | [`generation`] | lists and policy that belong together, swapped as one |
 //! | [`query`] | `begin` and `finish` |

@@ -199,9 +199,6 @@ impl Asking<'_> {
         let (picked, patience_ms) = self.walk.io.chance(|random| choose(&candidates, random))?;
         let candidate = &candidates[picked];
         let fresh = candidate.tries == 0 && !candidate.lame && !candidate.view.down && !candidate.view.shunned;
-        // RFC 6298 §5.5: wait twice as long each time; but leave time for others.
-        let longest = limits::SERVER_PATIENCE_MAX.as_millis() as u64;
-        let patience_ms = (patience_ms << candidate.tries.min(4)).min(longest);
         Some((at[picked], patience_ms, fresh))
     }
 
@@ -256,7 +253,10 @@ impl Asking<'_> {
         let patience_ms = match transport {
             Transport::Udp => patience_ms,
             // A handshake goes first.
-            Transport::Tcp => (patience_ms * 2).max(limits::TCP_PATIENCE_MIN.as_millis() as u64),
+            Transport::Tcp => (patience_ms * 2).clamp(
+                limits::TCP_PATIENCE_MIN.as_millis() as u64,
+                limits::SERVER_PATIENCE_MAX.as_millis() as u64,
+            ),
         };
         walk.io.note(|| Step::Sent {
             zone: self.cut.zone.clone(),

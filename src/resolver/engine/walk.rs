@@ -205,11 +205,6 @@ impl Walk {
         let mut denied_above: Option<Arc<Denial>> = None;
         let mut followed_ms = 0;
         for _ in 0..limits::WALK_STEPS {
-            if cut.zone.is_root() {
-                self.prime_when_due();
-            } else if cut.child.is_none() && cut.state.is_worth_revalidating() {
-                self.io.also(Errand::Revalidate(cut.zone.clone()));
-            }
             let shown = minimizer.next(name, &cut.zone);
             let minimized = shown != *name;
             if minimized
@@ -241,6 +236,11 @@ impl Walk {
                 }
                 lead => lead,
             };
+            if cut.zone.is_root() {
+                self.prime_when_due();
+            } else if cut.child.is_none() && cut.state.is_worth_revalidating() {
+                self.io.also(Errand::Revalidate(cut.zone.clone()));
+            }
             let reading = match self.ask(&cut, &shown, asked_type, minimized, trip).await {
                 Ok(reading) => reading,
                 // Some servers stumble over names they would not be asked for otherwise (RFC 9156 §2.3, "relaxed").

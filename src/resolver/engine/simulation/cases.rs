@@ -358,3 +358,124 @@ fn ipv6_that_leads_nowhere_does_not_slow_names_down_for_long() {
     let six = internet.sent.iter().filter(|sent| sent.server.is_ipv6()).count();
     assert!(six < 20, "{six}");
 }
+
+#[test]
+fn rfc2181_8_ttls_past_31_bits_are_zero_and_long_ones_are_cut_to_a_day() {
+    for (ttl_s, left_s) in [(0x8000_0000, 0), (0xffff_ffff, 0), (10_000_000, 86_400), (60, 60), (0, 0)] {
+        let mut internet = small();
+        script(&mut internet, move |reply| {
+            for set in &mut reply.sections[0] {
+                set.ttl_s = ttl_s;
+            }
+        });
+        let found = internet.resolve("www.example.com", A).unwrap();
+        let super::super::Finding::Set(held) = found.end else {
+            panic!("an answer");
+        };
+        assert_eq!(held.ttl_s(internet.now_ms), left_s, "{ttl_s}");
+    }
+}
+
+#[test]
+fn rfc2308_5_denials_live_no_longer_than_their_soa_and_three_hours() {
+    for (ttl_s, left_s) in [(30, 30), (300, 60)] {
+        let mut internet = small();
+        script(&mut internet, move |reply| {
+            for set in &mut reply.sections[1] {
+                set.ttl_s = ttl_s;
+            }
+        });
+        let found = internet.resolve("none.example.com", A).unwrap();
+        let super::super::Finding::Denied(denial) = found.end else {
+            panic!("a denial");
+        };
+        assert_eq!(denial.ttl_s(internet.now_ms), left_s);
+    }
+}
+
+#[test]
+fn rfc2181_5_2_records_of_one_set_share_the_smallest_ttl_and_are_there_once() {
+    let mut set = super::super::rrset::RRset::of(&super::zones::name("WWW.example"), A, 60, &[192, 0, 2, 1]);
+    set.push(&[192, 0, 2, 1]);
+    set.push(&[192, 0, 2, 2]);
+    assert_eq!((set.len(), set.name.to_string().as_str()), (2, "www.example."));
+}
+
+/// Both servers of `example.com` answer as they should, and then as told.
+fn script(internet: &mut Internet, with: impl Fn(&mut super::authority::Reply) + Send + Sync + 'static) {
+    let with = std::sync::Arc::new(with);
+    for address in ["193.0.0.1", "193.0.0.2"] {
+        let server = internet.servers.get_mut(&ip(address)).unwrap();
+        let (zones, with) = (server.zones.clone(), std::sync::Arc::clone(&with));
+        server.script = Some(std::sync::Arc::new(move |query, _| {
+            let mut reply = super::authority::Reply::to(query);
+            super::authority::answer(&zones, &mut reply, false);
+            with(&mut reply);
+            vec![reply.bytes()]
+        }));
+    }
+}
+
+#[test]
+fn glue_leads_to_servers_and_answers_nobody() {
+    let mut internet = small();
+    internet.ask("www.example.com", A);
+    let before = internet.sent.len();
+    assert_eq!(internet.ask("ns1.example.com", A), "NOERROR: 193.0.0.1");
+    assert_eq!(internet.sent.len(), before + 1, "the zone itself is asked");
+}
+
+#[test]
+fn rfc1035_3_3_11_a_server_named_by_an_alias_is_found_all_the_same() {
+    let mut internet = small();
+    let net = Zone::new(
+        "net",
+        "@ NS ns; ns A 192.5.6.31; hosting NS ns.hosting; ns.hosting A 193.0.0.5; ns2 CNAME ns.hosting",
+    );
+    internet.servers.get_mut(&ip("192.5.6.31")).unwrap().zones = vec![net];
+    let com = Zone::new("com", "@ NS ns; ns A 192.5.6.30; glueless NS ns2.net.");
+    internet.servers.get_mut(&ip("192.5.6.30")).unwrap().zones = vec![com];
+    assert_eq!(internet.ask("www.glueless.com", A), "NOERROR: 192.0.2.60");
+}
+
+#[test]
+fn rfc4035_3_1_4_a_referrals_ds_set_is_kept_and_not_asked_for_again() {
+    let mut internet = small();
+    let com = Zone::new(
+        "com",
+        "@ NS ns; ns A 192.5.6.30; example NS ns1.example; example DS 7; ns1.example A 193.0.0.1",
+    );
+    internet.servers.get_mut(&ip("192.5.6.30")).unwrap().zones = vec![com];
+    internet.ask("www.example.com", A);
+    let before = internet.sent.len();
+    assert!(internet.ask("example.com", DS).starts_with("NOERROR: [00, 01, 0d, 02, 07]"));
+    assert_eq!(internet.sent.len(), before);
+}
+
+#[test]
+fn a_server_for_parent_and_child_answers_for_both_without_a_referral() {
+    let mut internet = small();
+    for address in ["193.0.0.1", "193.0.0.2"] {
+        let sub = Zone::new("sub.example.com", "@ NS ns1.example.com.; www A 192.0.2.80; x.y A 192.0.2.81");
+        internet.servers.get_mut(&ip(address)).unwrap().zones.push(sub);
+    }
+    assert_eq!(internet.ask("www.sub.example.com", A), "NOERROR: 192.0.2.80");
+    assert_eq!(internet.ask("x.y.sub.example.com", A), "NOERROR: 192.0.2.81");
+    assert_eq!(internet.ask("none.sub.example.com", A), "NXDOMAIN");
+}
+
+#[test]
+fn a_name_of_34_labels_is_found_with_minimization_and_without() {
+    for mode in [QnameMinimization::Relaxed, QnameMinimization::Strict, QnameMinimization::Off] {
+        let mut internet = small();
+        internet.settings.minimization = mode;
+        let host = vec!["0"; 32].join(".");
+        let own = Zone::new("example.com", &format!("@ NS ns1; {host} PTR www"));
+        for address in ["193.0.0.1", "193.0.0.2"] {
+            internet.servers.get_mut(&ip(address)).unwrap().zones = vec![std::sync::Arc::clone(&own)];
+        }
+        let answer = internet.ask(&format!("{host}.example.com"), PTR);
+        assert_eq!(answer, "NOERROR: www.example.com.", "{mode:?}");
+        assert!(internet.sent.len() <= 14, "{mode:?}: {}", internet.sent.len());
+    }
+}

@@ -4,6 +4,7 @@
 mod authority;
 mod cases;
 mod hostile;
+mod lives;
 mod network;
 mod oracle;
 mod seeds;

@@ -52,6 +52,8 @@ pub struct Internet {
     pub settings: EngineSettings,
     pub now_ms: u64,
     pub sent: Vec<Sent>,
+    /// See [`Engine::resolve_fresh`].
+    pub least_left_ms: u64,
     random: StdRng,
     engine: Option<Arc<Engine>>,
 }
@@ -82,6 +84,7 @@ impl Internet {
             },
             now_ms: 1_000_000,
             sent: Vec::new(),
+            least_left_ms: 0,
             random: StdRng::seed_from_u64(seed),
             engine: None,
         }
@@ -124,24 +127,28 @@ impl Internet {
             events: BinaryHeap::new(),
             tasks: Vec::new(),
             open: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             number: 0,
         };
         for (qname, qtype) in questions {
             let seed = self.random.random();
             let traced = std::env::var_os("TRACE").is_some();
-            run.tasks
-                .push(Running::Question(engine.resolve(name(qname), *qtype, seed, deadline_ms, traced)));
+            let task = engine.resolve_fresh(name(qname), *qtype, self.least_left_ms, seed, deadline_ms, traced);
+            run.tasks.push(Running::Question(task));
             let at = run.tasks.len() - 1;
             run.schedule(self.now_ms, at, Event::Timer, None);
         }
         let mut results: Vec<Option<Result<Found, Trouble>>> = questions.iter().map(|_| None).collect();
         while let Some(Reverse(due)) = run.events.pop() {
-            self.now_ms = self.now_ms.max(due.at_ms);
-            if let Some(exchange) = due.exchange
-                && !run.open.contains_key(&(due.task, exchange))
-            {
+            // What nobody waits for any more does not move the clock.
+            let wanted = match due.exchange {
+                Some(exchange) => run.open.contains_key(&(due.task, exchange)),
+                None => run.alarms.get(&due.task) == Some(&due.at_ms),
+            };
+            if !wanted {
                 continue;
             }
+            self.now_ms = self.now_ms.max(due.at_ms);
             let mut commands = Vec::new();
             let result = match &mut run.tasks[due.task] {
                 Running::Question(task) => {
@@ -152,15 +159,18 @@ impl Internet {
                     result
                 }
                 Running::Errand(task) => {
-                    task.step(self.now_ms, due.event, &mut commands);
+                    if task.step(self.now_ms, due.event, &mut commands).is_some() {
+                        run.alarms.remove(&due.task);
+                    }
                     None
                 }
             };
-            if let Some(result) = result {
-                results[due.task] = Some(result);
-            }
             for command in commands {
                 self.obey(&engine, &mut run, due.task, command);
+            }
+            if let Some(result) = result {
+                results[due.task] = Some(result);
+                run.alarms.remove(&due.task);
             }
         }
         results
@@ -311,12 +321,17 @@ struct Run {
     events: BinaryHeap<Reverse<Due>>,
     tasks: Vec<Running>,
     open: BTreeMap<(usize, u32), ()>,
+    /// When each task that is not done wants to be woken.
+    alarms: BTreeMap<usize, u64>,
     number: u64,
 }
 
 impl Run {
     fn schedule(&mut self, at_ms: u64, task: usize, event: Event, exchange: Option<u32>) {
         self.number += 1;
+        if exchange.is_none() {
+            self.alarms.insert(task, at_ms);
+        }
         self.events.push(Reverse(Due {
             at_ms,
             number: self.number,
