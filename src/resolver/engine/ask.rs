@@ -187,10 +187,15 @@ impl Asking<'_> {
             if choice.done || choice.tries >= limits::SERVER_TRIES {
                 continue;
             }
+            let view = self.walk.engine.servers.view(choice.address, now_ms);
+            // One that is down is probed with one query.
+            if view.down && choice.tries > 0 {
+                continue;
+            }
             at.push(position);
             candidates.push(Candidate {
                 address: choice.address,
-                view: self.walk.engine.servers.view(choice.address, now_ms),
+                view,
                 tier: choice.tier,
                 lame: self.cut.state.is_lame(choice.address, now_ms),
                 tries: choice.tries,
@@ -314,7 +319,9 @@ impl Asking<'_> {
                     server: failed.server,
                     why,
                 });
-                walk.engine.servers.failed(failed.server, why, walk.io.now_ms());
+                walk.engine
+                    .servers
+                    .failed(failed.server, why, failed.sent_ms, walk.io.now_ms());
                 if failed.transport == Transport::Udp {
                     self.choice(failed.server).done = true;
                 }
@@ -348,7 +355,7 @@ impl Asking<'_> {
             });
             // A short wait for the sake of others proves nothing but that it is not fast.
             if waited_ms >= running.patience_ms {
-                self.walk.engine.servers.silent(running.server, now_ms);
+                self.walk.engine.servers.silent(running.server, running.sent_ms, now_ms);
             } else {
                 self.walk.engine.servers.slow(running.server, waited_ms);
             }

@@ -17,8 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 struct Server {
     /// Smoothed round-trip time and its deviation in milliseconds, once anything was heard.
     time_ms: Option<(f32, f32)>,
-    /// Silences in a row.
+    /// Silences in a row, and when the last one was noticed. Queries on their way then were lost to the same cause.
     silences: u32,
+    silent_at_ms: u64,
     /// Once it is down: until when it rests.
     rests_until_ms: u64,
     /// Queries on their way.
@@ -160,17 +161,25 @@ impl Servers {
         }
     }
 
-    /// Nothing came within the patience with it.
-    pub(super) fn silent(&self, address: IpAddr, now_ms: u64) {
-        self.change(address, |server| {
+    /// Nothing came within the patience with it to a query sent at `sent_ms`.
+    pub(super) fn silent(&self, address: IpAddr, sent_ms: u64, now_ms: u64) {
+        let counts = self.change(address, |server| {
+            if server.silences > 0 && sent_ms < server.silent_at_ms {
+                return false;
+            }
             server.silences = server.silences.saturating_add(1);
+            server.silent_at_ms = now_ms;
             if let Some(over) = server.silences.checked_sub(limits::SERVER_SILENCES) {
                 let rest = limits::SERVER_REST_MIN
                     .saturating_mul(1 << over.min(8))
                     .min(limits::SERVER_REST_MAX);
                 server.rests_until_ms = now_ms + rest.as_millis() as u64;
             }
+            true
         });
+        if !counts {
+            return;
+        }
         let family = self.family(address);
         if family.silences.fetch_add(1, Ordering::Relaxed) + 1 >= limits::FAMILY_SILENCES {
             self.shun_family(address, now_ms);
@@ -187,13 +196,13 @@ impl Servers {
     }
 
     /// An exchange with it could not be had.
-    pub(super) fn failed(&self, address: IpAddr, why: Why, now_ms: u64) {
+    pub(super) fn failed(&self, address: IpAddr, why: Why, sent_ms: u64, now_ms: u64) {
         match why {
             Why::NoRoute => {
                 self.shun_family(address, now_ms);
-                self.silent(address, now_ms);
+                self.silent(address, sent_ms, now_ms);
             }
-            Why::PortClosed | Why::NoConnection => self.silent(address, now_ms),
+            Why::PortClosed | Why::NoConnection => self.silent(address, sent_ms, now_ms),
             // A closed connection says nothing about the server; a full host even less.
             Why::Closed | Why::Local => {}
         }
@@ -311,7 +320,7 @@ mod tests {
         let servers = Arc::new(servers());
         for _ in 0..limits::SERVER_SILENCES {
             assert!(!servers.view(at(1), 0).down);
-            servers.silent(at(1), 0);
+            servers.silent(at(1), 0, 0);
         }
         let rest = limits::SERVER_REST_MIN.as_millis() as u64;
         assert!(servers.view(at(1), rest - 1).resting);
@@ -319,17 +328,26 @@ mod tests {
         let probe = servers.sent(at(1));
         assert!(servers.view(at(1), rest).resting, "by one at a time");
         drop(probe);
-        servers.silent(at(1), rest);
+        servers.silent(at(1), rest, rest);
         assert!(servers.view(at(1), rest + rest).resting);
         servers.heard(at(1), 10, false);
         assert!(!servers.view(at(1), rest + rest).down);
     }
 
     #[test]
+    fn a_hundred_queries_lost_at_once_are_one_silence() {
+        let servers = servers();
+        for _ in 0..100 {
+            servers.silent(at(1), 10, 400);
+        }
+        assert!(!servers.view(at(1), 400).down);
+    }
+
+    #[test]
     fn a_family_without_a_way_is_shunned_until_something_is_heard() {
         let servers = servers();
         let v6: IpAddr = "2001:db8::1".parse().unwrap();
-        servers.failed(v6, Why::NoRoute, 0);
+        servers.failed(v6, Why::NoRoute, 0, 0);
         assert!(servers.view("2001:db8::2".parse().unwrap(), 1).shunned);
         assert!(!servers.view(at(1), 1).shunned);
         servers.heard(v6, 5, true);
