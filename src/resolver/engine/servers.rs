@@ -83,7 +83,7 @@ impl Servers {
             shards: shards.collect(),
             secret,
             families: Default::default(),
-            stranger_ms: Mutex::new((stranger / 2.0, stranger / 8.0)),
+            stranger_ms: Mutex::new((stranger / 4.0, stranger / 8.0)),
         }
     }
 
