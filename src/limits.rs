@@ -264,3 +264,55 @@ pub const CONTROL_IDLE: Duration = Duration::from_secs(60);
 pub const CONTROL_RETRY: Duration = Duration::from_millis(200);
 /// Entries of a cache dump gathered ahead of who reads it; the gathering waits at it, no lock held.
 pub const CONTROL_DUMP_AHEAD: usize = 256;
+
+// ---- DNSSEC ----
+
+/// Signatures checked for one RRset (KeyTrap, CVE-2023-50387): an honest set in the middle of a rollover has two or four, with key
+/// tags that collide a few more. Past it the set is bogus. Unbound stops at 8 as well.
+pub const SIGNATURE_CHECKS_A_SET: u32 = 8;
+/// Signatures checked for one client query, whole chains included. Ten zones deep with an alias at each stays under 100. A check takes
+/// 50 to 400 µs.
+pub const SIGNATURE_CHECKS: u32 = 200;
+/// Of these, how many may not match. Honest zones have none but for colliding key tags.
+pub const SIGNATURE_FAILURES: u32 = 16;
+/// Keys of one tag and algorithm that are tried. Two collide in one zone of some ten thousand.
+pub const KEYS_A_TAG: usize = 4;
+/// DNSKEY records of one zone, and DS records of one delegation, that count; the rest are left out. The most seen are about ten.
+pub const ZONE_KEYS: usize = 32;
+pub const DS_RECORDS: usize = 16;
+/// Zones that claim to have signed one set that are followed up; more than one is a curiosity.
+pub const SIGNERS_A_SET: usize = 3;
+/// NSEC and NSEC3 sets of one response that are looked at. A proof takes three at most, a response with an alias some more.
+pub const PROOF_SETS: usize = 12;
+/// NSEC3 iterations past which a zone's denials are insecure, and past which they are bogus (RFC 9276 §3.2 wants 0; BIND, Knot Resolver and
+/// PowerDNS stop at 50).
+pub const NSEC3_ITERATIONS: u16 = 50;
+pub const NSEC3_ITERATIONS_BOGUS: u16 = 500;
+/// SHA-1 blocks hashed for NSEC3 proofs of one client query (CVE-2023-50868); past it the proof is bogus. A name of 34 labels at 50 iterations
+/// takes about 2,000. A block takes some 0.2 µs.
+pub const NSEC3_BLOCKS: u32 = 12_000;
+/// Questions for DS and DNSKEY sets that one client query may cause; past it the answer is bogus. A reverse name of IPv6 takes up to
+/// 34 where no signature tells where the cuts are.
+pub const CHAIN_FETCHES: u32 = 80;
+/// Longest that a zone's keys, or their absence, are remembered, in seconds: a day, as for all records.
+pub const ZONE_TRUST_TTL_MAX_S: u32 = 86_400;
+/// How long a zone that cannot be believed is remembered, in seconds, so that each question does not check it anew; and one that could
+/// not be checked because nobody answered.
+pub const BOGUS_TTL_S: u32 = 30;
+pub const BOGUS_PASSING_TTL_S: u32 = 5;
+/// Memory for zones' keys, in bytes: some 30,000 secure zones or 100,000 insecure ones. The least used make room.
+pub const ZONES_TRUSTED_BYTES: usize = 24 << 20;
+/// Memory for proofs that answer other questions (RFC 8198), in bytes: some 20,000 of them. The least used zones make room.
+pub const AGGRESSIVE_BYTES: usize = 16 << 20;
+/// Longest that such a proof is used, in seconds: negative answers live three hours at most.
+pub const AGGRESSIVE_TTL_MAX_S: u32 = CACHED_NEGATIVE_S;
+/// Trust anchors that settings may name; more are refused.
+pub const ANCHORS: usize = 1000;
+/// Keys of one anchor that are followed (RFC 5011), those removed long ago included; further new ones are not taken up.
+pub const ANCHOR_KEYS: usize = 32;
+/// How long a new key must be seen before it is trusted, and a revoked one remembered as such, in seconds (RFC 5011 §2.4: 30 days).
+pub const ANCHOR_HOLD_DOWN_S: u64 = 30 * 86_400;
+/// Bounds of how soon the keys of an anchor are looked at again, in seconds, and at most after a failure (RFC 5011 §2.3).
+pub const ANCHOR_LOOK_MIN_S: u64 = 3600;
+pub const ANCHOR_LOOK_MAX_S: u64 = 15 * 86_400;
+pub const ANCHOR_RETRY_MAX_S: u64 = 86_400;

@@ -3,8 +3,18 @@
 /// INFO-CODEs (IANA "Extended DNS Error Codes").
 pub mod code {
     pub const OTHER: u16 = 0;
+    pub const UNSUPPORTED_DNSKEY_ALGORITHM: u16 = 1;
+    pub const UNSUPPORTED_DS_DIGEST: u16 = 2;
     pub const STALE_ANSWER: u16 = 3;
     pub const FORGED_ANSWER: u16 = 4;
+    pub const DNSSEC_INDETERMINATE: u16 = 5;
+    pub const DNSSEC_BOGUS: u16 = 6;
+    pub const SIGNATURE_EXPIRED: u16 = 7;
+    pub const SIGNATURE_NOT_YET_VALID: u16 = 8;
+    pub const DNSKEY_MISSING: u16 = 9;
+    pub const RRSIGS_MISSING: u16 = 10;
+    pub const NO_ZONE_KEY_BIT_SET: u16 = 11;
+    pub const NSEC_MISSING: u16 = 12;
     pub const CACHED_ERROR: u16 = 13;
     pub const NOT_READY: u16 = 14;
     pub const BLOCKED: u16 = 15;
@@ -16,6 +26,7 @@ pub mod code {
     pub const NOT_SUPPORTED: u16 = 21;
     pub const NO_REACHABLE_AUTHORITY: u16 = 22;
     pub const NETWORK_ERROR: u16 = 23;
+    pub const UNSUPPORTED_NSEC3_ITERATIONS: u16 = 27;
 }
 
 /// The EDNS option code of an Extended DNS Error.
