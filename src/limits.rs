@@ -152,9 +152,11 @@ pub const FAILURES: usize = 10_000;
 pub const FAILURE_TTL_MIN: Duration = Duration::from_secs(5);
 pub const FAILURE_TTL_MAX: Duration = Duration::from_secs(30);
 
-/// Queries to authorities for one question, repetitions included; then it has failed. A cold name of 34 labels below servers of
-/// which one in two is silent takes about 60.
-pub const AUTHORITY_QUERIES: usize = 120;
+/// Queries to authorities for one question, repetitions and those for validation included; then it has failed. A cold name of 34
+/// labels below servers of which one in two is silent takes about 60, and as many again where no signature tells its zones.
+pub const AUTHORITY_QUERIES: usize = 150;
+/// How often a question is asked again, of other servers, when what came is bogus.
+pub const BOGUS_RETRIES: usize = 2;
 /// Names of servers whose addresses are looked up for one question (NXNSAttack, CVE-2020-8616); servers found later are left
 /// out. A zone whose servers are all in zones without glue needs one for each level.
 pub const SIDE_TRIPS: usize = 16;

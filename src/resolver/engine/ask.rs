@@ -84,6 +84,9 @@ enum Next {
     Ignore,
 }
 
+/// What a server said that can be used, and which.
+type Usable = (Box<Reading>, IpAddr);
+
 /// What one call of [`Walk::ask`] has going.
 struct Asking<'a> {
     walk: &'a Walk,
@@ -96,7 +99,7 @@ struct Asking<'a> {
     choices: Vec<Choice>,
     running: Vec<Try>,
     sent: usize,
-    weak: Option<Box<Reading>>,
+    weak: Option<Usable>,
     trouble: Trouble,
 }
 
@@ -109,7 +112,7 @@ impl Walk {
         qtype: u16,
         minimized: bool,
         trip: &Trip<'_>,
-    ) -> Result<Reading, Trouble> {
+    ) -> Result<(Reading, IpAddr), Trouble> {
         let _inside = cut
             .state
             .enter(limits::ZONE_IN_FLIGHT)
@@ -155,8 +158,8 @@ impl Walk {
                     Some((at, patience_ms, _)) => asking.send_next(at, patience_ms)?,
                     None if !asking.running.is_empty() => {}
                     None => {
-                        if let Some(weak) = asking.weak.take() {
-                            return Ok(*weak);
+                        if let Some((weak, server)) = asking.weak.take() {
+                            return Ok((*weak, server));
                         }
                         if !asking.is_worth_waiting() {
                             return Err(asking.trouble);
@@ -167,8 +170,8 @@ impl Walk {
                     }
                 }
             }
-            if let Some(reading) = asking.listen().await? {
-                return Ok(*reading);
+            if let Some((reading, server)) = asking.listen().await? {
+                return Ok((*reading, server));
             }
         }
     }
@@ -181,6 +184,7 @@ impl Asking<'_> {
             return None;
         }
         let now_ms = self.walk.io.now_ms();
+        let distrusted = self.walk.io.purse(|purse| purse.distrusted);
         let mut at = Vec::with_capacity(self.choices.len());
         let mut candidates = Vec::with_capacity(self.choices.len());
         for (position, choice) in self.choices.iter().enumerate() {
@@ -197,7 +201,7 @@ impl Asking<'_> {
                 address: choice.address,
                 view,
                 tier: choice.tier,
-                lame: self.cut.state.is_lame(choice.address, now_ms),
+                lame: distrusted == Some(choice.address) || self.cut.state.is_lame(choice.address, now_ms),
                 tries: choice.tries,
             });
         }
@@ -291,7 +295,7 @@ impl Asking<'_> {
     }
 
     /// Waits until something comes, or the patience with the latest query is at an end.
-    async fn listen(&mut self) -> Result<Option<Box<Reading>>, Trouble> {
+    async fn listen(&mut self) -> Result<Option<Usable>, Trouble> {
         let walk = self.walk;
         let ids: Vec<u32> = self.running.iter().map(|running| running.open.id).collect();
         let last_words = limits::SERVER_LAST_WORDS.as_millis() as u64;
@@ -371,16 +375,16 @@ impl Asking<'_> {
             .expect("only servers among the choices are asked")
     }
 
-    fn reply(&mut self, at: usize, bytes: Vec<u8>) -> Result<Option<Box<Reading>>, Trouble> {
+    fn reply(&mut self, at: usize, bytes: Vec<u8>) -> Result<Option<Usable>, Trouble> {
         match self.judge(at, bytes) {
             Next::Done(reading) if reading.weak => {
                 let asked = self.running.remove(at);
                 self.choice(asked.server).done = true;
                 self.mark_lame(asked.server, limits::LAME);
-                self.weak.get_or_insert(reading);
+                self.weak.get_or_insert((reading, asked.server));
                 Ok(None)
             }
-            Next::Done(reading) => Ok(Some(reading)),
+            Next::Done(reading) => Ok(Some((reading, self.running[at].server))),
             Next::Useless(trouble) => {
                 let asked = self.running.remove(at);
                 self.choice(asked.server).done = true;

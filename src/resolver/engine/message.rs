@@ -21,6 +21,10 @@ pub(super) fn write(qname: &Name, qtype: u16, found: &Found, dnssec_ok: bool, no
         Finding::TooLong => rcode::YXDOMAIN,
     };
     let mut writer = Writer::start(qname, qtype, rcode, dnssec_ok);
+    if found.is_secure() {
+        // AD (RFC 4035 §3.2.3); who sees it is the query road's to say.
+        writer.bytes[3] |= 0x20;
+    }
     for link in &found.aliases {
         writer.set(&link.held.set, link.held.ttl_s(now_ms));
     }
@@ -173,7 +177,7 @@ fn is_label_start(wire: &[u8], wanted: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::store::{Denial, Held, Rank, Security};
-    use super::super::walk::Link;
+    use super::super::stage::Link;
     use super::*;
     use hickory_proto::op::Message;
     use std::sync::Arc;

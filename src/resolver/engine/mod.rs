@@ -8,12 +8,13 @@
 //!
 //! The road: [`walk`] goes down the tree, `minimize` says how much of the name to show, [`delegations`] and `addresses` who to
 //! ask, [`servers`] and [`choose`] which of them first, `ask` sends and listens, `query` and [`response`] are the bytes,
-//! [`classify`] says what they mean, [`store`] keeps it, `message` writes the answer. [`task`] drives, [`trace`] tells.
+//! [`classify`] says what they mean, `check` has it validated, [`store`] keeps it, `message` writes the answer. [`task`] drives, [`trace`] tells.
 //! Keeps: RFC 1034 §5.3.3; the pages name the rest.
 
 mod addresses;
 mod ask;
 mod bounded;
+mod check;
 pub mod choose;
 pub mod classify;
 pub mod delegations;
@@ -27,6 +28,7 @@ pub mod response;
 pub mod rrset;
 pub mod servers;
 mod special;
+mod stage;
 pub mod store;
 pub mod task;
 pub mod trace;
@@ -34,8 +36,9 @@ mod trouble;
 pub mod walk;
 
 pub use driver::{Mapping, Recursive, RecursiveError};
-pub use shared::{Engine, EngineSettings};
+pub use shared::{Engine, EngineSettings, Wanted};
 pub use trouble::Trouble;
+pub use stage::Link;
 pub use walk::{Finding, Found};
 
 mod shared;

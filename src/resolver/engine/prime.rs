@@ -14,12 +14,12 @@ use crate::limits;
 pub(super) async fn prime(walk: &Walk) -> Result<(), Trouble> {
     let mut cut = walk.engine.delegations.root();
     let primed_before = cut.child.take();
-    let reading = match walk.ask(&cut, &Name::root(), rtype::NS, false, &Trip::own()).await {
-        Ok(reading) => reading,
+    let reading = match walk.ask(&cut, &Name::root(), rtype::NS, false, &Trip::own(false)).await {
+        Ok((reading, _)) => reading,
         // None of the hints answers: perhaps they are old.
         Err(trouble) => {
             cut.child = Some(primed_before.ok_or(trouble)?);
-            walk.ask(&cut, &Name::root(), rtype::NS, false, &Trip::own()).await?
+            walk.ask(&cut, &Name::root(), rtype::NS, false, &Trip::own(false)).await?.0
         }
     };
     let (End::Found { set, .. }, Some((zone, servers))) = (reading.end, reading.own_servers) else {

@@ -11,6 +11,8 @@ use super::walk::{Found, Trip, Walk};
 use crate::config::settings::QnameMinimization;
 use crate::dns::name::Name;
 use crate::limits;
+use crate::resolver::validate::Validator;
+use crate::resolver::validate::aggressive::Aggressive;
 use ipnet::IpNet;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -30,10 +32,26 @@ pub struct EngineSettings {
     pub ipv6: bool,
     /// UDP payload size to announce, in bytes.
     pub edns_buffer: u16,
+    /// Allowance around the dates of signatures, in seconds.
+    pub signature_skew_s: u32,
+    /// The last time that was saved, in milliseconds since 1970: while the clock shows an earlier one, dates of signatures do not
+    /// count.
+    pub last_saved_unix_ms: Option<u64>,
     /// Networks that may be asked although they are not public.
     pub query_private: Vec<IpNet>,
     /// Bound of what is remembered of names, zones and servers together, in bytes.
     pub memory_bytes: usize,
+}
+
+/// What is to be found out.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub name: Name,
+    pub qtype: u16,
+    /// It is to be validated, where the engine validates: unless the client checks for itself (CD).
+    pub check: bool,
+    /// What is known counts only if it is fresh for so much longer: to renew what is popular before it expires.
+    pub least_left_ms: u64,
 }
 
 /// See the page's first line.
@@ -43,6 +61,10 @@ pub struct Engine {
     pub store: Store,
     pub delegations: Delegations,
     pub servers: Arc<Servers>,
+    /// Who checks what is found; `None` where nothing is to be checked.
+    pub validator: Option<Validator>,
+    /// Proofs for names that were not asked for yet (RFC 8198).
+    pub(super) aggressive: Mutex<Aggressive>,
     pub(super) secret: Secret,
     /// What is being asked of servers at this moment, by hashes of zone, name and type.
     asking: Mutex<HashSet<u64>>,
@@ -52,7 +74,7 @@ pub struct Engine {
 
 impl Engine {
     /// Knows the root hints and nothing else. `secret` keeps others from choosing names whose hashes collide.
-    pub fn new(settings: EngineSettings, secret: [u64; 2]) -> Engine {
+    pub fn new(settings: EngineSettings, validator: Option<Validator>, secret: [u64; 2]) -> Engine {
         let secret = Secret(secret);
         let eighth = settings.memory_bytes / 8;
         let usable: Vec<IpAddr> = settings
@@ -70,6 +92,8 @@ impl Engine {
             store: Store::new(eighth * 4, secret),
             delegations: Delegations::new(eighth * 3, secret, &usable),
             servers: Arc::new(Servers::new(eighth, secret)),
+            validator,
+            aggressive: Mutex::new(Aggressive::new(limits::AGGRESSIVE_BYTES)),
             secret,
             asking: Mutex::default(),
             prime_at_ms: AtomicU64::new(if settings.prime { 0 } else { u64::MAX }),
@@ -77,30 +101,16 @@ impl Engine {
         }
     }
 
-    /// A resolution of `qtype` at `name`, to be stepped. `seed` is all the chance in it: from a good source of randomness, since
-    /// IDs come of it.
-    pub fn resolve(self: &Arc<Self>, name: Name, qtype: u16, seed: u64, deadline_ms: u64, traced: bool) -> Task<Found> {
-        self.resolve_fresh(name, qtype, 0, seed, deadline_ms, traced)
-    }
-
-    /// The same, but what is known counts only if it is fresh for `least_left_ms` more: to renew what is popular before it expires.
-    pub fn resolve_fresh(
-        self: &Arc<Self>,
-        name: Name,
-        qtype: u16,
-        least_left_ms: u64,
-        seed: u64,
-        deadline_ms: u64,
-        traced: bool,
-    ) -> Task<Found> {
+    /// A resolution, to be stepped. `seed` is all the chance in it: from a good source of randomness, since IDs come of it.
+    pub fn resolve(self: &Arc<Self>, wanted: Wanted, seed: u64, deadline_ms: u64, traced: bool) -> Task<Found> {
         let engine = Arc::clone(self);
         Task::start(seed, deadline_ms, traced, move |io| async move {
             let walk = Walk {
                 engine,
                 io,
-                least_left_ms,
+                least_left_ms: wanted.least_left_ms,
             };
-            walk.answer(&name, qtype, &Trip::own()).await
+            walk.answer(&wanted.name, wanted.qtype, &Trip::own(wanted.check)).await
         })
     }
 
@@ -127,6 +137,11 @@ impl Engine {
         if below.is_none() {
             self.servers.forget();
         }
+        if let Some(validator) = &self.validator {
+            validator.forget(below);
+        }
+        let mut aggressive = self.aggressive.lock().unwrap_or_else(PoisonError::into_inner);
+        aggressive.forget(below);
     }
 
     /// Takes the lead in asking servers of `zone` for `qtype` at `name`, unless another resolution has it. The lead ends when the

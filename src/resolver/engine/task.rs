@@ -9,6 +9,8 @@ use super::trace::{Step, Traced};
 use super::trouble::Trouble;
 use crate::dns::name::Name;
 use crate::limits;
+use crate::now::Now;
+use crate::resolver::validate::Work;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::VecDeque;
@@ -108,7 +110,7 @@ impl<T> Task<T> {
     {
         let io = Arc::new(Io {
             state: Mutex::new(State {
-                now_ms: 0,
+                now: Now::default(),
                 deadline_ms,
                 wake_ms: u64::MAX,
                 told_wake_ms: u64::MAX,
@@ -129,14 +131,14 @@ impl<T> Task<T> {
     }
 
     /// Goes on as far as possible. Commands are appended to `commands`; the result comes once, and then the task is over.
-    pub fn step(&mut self, now_ms: u64, event: Event, commands: &mut Vec<Command>) -> Option<Result<T, Trouble>> {
+    pub fn step(&mut self, now: Now, event: Event, commands: &mut Vec<Command>) -> Option<Result<T, Trouble>> {
         let machine = self.machine.as_mut()?;
         let late = {
             let mut state = self.io.lock();
-            state.now_ms = now_ms;
+            state.now = now;
             state.wake_ms = state.deadline_ms;
             state.take_in(event);
-            now_ms >= state.deadline_ms
+            now.mono_ms >= state.deadline_ms
         };
         let result = if late {
             Some(Err(self.io.lock().trouble.clone()))
@@ -176,7 +178,7 @@ pub(super) struct Io {
 }
 
 struct State {
-    now_ms: u64,
+    now: Now,
     deadline_ms: u64,
     /// The soonest moment that somebody waits for.
     wake_ms: u64,
@@ -202,6 +204,10 @@ pub(super) struct Purse {
     pub side_trips: usize,
     /// Queries sent on side trips, by a hash of the zone asked.
     pub side_queries: Vec<(u64, usize)>,
+    /// What is left for validation, once it has begun.
+    pub work: Option<Work>,
+    /// The server whose answer turned out bogus; it is asked last, and keys are asked for anew.
+    pub distrusted: Option<IpAddr>,
 }
 
 impl State {
@@ -228,7 +234,12 @@ impl Io {
 
     /// The present, in milliseconds of the clock that never goes back.
     pub fn now_ms(&self) -> u64 {
-        self.lock().now_ms
+        self.lock().now.mono_ms
+    }
+
+    /// The present, by both clocks.
+    pub fn now(&self) -> Now {
+        self.lock().now
     }
 
     /// When the resolution ends, whatever it has found.
@@ -286,7 +297,7 @@ impl Io {
     /// Notes a step, if anybody wants to know.
     pub fn note(&self, step: impl FnOnce() -> Step) {
         let mut state = self.lock();
-        let at_ms = state.now_ms;
+        let at_ms = state.now.mono_ms;
         if let Some(trace) = &mut state.trace
             && trace.len() < limits::TRACE_STEPS
         {
@@ -334,7 +345,7 @@ impl Future for Wait<'_> {
         {
             return Poll::Ready(heard);
         }
-        if state.now_ms >= self.until_ms {
+        if state.now.mono_ms >= self.until_ms {
             return Poll::Ready(Heard::Nothing);
         }
         state.wake_ms = state.wake_ms.min(self.until_ms);

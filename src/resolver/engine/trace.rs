@@ -2,8 +2,10 @@
 
 use super::classify::Flaw;
 use super::response::Malformed;
+use super::store::Security;
 use super::task::{Transport, Why};
 use crate::dns::name::Name;
+use crate::resolver::validate::Reason;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -43,6 +45,12 @@ pub enum Step {
     Lost { server: IpAddr, why: Why },
     /// So far all servers failed; the name is asked for whole, or the addresses of more servers are looked up.
     Fallback { zone: Name, why: &'static str },
+    /// Validation looked at it. The reason is there if it is bogus.
+    Checked {
+        name: Name,
+        security: Security,
+        reason: Option<Reason>,
+    },
     /// A name that may not leave this host was not asked for.
     Kept { name: Name },
 }
@@ -97,6 +105,16 @@ impl fmt::Display for Step {
             Step::Silent { server, waited_ms } => write!(f, "{server} is silent after {waited_ms} ms"),
             Step::Lost { server, why } => write!(f, "{server} cannot be asked: {why}"),
             Step::Fallback { zone, why } => write!(f, "{zone}: {why}"),
+            Step::Checked {
+                name,
+                reason: Some(reason),
+                ..
+            } => write!(f, "{name} is bogus: {reason}"),
+            Step::Checked { name, security, .. } => match security {
+                Security::Secure => write!(f, "{name} is secure"),
+                Security::Insecure => write!(f, "{name} is insecure: no chain of trust leads there"),
+                Security::Unchecked | Security::Bogus => write!(f, "{name} is not checked"),
+            },
             Step::Kept { name } => write!(f, "{name} is for this host and network only and is not asked for"),
         }
     }

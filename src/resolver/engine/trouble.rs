@@ -1,5 +1,7 @@
 //! Why a resolution found nothing.
 
+use crate::resolver::validate::Reason;
+
 /// What to tell the client, the operator and the trace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
@@ -9,6 +11,9 @@ pub enum Trouble {
     /// Servers answered, none usably; what the last one did.
     #[error("{0}")]
     Unusable(String),
+    /// What servers say cannot be believed (RFC 4033 §5).
+    #[error("{0}")]
+    Bogus(Box<Reason>),
     /// Over a bound of `limits`.
     #[error("over a limit: {0}")]
     Limit(&'static str),

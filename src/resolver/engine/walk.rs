@@ -10,8 +10,8 @@ use super::ask::redirects_subtree;
 use super::classify::{Alias, End, Reading, Referral};
 use super::delegations::Cut;
 use super::minimize::Minimizer;
-use super::rrset::RRset;
 use super::special;
+use super::stage::{Link, Stage, StageEnd};
 use super::store::{Denial, Held, Known, Rank, Security, expiry};
 use super::task::{Errand, Io};
 use super::trace::Step;
@@ -30,14 +30,6 @@ pub struct Found {
     pub end: Finding,
 }
 
-/// One alias: a CNAME or DNAME set.
-#[derive(Debug, Clone)]
-pub struct Link {
-    pub held: Held,
-    /// A CNAME made here from the DNAME before it (RFC 6672 §3.1).
-    pub made: bool,
-}
-
 /// What stands at the end of the aliases.
 #[derive(Debug, Clone)]
 pub enum Finding {
@@ -48,28 +40,20 @@ pub enum Finding {
 }
 
 impl Found {
+    /// Whether every part of it is under a chain of trust (RFC 4035 §3.2.3).
+    pub fn is_secure(&self) -> bool {
+        let end = match &self.end {
+            Finding::Set(held) => held.security,
+            Finding::Denied(denial) => denial.security,
+            // Its DNAME is among the aliases.
+            Finding::TooLong => Security::Secure,
+        };
+        let mut aliases = self.aliases.iter().map(|link| link.held.security);
+        end == Security::Secure && aliases.all(|security| security == Security::Secure)
+    }
+
     pub fn is_nxdomain(&self) -> bool {
         matches!(&self.end, Finding::Denied(denial) if denial.nxdomain)
-    }
-}
-
-/// One look: the aliases that one server, or the store, knew, and where they lead.
-struct Stage {
-    aliases: Vec<Link>,
-    end: StageEnd,
-}
-
-enum StageEnd {
-    Finding(Finding),
-    Elsewhere(Name),
-}
-
-impl Stage {
-    fn finding(finding: Finding) -> Stage {
-        Stage {
-            aliases: Vec::new(),
-            end: StageEnd::Finding(finding),
-        }
     }
 }
 
@@ -77,19 +61,40 @@ impl Stage {
 pub(super) struct Trip<'a> {
     above: Option<(&'a Trip<'a>, &'a Name)>,
     pub depth: usize,
+    /// What is found is to be validated.
+    pub check: bool,
+    /// What is known does not count: it made something else bogus.
+    renew: bool,
 }
 
 impl Trip<'_> {
     /// The client's own.
-    pub fn own() -> Trip<'static> {
-        Trip { above: None, depth: 0 }
+    pub fn own(check: bool) -> Trip<'static> {
+        Trip {
+            above: None,
+            depth: 0,
+            check,
+            renew: false,
+        }
     }
 
-    /// One for a name server's address.
+    /// One for a name server's address. Whoever it leads to is not believed without signatures, so its own need no checking.
     pub fn deeper<'b>(&'b self, server: &'b Name) -> Trip<'b> {
         Trip {
             above: Some((self, server)),
             depth: self.depth + 1,
+            check: false,
+            renew: false,
+        }
+    }
+
+    /// One for what validation needs to know, at the same depth.
+    fn for_keys(&self, renew: bool) -> Trip<'_> {
+        Trip {
+            above: self.above,
+            depth: self.depth,
+            check: false,
+            renew,
         }
     }
 
@@ -143,30 +148,76 @@ impl Walk {
             return Ok(Stage::finding(Finding::Denied(special::denial(&zone, now_ms))));
         }
         if let Some(known) = self.find(name, qtype, trip) {
-            return Ok(self.known(name, qtype, known));
-        }
-        let strict = self.engine.settings.minimization == QnameMinimization::Strict;
-        let (cut, doubtful) = self.engine.store.cut_above(name, now_ms, strict);
-        if let Some(denial) = cut {
-            return Ok(self.known(name, qtype, Known::Denied(denial)));
+            let mut stage = self.known(name, qtype, known);
+            if self.validator(trip).is_none() || stage.security() > Security::Unchecked {
+                return Ok(stage);
+            }
+            // It was found on the way to something else, and nobody has looked at it yet.
+            if self.check(&mut stage, name, qtype, trip).await.is_ok() {
+                stage.keep(&self.engine.store, qtype, self.io.now_ms());
+                return Ok(stage);
+            }
+        } else if let Some(stage) = self.implied(name, qtype, trip) {
+            return Ok(stage);
         }
         self.io.note(|| Step::Look {
             name: name.clone(),
             qtype,
             depth: trip.depth,
         });
+        let (_, doubtful) = self.engine.store.cut_above(name, now_ms, false);
         let stage = self.descend(name, qtype, trip).await?;
-        if let (Some(doubtful), StageEnd::Finding(Finding::Denied(denial))) = (doubtful, &stage.end)
-            && denial.nxdomain
-            && stage.aliases.is_empty()
-        {
+        if let (Some(doubtful), Some(_)) = (doubtful, stage.denied_name()) {
             doubtful.confirm();
         }
         Ok(stage)
     }
 
+    /// The same for validation: from the store unless that is under suspicion, and not validated here.
+    pub(super) async fn look_for_keys(&self, name: &Name, rtype: u16, trip: &Trip<'_>) -> Result<Stage, Trouble> {
+        let renew = self.io.purse(|purse| purse.distrusted.is_some());
+        self.look(name, rtype, &trip.for_keys(renew)).await
+    }
+
+    /// What follows from something known about names above or beside.
+    fn implied(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Option<Stage> {
+        if trip.renew {
+            return None;
+        }
+        let now_ms = self.io.now_ms();
+        let strict = self.engine.settings.minimization == QnameMinimization::Strict;
+        if let (Some(denial), _) = self.engine.store.cut_above(name, now_ms, strict)
+            && (self.validator(trip).is_none() || denial.security > Security::Unchecked)
+        {
+            return Some(self.known(name, qtype, Known::Denied(denial)));
+        }
+        if let Some(denial) = self.shown(name, qtype, trip) {
+            return Some(self.known(name, qtype, Known::Denied(denial)));
+        }
+        self.secure_dname(name)
+    }
+
+    /// A DNAME above `name` that is known to be secure redirects it (RFC 6672 §5.3.1: others might be about other names only).
+    fn secure_dname(&self, name: &Name) -> Option<Stage> {
+        self.engine.validator.as_ref()?;
+        let now_ms = self.io.now_ms();
+        let mut above = name.parent()?;
+        while !above.is_root() {
+            if let Some(Known::Set(dname)) = self.engine.store.find(&above, rtype::DNAME, now_ms)
+                && dname.security == Security::Secure
+            {
+                return Some(Stage::redirected(dname, name));
+            }
+            above = above.parent()?;
+        }
+        None
+    }
+
     /// What is known, and fresh for as long as is wanted.
     fn find(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Option<Known> {
+        if trip.renew {
+            return None;
+        }
         let more_ms = if trip.depth == 0 { self.least_left_ms } else { 0 };
         self.engine.store.find(name, qtype, self.io.now_ms() + more_ms)
     }
@@ -185,12 +236,9 @@ impl Walk {
         });
         match known {
             Known::Set(held) => Stage::finding(Finding::Set(held)),
-            Known::Denied(denial) => Stage::finding(Finding::Denied(denial)),
+            Known::Denied(denial) => Stage::finding(Finding::Denied(denial)).about(name),
             Known::Alias(held) => match held.set.target() {
-                Some(target) => Stage {
-                    aliases: vec![Link { held, made: false }],
-                    end: StageEnd::Elsewhere(target),
-                },
+                Some(target) => Stage::alias(held, target),
                 None => Stage::finding(Finding::Set(held)),
             },
         }
@@ -203,6 +251,7 @@ impl Walk {
         let mut minimizer = Minimizer::new(mode == QnameMinimization::Off);
         // A shorter name of which a server says that it does not exist.
         let mut denied_above: Option<Arc<Denial>> = None;
+        let mut bogus = 0;
         let mut followed_ms = 0;
         for _ in 0..limits::WALK_STEPS {
             let shown = minimizer.next(name, &cut.zone);
@@ -241,8 +290,8 @@ impl Walk {
             } else if cut.child.is_none() && cut.state.is_worth_revalidating() {
                 self.io.also(Errand::Revalidate(cut.zone.clone()));
             }
-            let reading = match self.ask(&cut, &shown, asked_type, minimized, trip).await {
-                Ok(reading) => reading,
+            let (reading, server) = match self.ask(&cut, &shown, asked_type, minimized, trip).await {
+                Ok(heard) => heard,
                 // Some servers stumble over names they would not be asked for otherwise (RFC 9156 §2.3, "relaxed").
                 Err(trouble @ Trouble::Limit(_)) => return Err(trouble),
                 Err(_) if minimized && mode == QnameMinimization::Relaxed => {
@@ -261,37 +310,54 @@ impl Walk {
             if let Some((zone, servers)) = &reading.own_servers {
                 self.engine.delegations.put_child(zone, servers.clone());
             }
-            if minimized && redirects_subtree(&reading) {
-                return self.redirect(reading, name, now_ms);
-            }
-            match reading.end {
-                End::Referral(referral) => {
-                    cut = self.refer(referral, now_ms);
-                    continue;
-                }
-                End::Denied { nxdomain: true, .. } if minimized => {
-                    let stage = self.keep(reading, &shown, asked_type, now_ms);
-                    if let StageEnd::Finding(Finding::Denied(denial)) = stage.end
-                        && stage.aliases.is_empty()
-                    {
-                        if mode == QnameMinimization::Strict {
-                            return Ok(Stage::finding(Finding::Denied(denial)));
-                        }
-                        // Perhaps the server only does not know what an empty non-terminal is (RFC 8020 §4).
-                        denied_above = Some(denial);
-                        minimizer.stop();
-                    }
-                    continue;
-                }
-                _ => {}
-            }
-            let stage = self.keep(reading, &shown, asked_type, now_ms);
-            if minimized {
+            let mut reading = reading;
+            if let End::Referral(referral) = reading.end {
+                cut = self.refer(referral, now_ms);
                 continue;
             }
-            if let (Some(above), StageEnd::Finding(Finding::Denied(denial))) = (denied_above, &stage.end)
-                && denial.nxdomain
-            {
+            let whole = !minimized || redirects_subtree(&reading);
+            let mut stage = match minimized {
+                // A DNAME above the shorter name redirects the whole one as well.
+                true if whole => match dname_of(&mut reading, now_ms) {
+                    Some(dname) => Stage::redirected(dname, name),
+                    None => continue,
+                },
+                _ => match Stage::of(reading, now_ms) {
+                    Some(stage) => stage,
+                    None => continue,
+                },
+            };
+            if !whole {
+                stage.keep(&self.engine.store, asked_type, now_ms);
+                if let Some(denial) = stage.denied_name() {
+                    // Perhaps the server only does not know what an empty non-terminal is (RFC 8020 §4).
+                    denied_above = Some(Arc::clone(denial));
+                    minimizer.stop();
+                    if mode == QnameMinimization::Strict && self.validator(trip).is_none() {
+                        return Ok(Stage::finding(Finding::Denied(Arc::clone(denial))));
+                    }
+                }
+                continue;
+            }
+            if let Err(reason) = self.check(&mut stage, name, qtype, trip).await {
+                self.io.worry(reason.clone().into());
+                bogus += 1;
+                if bogus > limits::BOGUS_RETRIES {
+                    return Err(reason.into());
+                }
+                // Another server, and keys that nobody has seen yet, may make it right.
+                self.io.purse(|purse| purse.distrusted = Some(server));
+                if let Some(validator) = &self.engine.validator {
+                    validator.forget(Some(&cut.zone));
+                }
+                minimizer.again();
+                continue;
+            }
+            if bogus > 0 {
+                self.io.purse(|purse| purse.distrusted = None);
+            }
+            stage.keep(&self.engine.store, qtype, self.io.now_ms());
+            if let (Some(above), Some(_)) = (denied_above, stage.denied_name()) {
                 above.confirm();
             }
             return Ok(stage);
@@ -323,98 +389,19 @@ impl Walk {
         self.engine.delegations.put_parent(&referral.zone, referral.servers)
     }
 
-    /// A DNAME above the shorter name that was asked for redirects the whole one as well.
-    fn redirect(&self, reading: Reading, name: &Name, now_ms: u64) -> Result<Stage, Trouble> {
-        let Some(Alias::Dname { set, .. }) = reading
-            .aliases
-            .into_iter()
-            .find(|alias| matches!(alias, Alias::Dname { .. }))
-        else {
-            return Err(Trouble::Limit("the name is delegated too many times"));
-        };
-        let dname = self.hold(set, reading.weak, Vec::new(), now_ms);
-        self.engine.store.put(&dname, now_ms);
-        Ok(apply_dname(dname, name))
-    }
-
-    /// Keeps what was found at `name`, and turns it into a stage.
-    fn keep(&self, reading: Reading, name: &Name, qtype: u16, now_ms: u64) -> Stage {
-        let store = &self.engine.store;
-        let weak = reading.weak;
-        let mut aliases = Vec::with_capacity(reading.aliases.len());
-        for alias in reading.aliases {
-            match alias {
-                Alias::Cname { set, proofs } => {
-                    let held = self.hold(set, weak, proofs, now_ms);
-                    store.put(&held, now_ms);
-                    aliases.push(Link { held, made: false });
-                }
-                Alias::Dname { set, cname } => {
-                    let held = self.hold(set, weak, Vec::new(), now_ms);
-                    store.put(&held, now_ms);
-                    let made = Held {
-                        set: Arc::new(cname),
-                        proofs: Arc::new([]),
-                        ..held.clone()
-                    };
-                    aliases.push(Link { held, made: false });
-                    if !made.set.is_empty() {
-                        aliases.push(Link { held: made, made: true });
-                    }
-                }
-            }
-        }
-        let end = match reading.end {
-            End::Found { set, proofs } => {
-                let held = self.hold(set, weak, proofs, now_ms);
-                store.put(&held, now_ms);
-                StageEnd::Finding(Finding::Set(held))
-            }
-            End::Denied {
-                name: denied,
-                nxdomain,
-                soa,
-                proofs,
-            } => {
-                // RFC 2308 §5; without an SOA it says not how long (§2.2: it should not be kept at all; a moment is).
-                let ttl_s = match &soa {
-                    Some(soa) if !weak => soa.negative_ttl_s().min(limits::CACHED_NEGATIVE_S),
-                    _ => limits::DENIAL_BARE_S,
-                };
-                let expires_ms = expiry(now_ms, ttl_s);
-                let denial = Arc::new(Denial::new(nxdomain, soa, proofs, expires_ms, Security::Unchecked));
-                store.deny(&denied, qtype, &denial, now_ms);
-                StageEnd::Finding(Finding::Denied(denial))
-            }
-            End::Elsewhere(target) => StageEnd::Elsewhere(target),
-            End::TooLong => StageEnd::Finding(Finding::TooLong),
-            End::Referral(_) => unreachable!("referrals to {name} are followed before anything is kept"),
-        };
-        Stage { aliases, end }
-    }
-
-    fn hold(&self, set: RRset, weak: bool, proofs: Vec<RRset>, now_ms: u64) -> Held {
-        Held {
-            expires_ms: expiry(now_ms, set.ttl_s),
-            set: Arc::new(set),
-            rank: if weak { Rank::Answer } else { Rank::AnswerAa },
-            security: Security::Unchecked,
-            proofs: proofs.into(),
-        }
-    }
-
     /// Asks a zone for its own NS set, which then goes before the parent's (RFC 2181 §5.4.1).
     pub(super) async fn revalidate(&self, zone: &Name) -> Result<(), Trouble> {
         let cut = self.engine.delegations.deepest(zone, false, self.io.now_ms());
         if cut.zone != *zone || cut.child.is_some() {
             return Ok(());
         }
-        let reading = self.ask(&cut, zone, rtype::NS, false, &Trip::own()).await?;
+        let (reading, _) = self.ask(&cut, zone, rtype::NS, false, &Trip::own(false)).await?;
         if let Some((apex, servers)) = &reading.own_servers {
             self.engine.delegations.put_child(apex, servers.clone());
         }
-        if !matches!(reading.end, End::Referral(_)) {
-            self.keep(reading, zone, rtype::NS, self.io.now_ms());
+        let now_ms = self.io.now_ms();
+        if let Some(stage) = Stage::of(reading, now_ms) {
+            stage.keep(&self.engine.store, rtype::NS, now_ms);
         }
         Ok(())
     }
@@ -427,35 +414,18 @@ impl Walk {
     }
 }
 
-/// The stage that a DNAME above `name` makes.
-fn apply_dname(dname: Held, name: &Name) -> Stage {
-    let target = dname
-        .set
-        .target()
-        .and_then(|target| super::classify::substitute(name, &dname.set.name, &target));
-    let Some(target) = target else {
-        return Stage {
-            aliases: vec![Link {
-                held: dname,
-                made: false,
-            }],
-            end: StageEnd::Finding(Finding::TooLong),
-        };
-    };
-    let cname = RRset::of(name, rtype::CNAME, dname.set.ttl_s, target.as_wire());
-    let made = Held {
-        set: Arc::new(cname),
-        proofs: Arc::new([]),
-        ..dname.clone()
-    };
-    Stage {
-        aliases: vec![
-            Link {
-                held: dname,
-                made: false,
-            },
-            Link { held: made, made: true },
-        ],
-        end: StageEnd::Elsewhere(target),
-    }
+
+/// The DNAME set of a reading that has one.
+fn dname_of(reading: &mut Reading, now_ms: u64) -> Option<Held> {
+    let weak = reading.weak;
+    reading.aliases.drain(..).find_map(|alias| match alias {
+        Alias::Dname { set, .. } => Some(Held {
+            expires_ms: expiry(now_ms, set.ttl_s),
+            set: Arc::new(set),
+            rank: if weak { Rank::Answer } else { Rank::AnswerAa },
+            security: Security::Unchecked,
+            proofs: Arc::new([]),
+        }),
+        Alias::Cname { .. } => None,
+    })
 }

@@ -1,11 +1,13 @@
 //! The network between the iterator and the servers, and the clock.
 
 use super::super::task::{Command, Event, Task, Transport, Why};
-use super::super::{Engine, EngineSettings, Finding, Found, Trouble};
+use super::super::{Engine, EngineSettings, Finding, Found, Trouble, Wanted};
 use super::authority::{self, Temper};
 use super::zones::{Zone, name};
 use crate::config::settings::QnameMinimization;
 use crate::dns::name::Name;
+use crate::now::Now;
+use crate::resolver::validate::Validator;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::cmp::Reverse;
@@ -55,6 +57,8 @@ pub struct Internet {
     /// See [`Engine::resolve_fresh`].
     pub least_left_ms: u64,
     random: StdRng,
+    /// To be given to the engine when it is made.
+    pub validator: Option<Validator>,
     engine: Option<Arc<Engine>>,
 }
 
@@ -63,6 +67,8 @@ pub fn ip(text: &str) -> IpAddr {
 }
 
 pub const ROOT: &str = "198.41.0.4";
+/// 2026-06-01.
+pub const UNIX_MS: u64 = 1_780_272_000_000;
 const TCP_HANDSHAKE: u64 = 1;
 
 impl Internet {
@@ -79,6 +85,8 @@ impl Internet {
                 ipv4: true,
                 ipv6: true,
                 edns_buffer: 1232,
+                signature_skew_s: 0,
+                last_saved_unix_ms: None,
                 query_private: Vec::new(),
                 memory_bytes: 8 << 20,
             },
@@ -86,6 +94,7 @@ impl Internet {
             sent: Vec::new(),
             least_left_ms: 0,
             random: StdRng::seed_from_u64(seed),
+            validator: None,
             engine: None,
         }
     }
@@ -108,10 +117,19 @@ impl Internet {
 
     pub fn engine(&mut self) -> Arc<Engine> {
         let settings = &self.settings;
+        let validator = self.validator.take();
         let engine = self
             .engine
-            .get_or_insert_with(|| Arc::new(Engine::new(settings.clone(), [7, 11])));
+            .get_or_insert_with(|| Arc::new(Engine::new(settings.clone(), validator, [7, 11])));
         Arc::clone(engine)
+    }
+
+    /// The clock as tasks are told it. The wall clock starts in 2026.
+    pub fn now(&self) -> Now {
+        Now {
+            mono_ms: self.now_ms,
+            unix_ms: UNIX_MS + self.now_ms,
+        }
     }
 
     /// Resolves to the end, and every errand that came up as well.
@@ -133,7 +151,13 @@ impl Internet {
         for (qname, qtype) in questions {
             let seed = self.random.random();
             let traced = std::env::var_os("TRACE").is_some();
-            let task = engine.resolve_fresh(name(qname), *qtype, self.least_left_ms, seed, deadline_ms, traced);
+            let wanted = Wanted {
+                name: name(qname),
+                qtype: *qtype,
+                check: true,
+                least_left_ms: self.least_left_ms,
+            };
+            let task = engine.resolve(wanted, seed, deadline_ms, traced);
             run.tasks.push(Running::Question(task));
             let at = run.tasks.len() - 1;
             run.schedule(self.now_ms, at, Event::Timer, None);
@@ -152,14 +176,14 @@ impl Internet {
             let mut commands = Vec::new();
             let result = match &mut run.tasks[due.task] {
                 Running::Question(task) => {
-                    let result = task.step(self.now_ms, due.event, &mut commands);
+                    let result = task.step(self.now(), due.event, &mut commands);
                     for traced in task.take_trace() {
                         println!("{:6} {}", traced.at_ms, traced.step);
                     }
                     result
                 }
                 Running::Errand(task) => {
-                    if task.step(self.now_ms, due.event, &mut commands).is_some() {
+                    if task.step(self.now(), due.event, &mut commands).is_some() {
                         run.alarms.remove(&due.task);
                     }
                     None
