@@ -81,7 +81,7 @@ impl Default for ResolverSettings {
             mode: Mode::Recursive,
             root_hints: None,
             prime: true,
-            validate: false,
+            validate: true,
             trust_anchor: None,
             trust_anchors: Vec::new(),
             insecure: Vec::new(),

@@ -9,16 +9,6 @@ use std::time::Duration;
 impl Loader {
     pub(super) fn resolver(&self, shape: shape::Resolver) -> Result<ResolverSettings, ConfigError> {
         let default = ResolverSettings::default();
-        if let Some(validate) = shape.validate.as_ref().filter(|validate| *validate.get_ref()) {
-            return Err(self.fail(
-                validate.span(),
-                Problem::Other(
-                    "resolver.validate = true needs DNSSEC validation, which this version does not have yet; \
-                     write false or leave it out"
-                        .to_owned(),
-                ),
-            ));
-        }
         let mode = self.word(
             shape.mode.as_ref(),
             "resolver.mode",
@@ -71,7 +61,8 @@ impl Loader {
             mode,
             root_hints: self.path(shape.root_hints.as_ref(), "resolver.root_hints")?,
             prime: shape.prime.unwrap_or(default.prime),
-            validate: default.validate,
+            // Whoever forwards has chosen whom to trust.
+            validate: shape.validate.unwrap_or(mode == Mode::Recursive),
             trust_anchor: self.path(shape.trust_anchor.as_ref(), "resolver.trust_anchor")?,
             trust_anchors: shape.trust_anchors.unwrap_or_default(),
             insecure: self.values(

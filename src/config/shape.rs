@@ -71,7 +71,7 @@ pub struct Resolver {
     pub mode: Option<Text>,
     pub root_hints: Option<Text>,
     pub prime: Option<bool>,
-    pub validate: Option<Spanned<bool>>,
+    pub validate: Option<bool>,
     pub trust_anchor: Option<Text>,
     pub trust_anchors: Option<Vec<String>>,
     pub insecure: Option<Vec<Text>>,

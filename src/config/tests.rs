@@ -100,11 +100,6 @@ const WRONG: &[(&str, &str)] = &[
         "stairgate.toml:2: cache.min_ttl is longer than cache.max_ttl; swap or change them",
     ),
     (
-        "[resolver]\nvalidate = true",
-        "stairgate.toml:2: resolver.validate = true needs DNSSEC validation, which this version does not have yet; write \
-         false or leave it out",
-    ),
-    (
         "[resolver]\nmode = 'forward'",
         "stairgate.toml:2: resolver.mode = \"forward\" needs upstreams; add forward = [\"tls://9.9.9.9#dns.quad9.net\"] or \
          others",

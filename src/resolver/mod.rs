@@ -16,6 +16,7 @@ pub mod forward;
 pub mod join;
 mod message;
 pub mod scripted;
+pub mod validate;
 mod sockets;
 pub mod zones;
 
@@ -58,6 +59,10 @@ pub enum Failure {
     /// Every server that answered said this error; what they added to it is passed on.
     #[error("upstream answered with response code {rcode}")]
     Answered { rcode: u16, ede: Vec<(u16, String)> },
+    /// Servers' answers do not hold against the chain of trust (RFC 4035 §5.5): an INFO-CODE of RFC 8914, and which records are
+    /// wrong and how.
+    #[error("bogus: {what}")]
+    Bogus { code: u16, what: String },
     /// The same question failed a moment ago (EDE 13, Cached Error).
     #[error("failed a moment ago: {0}")]
     Cached(Box<Failure>),
@@ -75,6 +80,7 @@ impl Failure {
             Failure::Upstream(_) => vec![(23, String::new())],
             Failure::Answered { rcode, ede } if ede.is_empty() => vec![(23, format!("upstream said rcode {rcode}"))],
             Failure::Answered { ede, .. } => ede.clone(),
+            Failure::Bogus { code, what } => vec![(*code, what.clone())],
             Failure::Cached(failure) => {
                 let mut ede = failure.ede();
                 ede.push((13, String::new()));

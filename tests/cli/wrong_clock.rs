@@ -104,7 +104,7 @@ fn recursion_needs_no_right_clock_and_no_root_server_before_it_is_asked() {
             "stairgate.toml",
             &format!(
                 "version = 1\n[server]\nlisten = [\"{}\"]\nworkers = 1\n[resolver]\nmode = \"recursive\"\n\
-                 root_hints = \"hints.zone\"\nquery_private = [\"127.0.0.0/8\"]\nipv6 = false\n{ADULT}",
+                 root_hints = \"hints.zone\"\nquery_private = [\"127.0.0.0/8\"]\nipv6 = false\nvalidate = false\n{ADULT}",
                 home.address
             ),
         );

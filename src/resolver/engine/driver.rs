@@ -7,7 +7,7 @@
 //! with the resolution it belongs to.
 
 use super::hints::{self, HintsError};
-use super::shared::{Engine, EngineSettings};
+use super::shared::{Engine, EngineSettings, Wanted};
 use super::task::{Command, Errand, Event, Id, Task, Transport, Why};
 use super::trouble::Trouble;
 use super::{message, walk::Found};
@@ -19,6 +19,8 @@ use crate::resolver::exchange::ExchangeError;
 use crate::resolver::forward::reuse::Reused;
 use crate::resolver::forward::stream::Stream;
 use crate::resolver::forward::tcp;
+use crate::resolver::validate::anchors::{AnchorError, Anchors};
+use crate::resolver::validate::{Validator, ValidatorSettings};
 use crate::resolver::{self, Answer, Failure, Question, Resolver};
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -26,6 +28,7 @@ use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -58,6 +61,43 @@ pub enum RecursiveError {
         "resolver: no root server can be asked; allow ipv4 or ipv6, or write root hints with addresses of the kind allowed"
     )]
     NoRoots,
+    #[error("{}: the trust anchors cannot be read: {cause}", path.display())]
+    AnchorFile { path: PathBuf, cause: std::io::Error },
+    #[error("{}:{}: {}", path.display(), cause.line, cause.flaw)]
+    Anchor { path: PathBuf, cause: AnchorError },
+    #[error("resolver.trust_anchors: {text:?}: {}", cause.flaw)]
+    AnchorLine { text: String, cause: AnchorError },
+}
+
+/// The validator that settings describe, or none.
+pub(in crate::resolver) fn validator(settings: &ResolverSettings) -> Result<Option<Validator>, RecursiveError> {
+    if !settings.validate {
+        return Ok(None);
+    }
+    let mut anchors = match &settings.trust_anchor {
+        None => Anchors::built_in(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|cause| RecursiveError::AnchorFile {
+                path: path.clone(),
+                cause,
+            })?;
+            let mut anchors = Anchors::none();
+            anchors.read(&text).map_err(|cause| RecursiveError::Anchor {
+                path: path.clone(),
+                cause,
+            })?;
+            anchors
+        }
+    };
+    for text in &settings.trust_anchors {
+        anchors.read(text).map_err(|cause| RecursiveError::AnchorLine {
+            text: text.clone(),
+            cause,
+        })?;
+    }
+    settings.insecure.iter().for_each(|name| anchors.add_negative(name));
+    let settings = ValidatorSettings { sha1: settings.sha1 };
+    Ok(Some(Validator::new(anchors, settings)))
 }
 
 impl Recursive {
@@ -79,7 +119,10 @@ impl Recursive {
         if !hints.iter().any(usable) {
             return Err(RecursiveError::NoRoots);
         }
+        let validator = validator(settings)?;
         let settings = EngineSettings {
+            signature_skew_s: u32::try_from(settings.signature_skew.as_secs()).unwrap_or(u32::MAX),
+            last_saved_unix_ms: None,
             hints,
             prime: settings.prime,
             minimization: settings.qname_minimization,
@@ -92,7 +135,7 @@ impl Recursive {
         };
         Ok(Recursive {
             inner: Arc::new(Inner {
-                engine: Arc::new(Engine::new(settings, rand::random())),
+                engine: Arc::new(Engine::new(settings, validator, rand::random())),
                 mapping,
                 counters,
                 streams: Mutex::default(),
@@ -118,13 +161,14 @@ impl Resolver for Recursive {
         let left = deadline.saturating_duration_since(clock::instant());
         let deadline_ms = now.mono_ms + left.as_millis() as u64;
         let engine = &self.inner.engine;
-        let task = engine.resolve(
-            question.name.clone(),
-            question.qtype,
-            rand::random(),
-            deadline_ms,
-            tracing::enabled!(tracing::Level::DEBUG),
-        );
+        let wanted = Wanted {
+            name: question.name.clone(),
+            qtype: question.qtype,
+            check: !question.checking_disabled,
+            least_left_ms: 0,
+        };
+        let traced = tracing::enabled!(tracing::Level::DEBUG);
+        let task = engine.resolve(wanted, rand::random(), deadline_ms, traced);
         let found: Found = self.inner.drive(task).await?;
         let now_ms = clock::now().mono_ms;
         let message = message::write(&question.name, question.qtype, &found, question.dnssec_ok, now_ms)
@@ -142,6 +186,10 @@ impl From<Trouble> for Failure {
             Trouble::Unreachable => Failure::Unreachable,
             Trouble::Unusable(what) => Failure::Upstream(what),
             Trouble::Limit(what) => Failure::Limit(what),
+            Trouble::Bogus(reason) => Failure::Bogus {
+                code: reason.code(),
+                what: reason.to_string(),
+            },
         }
     }
 }
@@ -158,13 +206,13 @@ impl Inner {
         let mut commands = Vec::new();
         let mut event = Event::Timer;
         loop {
-            let now_ms = clock::now().mono_ms;
-            let result = task.step(now_ms, event, &mut commands);
+            let now = clock::now();
+            let result = task.step(now, event, &mut commands);
             for traced in task.take_trace() {
                 tracing::debug!("{}", traced.step);
             }
             for command in commands.drain(..) {
-                self.obey(command, now_ms, &mut line).await;
+                self.obey(command, now.mono_ms, &mut line).await;
             }
             if let Some(result) = result {
                 return result;

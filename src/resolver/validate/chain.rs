@@ -26,7 +26,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub trait Source {
     /// The DS or DNSKEY set at `name` as its servers have it, not validated; a DS set from the zone above (RFC 4035 §3.1.4.1).
     /// `None` if nobody answers.
-    fn fetch(&self, name: &Name, rtype: u16) -> impl Future<Output = Option<Fetched>> + Send;
+    fn fetch(&self, name: &Name, rtype: u16) -> impl Future<Output = Option<Fetched>>;
 }
 
 /// What a [`Source`] found.
