@@ -155,8 +155,9 @@ pub const FAILURE_TTL_MAX: Duration = Duration::from_secs(30);
 /// Queries to authorities for one question, repetitions and those for validation included; then it has failed. A cold name of 34
 /// labels below servers of which one in two is silent takes about 60, and as many again where no signature tells its zones.
 pub const AUTHORITY_QUERIES: usize = 150;
-/// How often a question is asked again, of other servers, when what came is bogus.
-pub const BOGUS_RETRIES: usize = 2;
+/// How often what came is asked for again, of other servers, when it or the keys for it are bogus: once for each zone on the way and
+/// its DS and DNSKEY sets, if one server of each spoils them.
+pub const BOGUS_RETRIES: usize = 5;
 /// Names of servers whose addresses are looked up for one question (NXNSAttack, CVE-2020-8616); servers found later are left
 /// out. A zone whose servers are all in zones without glue needs one for each level.
 pub const SIDE_TRIPS: usize = 16;

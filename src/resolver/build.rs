@@ -3,10 +3,10 @@
 use super::Resolver;
 use super::bootstrap::{Bootstrap, Families};
 use super::counters::Counters;
+use super::engine::{Mapping, Recursive, RecursiveError};
 use super::failures::Failures;
 use super::forward::{BadUpstream, Forward, Surroundings, Trust};
 use super::join::Join;
-use super::engine::{Mapping, Recursive, RecursiveError};
 use super::zones::Zones;
 use crate::config::settings::{Mode, Settings, ZoneSource};
 use crate::limits;

@@ -16,8 +16,8 @@ pub mod forward;
 pub mod join;
 mod message;
 pub mod scripted;
-pub mod validate;
 mod sockets;
+pub mod validate;
 pub mod zones;
 
 pub use build::{BuildError, Stack, build, build_mapped, memory_bytes};

@@ -140,7 +140,8 @@ impl Walk {
                 if !fresh && !missing.is_empty() {
                     let server = missing.remove(0);
                     if !fetched {
-                        let why = "the servers with known addresses are of no use; the addresses of others are looked up";
+                        let why =
+                            "the servers with known addresses are of no use; the addresses of others are looked up";
                         self.io.note(|| Step::Fallback {
                             zone: cut.zone.clone(),
                             why,
@@ -184,7 +185,7 @@ impl Asking<'_> {
             return None;
         }
         let now_ms = self.walk.io.now_ms();
-        let distrusted = self.walk.io.purse(|purse| purse.distrusted);
+        let distrusted = self.walk.io.purse(|purse| purse.distrusted.clone());
         let mut at = Vec::with_capacity(self.choices.len());
         let mut candidates = Vec::with_capacity(self.choices.len());
         for (position, choice) in self.choices.iter().enumerate() {
@@ -201,7 +202,7 @@ impl Asking<'_> {
                 address: choice.address,
                 view,
                 tier: choice.tier,
-                lame: distrusted == Some(choice.address) || self.cut.state.is_lame(choice.address, now_ms),
+                lame: distrusted.contains(&choice.address) || self.cut.state.is_lame(choice.address, now_ms),
                 tries: choice.tries,
             });
         }
@@ -450,7 +451,12 @@ impl Asking<'_> {
             // The handshake took half of it.
             Transport::Tcp => {
                 walk.engine.servers.heard(server, took_ms / 2, response.has_opt);
-                if asked.strangers == 0 && self.choices.iter().any(|choice| choice.address == server && choice.tries > 2) {
+                if asked.strangers == 0
+                    && self
+                        .choices
+                        .iter()
+                        .any(|choice| choice.address == server && choice.tries > 2)
+                {
                     walk.engine.servers.wants_tcp(server, now_ms);
                 }
             }

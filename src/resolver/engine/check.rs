@@ -27,14 +27,22 @@ impl Walk {
 
     /// Judges whatever in `stage` was not judged before. On success the stage says how far each part is to be trusted, and lives no
     /// longer than its signatures.
-    pub(super) async fn check(&self, stage: &mut Stage, name: &Name, qtype: u16, trip: &Trip<'_>) -> Result<(), Reason> {
+    pub(super) async fn check(
+        &self,
+        stage: &mut Stage,
+        name: &Name,
+        qtype: u16,
+        trip: &Trip<'_>,
+    ) -> Result<(), Reason> {
         let Some(validator) = self.validator(trip) else {
             return Ok(());
         };
         let when = self.when();
         let source = Keys { walk: self, trip };
         let mut work = self.io.purse(|purse| purse.work.take()).unwrap_or_default();
-        let judged = self.judge(validator, stage, name, qtype, &source, &when, &mut work).await;
+        let judged = self
+            .judge(validator, stage, name, qtype, &source, &when, &mut work)
+            .await;
         self.io.purse(|purse| purse.work = Some(work));
         let verdict = match &judged {
             Ok(()) => None,
@@ -48,7 +56,10 @@ impl Walk {
         judged
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one validation's surroundings, each of another life")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one validation's surroundings, each of another life"
+    )]
     async fn judge(
         &self,
         validator: &Validator,
@@ -149,7 +160,13 @@ impl Walk {
         let proofs = shown.proofs.iter().map(|set| (**set).clone()).collect();
         let soa = Some((*shown.soa).clone());
         let expires_ms = expiry(now_ms, shown.ttl_s);
-        Some(Arc::new(Denial::new(nxdomain, soa, proofs, expires_ms, Security::Secure)))
+        Some(Arc::new(Denial::new(
+            nxdomain,
+            soa,
+            proofs,
+            expires_ms,
+            Security::Secure,
+        )))
     }
 
     fn when(&self) -> When {
@@ -179,7 +196,10 @@ struct Keys<'a> {
 
 impl Source for Keys<'_> {
     // Boxed, with its bounds spelled out: a resolution validates, validation resolves, and the compiler must not go round with it.
-    #[allow(refining_impl_trait, reason = "the type cannot be left to inference, which would depend on itself")]
+    #[allow(
+        refining_impl_trait,
+        reason = "the type cannot be left to inference, which would depend on itself"
+    )]
     fn fetch<'a>(&'a self, name: &Name, rtype: u16) -> Pin<Box<dyn Future<Output = Option<Fetched>> + Send + 'a>> {
         let name = name.clone();
         Box::pin(async move {

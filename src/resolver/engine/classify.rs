@@ -29,9 +29,15 @@ pub struct Reading {
 /// One step of an alias chain.
 #[derive(Debug)]
 pub enum Alias {
-    Cname { set: RRset, proofs: Vec<RRset> },
+    Cname {
+        set: RRset,
+        proofs: Vec<RRset>,
+    },
     /// With the CNAME made from it (RFC 6672 §3.1), which is ours and so not signed.
-    Dname { set: RRset, cname: RRset },
+    Dname {
+        set: RRset,
+        cname: RRset,
+    },
 }
 
 /// Where the aliases, or the name itself, end.
@@ -269,7 +275,10 @@ fn ns_set(set: &RRset, response: &Response, bailiwick: &Name, now_ms: u64) -> Ns
         if !glue.name.is_within(bailiwick) {
             continue;
         }
-        if let Some(server) = servers.iter_mut().find(|server| server.name.as_ref() == Some(&glue.name)) {
+        if let Some(server) = servers
+            .iter_mut()
+            .find(|server| server.name.as_ref() == Some(&glue.name))
+        {
             let room = limits::SERVER_ADDRESSES.saturating_sub(server.glue.len());
             server.glue.extend(glue.records().filter_map(address).take(room));
         }

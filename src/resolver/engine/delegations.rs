@@ -31,9 +31,8 @@ pub struct NsSet {
 
 impl NsSet {
     fn heap_bytes(&self) -> usize {
-        let server = |server: &NameServer| {
-            size_of::<NameServer>() + 256.min(server.glue.len() * size_of::<IpAddr>() + 64) + 32
-        };
+        let server =
+            |server: &NameServer| size_of::<NameServer>() + 256.min(server.glue.len() * size_of::<IpAddr>() + 64) + 32;
         64 + self.servers.iter().map(server).sum::<usize>()
     }
 }
@@ -62,7 +61,8 @@ impl ZoneState {
 
     pub(super) fn is_lame(&self, server: IpAddr, now_ms: u64) -> bool {
         let lame = self.lame.lock().unwrap_or_else(PoisonError::into_inner);
-        lame.iter().any(|(theirs, until_ms)| *theirs == server && now_ms < *until_ms)
+        lame.iter()
+            .any(|(theirs, until_ms)| *theirs == server && now_ms < *until_ms)
     }
 
     /// Counts that the zone is asked with the parent's NS set only. True once: when that has been often enough to ask for the zone's
@@ -261,7 +261,10 @@ mod tests {
         let known = delegations();
         known.put_parent(&name("com"), set("ns.com", 1000));
         known.put_parent(&name("Example.com"), set("ns.example.com", 1000));
-        assert_eq!(known.deepest(&name("a.b.example.COM"), false, 1).zone, name("example.com"));
+        assert_eq!(
+            known.deepest(&name("a.b.example.COM"), false, 1).zone,
+            name("example.com")
+        );
         assert_eq!(known.deepest(&name("example.com"), true, 1).zone, name("com"));
         assert_eq!(known.deepest(&name("org"), false, 1).zone, Name::root());
         assert_eq!(known.deepest(&name("example.com"), false, 1000).zone, Name::root());

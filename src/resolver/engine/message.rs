@@ -139,7 +139,8 @@ impl<'a> Writer<'a> {
         self.names.iter().find_map(|name| {
             let skipped = name.wire.len().checked_sub(suffix.len())?;
             let reachable = name.at + skipped < 0x4000 && skipped < name.literal_bytes;
-            let found = reachable && name.wire[skipped..].eq_ignore_ascii_case(suffix) && is_label_start(name.wire, skipped);
+            let found =
+                reachable && name.wire[skipped..].eq_ignore_ascii_case(suffix) && is_label_start(name.wire, skipped);
             found.then_some(name.at + skipped)
         })
     }
@@ -176,8 +177,8 @@ fn is_label_start(wire: &[u8], wanted: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::{Denial, Held, Rank, Security};
     use super::super::stage::Link;
+    use super::super::store::{Denial, Held, Rank, Security};
     use super::*;
     use hickory_proto::op::Message;
     use std::sync::Arc;
@@ -215,7 +216,13 @@ mod tests {
             .iter()
             .map(|record| format!("{} {} {}", record.name, record.ttl, record.data))
             .collect();
-        assert_eq!(texts, ["wWw.example.com. 30 host.example.org.", "host.example.org. 30 192.0.2.1"]);
+        assert_eq!(
+            texts,
+            [
+                "wWw.example.com. 30 host.example.org.",
+                "host.example.org. 30 192.0.2.1"
+            ]
+        );
         let signed = write(&name("www.example.com"), rtype::A, &found, true, 0).unwrap();
         assert_eq!(Message::from_vec(&signed).unwrap().answers.len(), 3);
     }

@@ -59,7 +59,12 @@ impl Minimizer {
         self.steps += 1;
         let mut show = known + step;
         // Servers seldom expect a question for an underscore label alone (RFC 9156 §2.3 leaves room for this; RFC 8552).
-        if show < labels && name.labels().nth(labels - show).is_some_and(|label| label.starts_with(b"_")) {
+        if show < labels
+            && name
+                .labels()
+                .nth(labels - show)
+                .is_some_and(|label| label.starts_with(b"_"))
+        {
             show = labels;
         }
         self.shown = show;

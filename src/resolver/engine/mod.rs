@@ -37,8 +37,8 @@ pub mod walk;
 
 pub use driver::{Mapping, Recursive, RecursiveError};
 pub use shared::{Engine, EngineSettings, Wanted};
-pub use trouble::Trouble;
 pub use stage::Link;
+pub use trouble::Trouble;
 pub use walk::{Finding, Found};
 
 mod shared;

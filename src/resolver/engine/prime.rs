@@ -19,7 +19,9 @@ pub(super) async fn prime(walk: &Walk) -> Result<(), Trouble> {
         // None of the hints answers: perhaps they are old.
         Err(trouble) => {
             cut.child = Some(primed_before.ok_or(trouble)?);
-            walk.ask(&cut, &Name::root(), rtype::NS, false, &Trip::own(false)).await?.0
+            walk.ask(&cut, &Name::root(), rtype::NS, false, &Trip::own(false))
+                .await?
+                .0
         }
     };
     let (End::Found { set, .. }, Some((zone, servers))) = (reading.end, reading.own_servers) else {

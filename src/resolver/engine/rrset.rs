@@ -127,7 +127,11 @@ impl RRset {
 
 impl std::fmt::Debug for RRset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} TYPE{} x{}", self.name, self.ttl_s, self.rtype, self.records.count)
+        write!(
+            f,
+            "{} {} TYPE{} x{}",
+            self.name, self.ttl_s, self.rtype, self.records.count
+        )
     }
 }
 
@@ -213,8 +217,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fixed(&mut self, length: usize) -> Option<()> {
-        self.out
-            .extend_from_slice(self.message.get(self.at..self.at + length)?);
+        self.out.extend_from_slice(self.message.get(self.at..self.at + length)?);
         self.at += length;
         Some(())
     }

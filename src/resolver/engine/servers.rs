@@ -154,10 +154,7 @@ impl Servers {
         if first {
             let mut stranger = self.stranger_ms.lock().unwrap_or_else(PoisonError::into_inner);
             let (time, deviation) = *stranger;
-            *stranger = (
-                time * 0.9 + took * 0.1,
-                deviation * 0.9 + (time - took).abs() * 0.1,
-            );
+            *stranger = (time * 0.9 + took * 0.1, deviation * 0.9 + (time - took).abs() * 0.1);
         }
     }
 

@@ -17,8 +17,8 @@ use ipnet::IpNet;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How to resolve.
 #[derive(Debug, Clone)]

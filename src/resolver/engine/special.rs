@@ -55,7 +55,9 @@ pub(super) fn zone_of(name: &Name) -> Option<Name> {
 }
 
 fn listed(name: &Name) -> Option<Name> {
-    let zones = NAMES.iter().map(|text| Name::parse(text).expect("the table holds names"));
+    let zones = NAMES
+        .iter()
+        .map(|text| Name::parse(text).expect("the table holds names"));
     zones.into_iter().find(|zone| name.is_within(zone))
 }
 
@@ -100,10 +102,19 @@ mod tests {
         let zone = |text: &str| zone_of(&Name::parse(text).unwrap()).map(|zone| zone.to_string());
         assert_eq!(zone("printer.local").as_deref(), Some("local."));
         assert_eq!(zone("x.Onion").as_deref(), Some("onion."));
-        assert_eq!(zone("1.2.168.192.in-addr.arpa").as_deref(), Some("168.192.in-addr.arpa."));
+        assert_eq!(
+            zone("1.2.168.192.in-addr.arpa").as_deref(),
+            Some("168.192.in-addr.arpa.")
+        );
         assert_eq!(zone("1.1.20.172.in-addr.arpa").as_deref(), Some("20.172.in-addr.arpa."));
         assert_eq!(zone("1.1.65.100.in-addr.arpa").as_deref(), Some("65.100.in-addr.arpa."));
-        for text in ["www.example", "local.example", "1.1.32.172.in-addr.arpa", "8.8.8.8.in-addr.arpa", "."] {
+        for text in [
+            "www.example",
+            "local.example",
+            "1.1.32.172.in-addr.arpa",
+            "8.8.8.8.in-addr.arpa",
+            ".",
+        ] {
             assert_eq!(zone(text), None, "{text}");
         }
     }

@@ -176,12 +176,7 @@ impl Store {
 
     /// The denial of a name above `name`, if names below it may be denied by it (RFC 8020 §2). `always`: without its having
     /// been confirmed. The second value is a denial that needs confirming.
-    pub fn cut_above(
-        &self,
-        name: &Name,
-        now_ms: u64,
-        always: bool,
-    ) -> (Option<Arc<Denial>>, Option<Arc<Denial>>) {
+    pub fn cut_above(&self, name: &Name, now_ms: u64, always: bool) -> (Option<Arc<Denial>>, Option<Arc<Denial>>) {
         let key = Key::new(name, WHOLE_NAME);
         let mut at = usize::from(key.bytes[0]) + 1;
         let mut doubtful = None;
@@ -204,7 +199,11 @@ impl Store {
             return;
         }
         let mut key = Key::new(&held.set.name, held.set.rtype);
-        let proofs: usize = held.proofs.iter().map(|set| size_of::<RRset>() + set.heap_bytes()).sum();
+        let proofs: usize = held
+            .proofs
+            .iter()
+            .map(|set| size_of::<RRset>() + set.heap_bytes())
+            .sum();
         let heap = size_of::<RRset>() + 16 + held.set.heap_bytes() + proofs;
         {
             let mut shard = self.shard(key.as_bytes());
@@ -375,7 +374,10 @@ mod tests {
         assert!(store.cut_above(&below, 1, true).0.is_some());
         denial.confirm();
         assert!(store.cut_above(&below, 1, false).0.is_some());
-        assert!(store.cut_above(&name("gone.example"), 1, true).0.is_none(), "strictly below");
+        assert!(
+            store.cut_above(&name("gone.example"), 1, true).0.is_none(),
+            "strictly below"
+        );
         assert!(store.cut_above(&below, 60_000, true).0.is_none());
         store.put(&held("gone.example", 1, Rank::AnswerAa, Security::Unchecked), 0);
         assert!(store.cut_above(&below, 1, true).0.is_none(), "it exists now");

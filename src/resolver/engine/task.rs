@@ -206,8 +206,12 @@ pub(super) struct Purse {
     pub side_queries: Vec<(u64, usize)>,
     /// What is left for validation, once it has begun.
     pub work: Option<Work>,
-    /// The server whose answer turned out bogus; it is asked last, and keys are asked for anew.
-    pub distrusted: Option<IpAddr>,
+    /// Servers whose words turned out bogus: they are asked last.
+    pub distrusted: Vec<IpAddr>,
+    /// Something was bogus: what validation needs to know is asked for anew.
+    pub renew: bool,
+    /// Who said what validation asked for.
+    pub witnesses: Vec<(Name, u16, IpAddr)>,
 }
 
 impl State {

@@ -59,10 +59,15 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     Answer,
-    Alias { target: Name },
+    Alias {
+        target: Name,
+    },
     NoData,
     NxDomain,
-    Referral { zone: Name, servers: usize },
+    Referral {
+        zone: Name,
+        servers: usize,
+    },
     /// Without AA, to be used for want of anything better.
     Weak,
     /// Ask again over TCP.

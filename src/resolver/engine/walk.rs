@@ -20,6 +20,8 @@ use crate::config::settings::QnameMinimization;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
+use crate::resolver::validate::Reason;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What is at a name.
@@ -63,6 +65,8 @@ pub(super) struct Trip<'a> {
     pub depth: usize,
     /// What is found is to be validated.
     pub check: bool,
+    /// It is for what validation needs to know.
+    keys: bool,
     /// What is known does not count: it made something else bogus.
     renew: bool,
 }
@@ -74,6 +78,7 @@ impl Trip<'_> {
             above: None,
             depth: 0,
             check,
+            keys: false,
             renew: false,
         }
     }
@@ -84,6 +89,7 @@ impl Trip<'_> {
             above: Some((self, server)),
             depth: self.depth + 1,
             check: false,
+            keys: false,
             renew: false,
         }
     }
@@ -94,6 +100,7 @@ impl Trip<'_> {
             above: self.above,
             depth: self.depth,
             check: false,
+            keys: true,
             renew,
         }
     }
@@ -175,7 +182,7 @@ impl Walk {
 
     /// The same for validation: from the store unless that is under suspicion, and not validated here.
     pub(super) async fn look_for_keys(&self, name: &Name, rtype: u16, trip: &Trip<'_>) -> Result<Stage, Trouble> {
-        let renew = self.io.purse(|purse| purse.distrusted.is_some());
+        let renew = self.io.purse(|purse| purse.renew);
         self.look(name, rtype, &trip.for_keys(renew)).await
     }
 
@@ -247,7 +254,10 @@ impl Walk {
     /// Goes from the deepest zone known down to the one that `name` is in, and asks there.
     async fn descend(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Result<Stage, Trouble> {
         let mode = self.engine.settings.minimization;
-        let mut cut = self.engine.delegations.deepest(name, qtype == rtype::DS, self.io.now_ms());
+        let mut cut = self
+            .engine
+            .delegations
+            .deepest(name, qtype == rtype::DS, self.io.now_ms());
         let mut minimizer = Minimizer::new(mode == QnameMinimization::Off);
         // A shorter name of which a server says that it does not exist.
         let mut denied_above: Option<Arc<Denial>> = None;
@@ -276,7 +286,10 @@ impl Walk {
                     if let Some(known) = self.find(name, qtype, trip) {
                         return Ok(self.known(name, qtype, known));
                     }
-                    let deeper = self.engine.delegations.deepest(name, qtype == rtype::DS, self.io.now_ms());
+                    let deeper = self
+                        .engine
+                        .delegations
+                        .deepest(name, qtype == rtype::DS, self.io.now_ms());
                     if deeper.zone.label_count() > cut.zone.label_count() {
                         cut = deeper;
                     }
@@ -312,6 +325,7 @@ impl Walk {
             }
             let mut reading = reading;
             if let End::Referral(referral) = reading.end {
+                self.testify(&referral.zone, rtype::DS, server);
                 cut = self.refer(referral, now_ms);
                 continue;
             }
@@ -339,22 +353,24 @@ impl Walk {
                 }
                 continue;
             }
-            if let Err(reason) = self.check(&mut stage, name, qtype, trip).await {
+            let mut ask_again = false;
+            while let Err(reason) = self.check(&mut stage, name, qtype, trip).await {
                 self.io.worry(reason.clone().into());
                 bogus += 1;
                 if bogus > limits::BOGUS_RETRIES {
                     return Err(reason.into());
                 }
-                // Another server, and keys that nobody has seen yet, may make it right.
-                self.io.purse(|purse| purse.distrusted = Some(server));
-                if let Some(validator) = &self.engine.validator {
-                    validator.forget(Some(&cut.zone));
+                ask_again = self.distrust(&reason, qtype, server);
+                if ask_again {
+                    break;
                 }
+            }
+            if ask_again {
                 minimizer.again();
                 continue;
             }
-            if bogus > 0 {
-                self.io.purse(|purse| purse.distrusted = None);
+            if trip.keys {
+                self.testify(name, qtype, server);
             }
             stage.keep(&self.engine.store, qtype, self.io.now_ms());
             if let (Some(above), Some(_)) = (denied_above, stage.denied_name()) {
@@ -363,6 +379,37 @@ impl Walk {
             return Ok(stage);
         }
         Err(Trouble::Limit("the name is delegated too many times"))
+    }
+
+    /// Something is bogus: who said it is asked last from now on, and what was concluded from it is found out anew. Another server,
+    /// and keys that nobody has seen yet, may make it right. True if it is the answer of `server` to the question of `qtype`, not
+    /// what that was checked against.
+    fn distrust(&self, reason: &Reason, qtype: u16, server: IpAddr) -> bool {
+        if let Some(validator) = &self.engine.validator {
+            validator.forget(Some(&reason.name));
+        }
+        self.io.purse(|purse| {
+            purse.renew = true;
+            let said = |witness: &&(Name, u16, IpAddr)| witness.0 == reason.name && witness.1 == reason.rtype;
+            let witness = purse.witnesses.iter().rfind(said).map(|witness| witness.2);
+            let about_keys =
+                witness.is_some() || (matches!(reason.rtype, rtype::DS | rtype::DNSKEY) && reason.rtype != qtype);
+            match witness {
+                Some(witness) => purse.distrusted.push(witness),
+                None if !about_keys => purse.distrusted.push(server),
+                // Some other resolution heard it, long ago perhaps.
+                None => {}
+            }
+            !about_keys
+        })
+    }
+
+    /// Remembers who said it, should it turn out bogus.
+    fn testify(&self, name: &Name, rtype: u16, server: IpAddr) {
+        if self.engine.validator.is_some() {
+            self.io
+                .purse(|purse| purse.witnesses.push((name.clone(), rtype, server)));
+        }
     }
 
     /// Takes in a delegation.
@@ -413,7 +460,6 @@ impl Walk {
         }
     }
 }
-
 
 /// The DNAME set of a reading that has one.
 fn dname_of(reading: &mut Reading, now_ms: u64) -> Option<Held> {

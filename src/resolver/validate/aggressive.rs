@@ -115,9 +115,10 @@ impl Aggressive {
             let useful = match set.rtype {
                 // One about a name that does not exist denies no other.
                 rtype::NSEC => set.records().filter_map(Nsec::read).all(|nsec| !nsec.types.is_nxname()),
-                rtype::NSEC3 => set.records().filter_map(Nsec3::read).all(|nsec3| {
-                    !nsec3.is_opt_out() && nsec3.iterations <= limits::NSEC3_ITERATIONS
-                }),
+                rtype::NSEC3 => set
+                    .records()
+                    .filter_map(Nsec3::read)
+                    .all(|nsec3| !nsec3.is_opt_out() && nsec3.iterations <= limits::NSEC3_ITERATIONS),
                 _ => false,
             };
             if useful {
@@ -252,7 +253,8 @@ impl Zone {
             return;
         };
         let wire = name.as_wire();
-        let shared = canonical::shared_labels(wire, first.set.name.as_wire()).max(canonical::shared_labels(wire, nsec.next));
+        let shared =
+            canonical::shared_labels(wire, first.set.name.as_wire()).max(canonical::shared_labels(wire, nsec.next));
         let wildcard = canonical::wildcard(&canonical::suffix(name, shared));
         if let Some(second) = wildcard.and_then(|wildcard| before(&wildcard))
             && !Arc::ptr_eq(&second.set, &first.set)
@@ -283,7 +285,10 @@ impl Zone {
         let at_or_before = |hash: &Hash| {
             let before = self.nsec3s.range(..=*hash).next_back();
             // The last gap goes around to the first.
-            before.or_else(|| self.nsec3s.last_key_value()).map(|(_, kept)| kept).filter(fresh)
+            before
+                .or_else(|| self.nsec3s.last_key_value())
+                .map(|(_, kept)| kept)
+                .filter(fresh)
         };
         let mut closer: Option<Hash> = None;
         for labels in (zone.label_count()..=name.label_count()).rev() {

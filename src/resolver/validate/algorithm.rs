@@ -30,7 +30,11 @@ pub fn support(algorithm: u8) -> Support {
 /// Public key material, ready for checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Material {
-    Rsa { algorithm: u8, exponent: Box<[u8]>, modulus: Box<[u8]> },
+    Rsa {
+        algorithm: u8,
+        exponent: Box<[u8]>,
+        modulus: Box<[u8]>,
+    },
     /// With the 0x04 of an uncompressed point in front.
     P256(Box<[u8]>),
     P384(Box<[u8]>),
@@ -182,7 +186,9 @@ mod tests {
         for algorithm in 0..=255 {
             for length in 0..200 {
                 let key = vec![7; length];
-                let Some(material) = Material::read(algorithm, &key) else { continue };
+                let Some(material) = Material::read(algorithm, &key) else {
+                    continue;
+                };
                 assert!(!material.verify(b"data", &key));
             }
         }

@@ -312,7 +312,9 @@ mod tests {
         let text = "; autotrust\n\n.\t86400\tIN\tDS\t20326 8 2 ( E06D44B80B8F1D39A95C0B0D7C65D084\n  58e880409bbc683457104237c7f8ec8d )\n. IN 5 ds 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16 ;{id = 38696}\n";
         anchors.read(text).unwrap();
         assert_eq!(anchors, root);
-        let Cover::Anchor(_, promises) = root.over(&Name::root()) else { panic!() };
+        let Cover::Anchor(_, promises) = root.over(&Name::root()) else {
+            panic!()
+        };
         for promise in promises {
             assert_eq!(from_text(&to_text(promise)).as_ref(), Some(promise));
         }
@@ -345,13 +347,23 @@ mod tests {
     fn rfc7646_1_1_the_closest_of_all_anchors_covers_a_name() {
         let mut anchors = Anchors::built_in();
         let key = format!("DNSKEY 257 3 15 {}", data_encoding::BASE64.encode(&[7; 32]));
-        anchors.read(&format!("island.corp.example {key}\nboth.example {key}")).unwrap();
+        anchors
+            .read(&format!("island.corp.example {key}\nboth.example {key}"))
+            .unwrap();
         anchors.add_negative(&name("Corp.example"));
         anchors.add_negative(&name("both.example"));
         assert!(matches!(anchors.over(&name("example")), Cover::Anchor(zone, _) if zone.is_root()));
-        assert_eq!(anchors.over(&name("a.corp.example")), Cover::Negative(&name("corp.example")));
-        assert!(matches!(anchors.over(&name("x.Island.corp.example")), Cover::Anchor(zone, _) if *zone == name("island.corp.example")));
-        assert_eq!(anchors.over(&name("both.example")), Cover::Negative(&name("both.example")));
+        assert_eq!(
+            anchors.over(&name("a.corp.example")),
+            Cover::Negative(&name("corp.example"))
+        );
+        assert!(
+            matches!(anchors.over(&name("x.Island.corp.example")), Cover::Anchor(zone, _) if *zone == name("island.corp.example"))
+        );
+        assert_eq!(
+            anchors.over(&name("both.example")),
+            Cover::Negative(&name("both.example"))
+        );
         assert_eq!(Anchors::none().over(&name("example")), Cover::Nothing);
     }
 }

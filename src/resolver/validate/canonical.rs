@@ -218,14 +218,29 @@ mod tests {
     #[test]
     fn rfc4034_6_1_the_example_is_in_order() {
         let names = [
-            "example", "a.example", "yljkjljk.a.example", "Z.a.example", "zABC.a.EXAMPLE", "z.example", r"\001.z.example",
-            "*.z.example", r"\200.z.example",
+            "example",
+            "a.example",
+            "yljkjljk.a.example",
+            "Z.a.example",
+            "zABC.a.EXAMPLE",
+            "z.example",
+            r"\001.z.example",
+            "*.z.example",
+            r"\200.z.example",
         ];
         for pair in names.windows(2) {
             let (left, right) = (name(pair[0]), name(pair[1]));
-            assert_eq!(compare(left.as_wire(), right.as_wire()), Ordering::Less, "{left} {right}");
+            assert_eq!(
+                compare(left.as_wire(), right.as_wire()),
+                Ordering::Less,
+                "{left} {right}"
+            );
             assert_eq!(compare(right.as_wire(), left.as_wire()), Ordering::Greater);
-            assert_eq!(compare(left.as_wire(), right.as_wire()), left.cmp(&right), "the slow order");
+            assert_eq!(
+                compare(left.as_wire(), right.as_wire()),
+                left.cmp(&right),
+                "the slow order"
+            );
         }
         assert_eq!(compare(name("A.b").as_wire(), name("a.B").as_wire()), Ordering::Equal);
     }
@@ -235,7 +250,15 @@ mod tests {
         let upper = name("Www.Example");
         let lower = upper.to_lower();
         let with = |head: &[u8], name: &Name, tail: &[u8]| [head, name.as_wire(), tail].concat();
-        for (rtype, skipped, tail) in [(2, 0, 0), (5, 0, 0), (12, 0, 0), (39, 0, 0), (15, 2, 0), (33, 6, 0), (46, 18, 64)] {
+        for (rtype, skipped, tail) in [
+            (2, 0, 0),
+            (5, 0, 0),
+            (12, 0, 0),
+            (39, 0, 0),
+            (15, 2, 0),
+            (33, 6, 0),
+            (46, 18, 64),
+        ] {
             let (head, tail) = (vec![b'A'; skipped], vec![b'A'; tail]);
             let got = rdata(rtype, &with(&head, &upper, &tail)).into_owned();
             assert_eq!(got, with(&head, &lower, &tail), "type {rtype}");

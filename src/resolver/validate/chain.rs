@@ -164,7 +164,9 @@ impl Validator {
         };
         let mut plan = match by_signers {
             true => self.plan(name, known, journey).await,
-            false => (known + 1..=to).map(|labels| (canonical::suffix(name, labels), None)).collect(),
+            false => (known + 1..=to)
+                .map(|labels| (canonical::suffix(name, labels), None))
+                .collect(),
         };
         for (cut, fetched) in plan.drain(..) {
             let standing = match self.memory.get(&cut, now_ms) {
@@ -184,7 +186,12 @@ impl Validator {
 
     /// The names between the zone of `known` labels and `apex` to ask about, from the top: the zones that signed each other's
     /// DS sets. From where no signature tells, every label.
-    async fn plan<S: Source>(&self, apex: &Name, known: usize, journey: &mut Journey<'_, S>) -> Vec<(Name, Option<Fetched>)> {
+    async fn plan<S: Source>(
+        &self,
+        apex: &Name,
+        known: usize,
+        journey: &mut Journey<'_, S>,
+    ) -> Vec<(Name, Option<Fetched>)> {
         let mut plan = Vec::new();
         let mut labels = apex.label_count();
         while labels > known {
@@ -319,6 +326,10 @@ impl Validator {
 
 fn failed(fault: Fault, name: &Name, rtype: u16) -> (Standing, u32) {
     let reason = fault.at(name, rtype);
-    let ttl_s = if reason.is_passing() { limits::BOGUS_PASSING_TTL_S } else { limits::BOGUS_TTL_S };
+    let ttl_s = if reason.is_passing() {
+        limits::BOGUS_PASSING_TTL_S
+    } else {
+        limits::BOGUS_TTL_S
+    };
     (Standing::Bogus(reason), ttl_s)
 }

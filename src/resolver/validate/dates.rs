@@ -105,9 +105,15 @@ mod tests {
         let turn = 1_u64 << 32;
         assert_eq!(left(u32::MAX - 50, 50, turn + 10, 0), Ok(40));
         assert_eq!(left(u32::MAX - 50, 50, turn - 10, 0), Ok(60));
-        assert_eq!(left(u32::MAX - 50, 50, turn + 51, 0), Err(Fault::Expired { at_unix_s: turn + 50 }));
+        assert_eq!(
+            left(u32::MAX - 50, 50, turn + 51, 0),
+            Err(Fault::Expired { at_unix_s: turn + 50 })
+        );
         let from_unix_s = turn - 51;
-        assert_eq!(left(u32::MAX - 50, 50, turn - 60, 0), Err(Fault::NotYetValid { from_unix_s }));
+        assert_eq!(
+            left(u32::MAX - 50, 50, turn - 60, 0),
+            Err(Fault::NotYetValid { from_unix_s })
+        );
     }
 
     #[test]

@@ -70,7 +70,11 @@ mod tests {
             assert_eq!(asked.outcome(&Verdict::Secure), Outcome::Send { authentic_data: ad });
             let plain = Outcome::Send { authentic_data: false };
             assert_eq!(asked.outcome(&Verdict::Insecure(None)), plain);
-            let expected = if asked.checking_disabled { plain } else { Outcome::Refuse };
+            let expected = if asked.checking_disabled {
+                plain
+            } else {
+                Outcome::Refuse
+            };
             assert_eq!(asked.outcome(&bogus), expected);
             assert_eq!(asked.wants_records(), asked.dnssec_ok);
         }

@@ -233,11 +233,17 @@ fn proven<S>(denial: Denial<'_>, keys: &ZoneKeys, journey: &mut Journey<'_, S>) 
     let found = match denial.nxdomain {
         true => match proofs.name_error(name, journey.work) {
             Ok(found) => Ok((found, true)),
-            Err(fault) => proofs.no_data(name, qtype, journey.work).map(|found| (found, false)).map_err(|_| fault),
+            Err(fault) => proofs
+                .no_data(name, qtype, journey.work)
+                .map(|found| (found, false))
+                .map_err(|_| fault),
         },
         false => match proofs.no_data(name, qtype, journey.work) {
             Ok(found) => Ok((found, false)),
-            Err(fault) => proofs.name_error(name, journey.work).map(|found| (found, true)).map_err(|_| fault),
+            Err(fault) => proofs
+                .name_error(name, journey.work)
+                .map(|found| (found, true))
+                .map_err(|_| fault),
         },
     };
     let (found, nxdomain) = found.map_err(|fault| checked.fault.unwrap_or(fault))?;
@@ -258,7 +264,10 @@ fn proven<S>(denial: Denial<'_>, keys: &ZoneKeys, journey: &mut Journey<'_, S>) 
 
 /// What is wrong with a denial that no zone with a chain of trust signed.
 fn unproven(denial: Denial<'_>) -> Fault {
-    let mut proofs = denial.proofs.iter().filter(|set| matches!(set.rtype, rtype::NSEC | rtype::NSEC3));
+    let mut proofs = denial
+        .proofs
+        .iter()
+        .filter(|set| matches!(set.rtype, rtype::NSEC | rtype::NSEC3));
     match proofs.next() {
         Some(_) => Fault::NoSignature,
         None => Fault::NoProof,
@@ -290,13 +299,7 @@ pub struct JudgedWhole {
 
 impl Validator {
     /// Follows the aliases of a response from its question, and judges the sets on the way and what is at the end.
-    pub async fn response<S: Source>(
-        &self,
-        whole: Whole<'_>,
-        source: &S,
-        when: &When,
-        work: &mut Work,
-    ) -> JudgedWhole {
+    pub async fn response<S: Source>(&self, whole: Whole<'_>, source: &S, when: &When, work: &mut Work) -> JudgedWhole {
         let mut answers: Vec<Option<Judged>> = vec![None; whole.answers.len()];
         let mut verdict = Verdict::Secure;
         let mut name = whole.qname.clone();
@@ -306,7 +309,13 @@ impl Validator {
                 let here = |set: &RRset| set.rtype == rtype && set.name == name && !set.is_empty();
                 whole.answers.iter().position(here)
             };
-            let any = || whole.answers.iter().enumerate().filter(|(_, set)| set.name == name && !set.is_empty());
+            let any = || {
+                whole
+                    .answers
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, set)| set.name == name && !set.is_empty())
+            };
             // A question for all types is answered by all that is there, each set of which must hold.
             if whole.qtype == rtype::ANY && any().next().is_some() {
                 for (at, set) in any() {
@@ -332,7 +341,8 @@ impl Validator {
             verdict = verdict.and(judged.verdict.clone());
             let made_by = judged.clone();
             answers[found] = Some(judged);
-            if !alias {
+            // Nothing that follows can mend it.
+            if !alias || verdict.is_bogus() {
                 ended = true;
                 break;
             }
@@ -387,6 +397,9 @@ impl Validator {
 /// `name` with its end `owner` replaced by `target` (RFC 6672 §2.2); `None` if that is too long.
 fn substitute(name: &Name, owner: &Name, target: &Name) -> Option<Name> {
     let kept = name.as_wire().len() - owner.as_wire().len();
-    debug_assert!(canonical::is_within(name.as_wire(), owner.as_wire()), "the owner is above the name");
+    debug_assert!(
+        canonical::is_within(name.as_wire(), owner.as_wire()),
+        "the owner is above the name"
+    );
     Name::from_wire(&[&name.as_wire()[..kept], target.as_wire()].concat())
 }

@@ -97,7 +97,9 @@ impl ZoneKeys {
     }
 
     pub(super) fn named(&self, tag: u16, algorithm: u8) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(move |key| key.tag == tag && key.algorithm == algorithm)
+        self.keys
+            .iter()
+            .filter(move |key| key.tag == tag && key.algorithm == algorithm)
     }
 
     pub fn bytes(&self) -> usize {
@@ -147,7 +149,10 @@ fn links(promises: &[Promise], sha1: bool) -> Result<Vec<Link<'_>>, Fault> {
     for promise in promises.iter().take(limits::DS_RECORDS) {
         let (algorithm, link) = match promise {
             Promise::Ds(rdata) => match Ds::read(rdata) {
-                Some(ds) => (ds.algorithm, DigestType::of(ds.digest_type).map(|digest| Link::Ds(ds, digest))),
+                Some(ds) => (
+                    ds.algorithm,
+                    DigestType::of(ds.digest_type).map(|digest| Link::Ds(ds, digest)),
+                ),
                 None => continue,
             },
             Promise::Dnskey(rdata) => match Dnskey::read(rdata) {
@@ -179,13 +184,7 @@ fn counts(algorithm: u8, sha1: bool) -> bool {
 }
 
 /// Whether `set`, a zone's DNSKEY set, is the one that `promises` are about: one of them names a key of it, and that key signed it.
-pub fn establish(
-    set: &RRset,
-    promises: &[Promise],
-    sha1: bool,
-    when: &When,
-    work: &mut Work,
-) -> Result<Keying, Fault> {
+pub fn establish(set: &RRset, promises: &[Promise], sha1: bool, when: &When, work: &mut Work) -> Result<Keying, Fault> {
     debug_assert_eq!(set.rtype, rtype::DNSKEY, "keys come from DNSKEY sets");
     let links = match links(promises, sha1) {
         Ok(links) => links,
@@ -231,7 +230,11 @@ pub fn establish(
             false => Err(worst),
         };
     }
-    let named = |tag, algorithm| promised.iter().filter(move |key| key.tag == tag && key.algorithm == algorithm);
+    let named = |tag, algorithm| {
+        promised
+            .iter()
+            .filter(move |key| key.tag == tag && key.algorithm == algorithm)
+    };
     let Signed { ttl_s, encloser } = signature::check_with(set, &set.name, when, work, named)?;
     match encloser {
         // An apex is no wildcard's work.
@@ -244,10 +247,16 @@ pub fn establish(
 pub fn signers(set: &RRset) -> Vec<Name> {
     let mut signers: Vec<Name> = Vec::new();
     for rdata in set.signatures() {
-        let Some(rrsig) = super::rdata::Rrsig::read(rdata) else { continue };
+        let Some(rrsig) = super::rdata::Rrsig::read(rdata) else {
+            continue;
+        };
         let above = canonical::is_within(set.name.as_wire(), rrsig.signer)
             && (set.rtype != rtype::DS || rrsig.signer.len() < set.name.as_wire().len());
-        if !above || signers.iter().any(|name| name.as_wire().eq_ignore_ascii_case(rrsig.signer)) {
+        if !above
+            || signers
+                .iter()
+                .any(|name| name.as_wire().eq_ignore_ascii_case(rrsig.signer))
+        {
             continue;
         }
         if let Some(name) = Name::from_wire(rrsig.signer) {

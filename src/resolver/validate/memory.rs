@@ -134,7 +134,13 @@ mod tests {
             memory.put(&name(&format!("n{number}.example")), Standing::NoCut, 60, 0);
             assert_eq!(memory.get(&name("Wanted.example"), 1), Some(Standing::NoCut));
         }
-        let entry = bytes(&name("n9999.example"), &Entry { standing: Standing::NoCut, until_ms: 0 });
+        let entry = bytes(
+            &name("n9999.example"),
+            &Entry {
+                standing: Standing::NoCut,
+                until_ms: 0,
+            },
+        );
         assert!(memory.len() * entry <= 100_000, "{} entries", memory.len());
         assert!(memory.len() * entry > 40_000, "{} entries", memory.len());
         assert_eq!(memory.get(&name("n1.example"), 1), None);

@@ -34,3 +34,6 @@ pub use dates::When;
 pub use judge::{Denial, Judged, JudgedDenial, JudgedWhole, Whole};
 pub use verdict::{Fault, Reason, Verdict};
 pub use work::Work;
+
+#[cfg(test)]
+pub(in crate::resolver) mod tests;

@@ -209,7 +209,9 @@ impl<'a> Types<'a> {
         while let [window, length, after @ ..] = rest {
             let (bits, after) = after.split_at(usize::from(*length));
             let set = |at: &usize| bits[at / 8] & (0x80 >> (at % 8)) != 0;
-            let listed = (0..bits.len() * 8).filter(set).map(|at| u16::from(*window) << 8 | at as u16);
+            let listed = (0..bits.len() * 8)
+                .filter(set)
+                .map(|at| u16::from(*window) << 8 | at as u16);
             if listed.into_iter().any(|rtype| !rtypes.contains(&rtype)) {
                 return false;
             }
@@ -282,7 +284,10 @@ mod tests {
         let mut long = vec![0, 33];
         long.extend([1; 33]);
         assert!(Types::read(&long).is_none());
-        assert!(Types::read(&[]).is_some(), "an empty non-terminal of NSEC3 has no types");
+        assert!(
+            Types::read(&[]).is_some(),
+            "an empty non-terminal of NSEC3 has no types"
+        );
     }
 
     #[test]
@@ -291,7 +296,11 @@ mod tests {
         for end in 0..whole.len() {
             let bytes = &whole[..end];
             let _ = (Rrsig::read(bytes).is_some(), Dnskey::read(bytes).is_some());
-            let _ = (Ds::read(bytes).is_some(), Nsec::read(bytes).is_some(), Nsec3::read(bytes).is_some());
+            let _ = (
+                Ds::read(bytes).is_some(),
+                Nsec::read(bytes).is_some(),
+                Nsec3::read(bytes).is_some(),
+            );
         }
     }
 }

@@ -24,7 +24,9 @@ use std::fmt::Write;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
     /// Seen, not yet trusted. Not before this time, in seconds since 1970.
-    Pending { until_unix_s: u64 },
+    Pending {
+        until_unix_s: u64,
+    },
     Valid,
     /// Trusted, and not in the zone at the moment.
     Missing,
@@ -106,7 +108,11 @@ impl Rollover {
     /// What is trusted now. Nothing, once all keys were revoked: then the zone is no anchor.
     pub fn trusted(&self) -> Vec<Promise> {
         let trusted = |key: &&Managed| matches!(key.state, KeyState::Valid | KeyState::Missing);
-        self.keys.iter().filter(trusted).map(|key| key.promise.clone()).collect()
+        self.keys
+            .iter()
+            .filter(trusted)
+            .map(|key| key.promise.clone())
+            .collect()
     }
 
     pub fn is_due(&self, when: &When) -> bool {
@@ -148,7 +154,9 @@ impl Rollover {
         self.look_at_unix_s = now_s + interval(set, when, 2, limits::ANCHOR_LOOK_MAX_S);
         let seen: Vec<Dnskey<'_>> = set.records().filter_map(Dnskey::read).take(limits::ZONE_KEYS).collect();
         for key in &mut self.keys {
-            let there = seen.iter().any(|dnskey| !dnskey.is_revoked() && is_of(&key.promise, dnskey));
+            let there = seen
+                .iter()
+                .any(|dnskey| !dnskey.is_revoked() && is_of(&key.promise, dnskey));
             let tag = tag(&key.promise);
             let (next, change) = match key.state {
                 KeyState::Pending { until_unix_s } if there && now_s >= until_unix_s => {
@@ -175,7 +183,13 @@ impl Rollover {
             let gone = |key: &Managed| key.state == KeyState::Removed && key.since_unix_s == now_s;
             let tags: Vec<u16> = changes
                 .iter()
-                .filter_map(|change| if let Change::Dropped(tag) = change { Some(*tag) } else { None })
+                .filter_map(|change| {
+                    if let Change::Dropped(tag) = change {
+                        Some(*tag)
+                    } else {
+                        None
+                    }
+                })
                 .collect();
             self.keys.retain(|key| !gone(key) || !tags.contains(&tag(&key.promise)));
         }
@@ -232,7 +246,9 @@ impl Rollover {
                 continue;
             };
             // Its signature is made, and its tag computed, with the bit set.
-            let Some(signer) = Key::of_revoked(dnskey.rdata) else { continue };
+            let Some(signer) = Key::of_revoked(dnskey.rdata) else {
+                continue;
+            };
             let signed = signature::check_with(set, &set.name, when, work, |tag, algorithm| {
                 std::iter::once(&signer).filter(move |key| key.tag == tag && key.algorithm == algorithm)
             });
@@ -275,7 +291,9 @@ impl Rollover {
         let mut field = |key: &str| {
             let (number, line) = lines.next().ok_or(BadState { line: 1 })?;
             let value = line.strip_prefix(key).and_then(|rest| rest.strip_prefix(' '));
-            value.map(|value| (number + 1, value)).ok_or(BadState { line: number + 1 })
+            value
+                .map(|value| (number + 1, value))
+                .ok_or(BadState { line: number + 1 })
         };
         let (line, version) = field("rollover")?;
         if version != "1" {
@@ -328,7 +346,9 @@ fn same(zone: &Name, ours: &Promise, theirs: &Promise) -> bool {
         (Promise::Dnskey(ours), Promise::Dnskey(theirs)) => ours[3..] == theirs[3..],
         (Promise::Ds(ours), Promise::Ds(theirs)) => ours == theirs,
         (Promise::Ds(ds), Promise::Dnskey(dnskey)) | (Promise::Dnskey(dnskey), Promise::Ds(ds)) => {
-            let Some(ds) = super::rdata::Ds::read(ds) else { return false };
+            let Some(ds) = super::rdata::Ds::read(ds) else {
+                return false;
+            };
             let digest = algorithm::DigestType::of(ds.digest_type);
             super::rdata::tag(dnskey) == ds.tag
                 && digest.is_some_and(|digest| digest.digest(zone.as_wire(), dnskey).as_ref() == ds.digest)

@@ -65,9 +65,13 @@ pub struct Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The signature ended then, in seconds since 1970.
-    Expired { at_unix_s: u64 },
+    Expired {
+        at_unix_s: u64,
+    },
     /// The signature begins then.
-    NotYetValid { from_unix_s: u64 },
+    NotYetValid {
+        from_unix_s: u64,
+    },
     /// It ends before it begins.
     DatesReversed,
     /// No RRSIG came with records that must have one.
@@ -181,18 +185,26 @@ impl fmt::Display for Reason {
         match self.fault {
             Fault::Expired { at_unix_s } => write!(f, "the signature expired on {}", Date(at_unix_s)),
             Fault::NotYetValid { from_unix_s } => {
-                write!(f, "the signature is valid from {} only; is the clock right?", Date(from_unix_s))
+                write!(
+                    f,
+                    "the signature is valid from {} only; is the clock right?",
+                    Date(from_unix_s)
+                )
             }
             Fault::DatesReversed => f.write_str("the signature ends before it begins"),
             Fault::NoSignature => f.write_str("no signature came along, and the zone is signed"),
             Fault::NoKey => f.write_str("the zone has no key that the signatures name"),
             Fault::NotAZoneKey => f.write_str("signed with a key that is not a zone key"),
             Fault::RevokedKey => f.write_str("signed with a key that was revoked"),
-            Fault::BadSignature => f.write_str("the signature does not match; the records may have been changed on the way"),
+            Fault::BadSignature => {
+                f.write_str("the signature does not match; the records may have been changed on the way")
+            }
             Fault::WrongSigner => f.write_str("signed by another zone than it is in"),
             Fault::WrongLabels => f.write_str("the signature's label count does not fit the name"),
             Fault::Malformed => f.write_str("malformed"),
-            Fault::UnsupportedSignature => f.write_str("the signatures of the algorithms the zone promises are missing"),
+            Fault::UnsupportedSignature => {
+                f.write_str("the signatures of the algorithms the zone promises are missing")
+            }
             Fault::DsMismatch => f.write_str("no key matches what the zone above says"),
             Fault::Unreachable => f.write_str("no server gave these records, which checking needs"),
             Fault::NoKeys => f.write_str("the zone above promises keys, and there are none"),
@@ -226,8 +238,14 @@ mod tests {
 
     #[test]
     fn a_reason_is_a_sentence_with_its_code() {
-        let reason = Fault::Expired { at_unix_s: 1_767_225_600 }.at(&Name::parse("www.example").unwrap(), 1);
-        assert_eq!(reason.to_string(), "www.example. A: the signature expired on 2026-01-01T00:00:00Z");
+        let reason = Fault::Expired {
+            at_unix_s: 1_767_225_600,
+        }
+        .at(&Name::parse("www.example").unwrap(), 1);
+        assert_eq!(
+            reason.to_string(),
+            "www.example. A: the signature expired on 2026-01-01T00:00:00Z"
+        );
         assert_eq!(reason.code(), 7);
     }
 

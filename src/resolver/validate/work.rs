@@ -35,10 +35,9 @@ impl Work {
 
     /// One signature is about to be checked.
     pub fn signature(&mut self) -> Result<(), Fault> {
-        take(&mut self.signatures, 1, "signatures")?;
         match self.failures {
             0 => Err(Fault::TooMuchWork("signatures that do not match")),
-            _ => Ok(()),
+            _ => take(&mut self.signatures, 1, "signatures"),
         }
     }
 

@@ -83,9 +83,9 @@ impl Reply {
         let mut bytes = vec![self.id[0], self.id[1], flags, self.rcode as u8, 0, 1];
         let sections: &[Vec<RRset>] = if self.tc { &[] } else { &self.sections };
         for section in 0..3 {
-            let records = sections
-                .get(section)
-                .map_or(0, |sets| sets.iter().map(|set| set.len() + set.signatures().count()).sum());
+            let records = sections.get(section).map_or(0, |sets| {
+                sets.iter().map(|set| set.len() + set.signatures().count()).sum()
+            });
             let count = records + usize::from(section == 2 && self.opt);
             bytes.extend_from_slice(&(count as u16).to_be_bytes());
         }
@@ -156,7 +156,9 @@ pub fn answer(zones: &[Arc<Zone>], reply: &mut Reply, denies_ents: bool) {
                 }
             }
         } else {
-            zone.get(&name, rtype::CNAME).cloned().or_else(|| wild(zone, &name, rtype::CNAME))
+            zone.get(&name, rtype::CNAME)
+                .cloned()
+                .or_else(|| wild(zone, &name, rtype::CNAME))
         };
         if let Some(alias) = alias {
             name = alias.target().unwrap();

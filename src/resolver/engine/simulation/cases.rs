@@ -41,7 +41,11 @@ fn seeded(seed: u64) -> Internet {
     );
     internet.serve("193.0.0.1", &example);
     internet.serve("193.0.0.2", &example);
-    internet.zone("193.0.0.5", "hosting.net", "@ NS ns; ns A 193.0.0.5; www A 192.0.2.50; mail MX 10 www");
+    internet.zone(
+        "193.0.0.5",
+        "hosting.net",
+        "@ NS ns; ns A 193.0.0.5; www A 192.0.2.50; mail MX 10 www",
+    );
     internet.zone("193.0.0.5", "glueless.com", "@ NS ns.hosting.net.; www A 192.0.2.60");
     internet
 }
@@ -75,7 +79,10 @@ fn rfc2308_2_denials_tell_names_and_types_apart_and_are_kept() {
     assert_eq!(internet.sent.len(), before);
     internet.now_ms += 2_000;
     internet.ask("none.example.com", A);
-    assert!(internet.sent.len() > before, "after the SOA's minimum it is asked again");
+    assert!(
+        internet.sent.len() > before,
+        "after the SOA's minimum it is asked again"
+    );
 }
 
 #[test]
@@ -86,7 +93,10 @@ fn rfc1034_3_6_2_aliases_are_followed_over_zones_and_loops_end() {
         "NOERROR -> www.example.com.: 192.0.2.1 192.0.2.2"
     );
     assert_eq!(internet.sent.len(), 3, "the target came along");
-    assert_eq!(internet.ask("far.example.com", A), "NOERROR -> www.hosting.net.: 192.0.2.50");
+    assert_eq!(
+        internet.ask("far.example.com", A),
+        "NOERROR -> www.hosting.net.: 192.0.2.50"
+    );
     assert_eq!(internet.ask("gone.example.com", A), "NXDOMAIN -> none.hosting.net.");
     assert_eq!(internet.ask("far.example.com", CNAME), "NOERROR: www.hosting.net.");
     let before = internet.sent.len();
@@ -142,7 +152,11 @@ fn one_bad_server_of_two_does_not_take_the_zone_down() {
             let mut internet = seeded(seed);
             internet.servers.get_mut(&ip("193.0.0.1")).unwrap().temper = temper;
             let started = internet.now_ms;
-            assert_eq!(internet.ask("www.example.com", A), "NOERROR: 192.0.2.1 192.0.2.2", "{temper:?}");
+            assert_eq!(
+                internet.ask("www.example.com", A),
+                "NOERROR: 192.0.2.1 192.0.2.2",
+                "{temper:?}"
+            );
             assert_eq!(internet.ask("none.example.com", A), "NXDOMAIN", "{temper:?}");
             assert!(internet.now_ms - started < 10_000);
         }
@@ -182,7 +196,11 @@ fn rfc6891_7_servers_without_edns_are_asked_without_and_that_is_remembered() {
         for address in ["193.0.0.1", "193.0.0.2"] {
             internet.servers.get_mut(&ip(address)).unwrap().temper = temper;
         }
-        assert_eq!(internet.ask("www.example.com", A), "NOERROR: 192.0.2.1 192.0.2.2", "{temper:?}");
+        assert_eq!(
+            internet.ask("www.example.com", A),
+            "NOERROR: 192.0.2.1 192.0.2.2",
+            "{temper:?}"
+        );
         internet.ask("none.example.com", A);
         let before = internet.sent.len();
         assert_eq!(internet.ask("alias.example.com", MX), "NODATA -> www.example.com.");
@@ -197,7 +215,11 @@ fn rfc7766_5_truncated_answers_are_asked_for_over_tcp_and_so_is_all_when_udp_fai
         for address in ["193.0.0.1", "193.0.0.2"] {
             internet.servers.get_mut(&ip(address)).unwrap().temper = temper;
         }
-        assert_eq!(internet.ask("www.example.com", A), "NOERROR: 192.0.2.1 192.0.2.2", "{temper:?}");
+        assert_eq!(
+            internet.ask("www.example.com", A),
+            "NOERROR: 192.0.2.1 192.0.2.2",
+            "{temper:?}"
+        );
     }
 }
 
@@ -212,7 +234,11 @@ fn rfc9156_2_3_no_server_sees_more_of_the_name_than_it_needs() {
     assert_eq!(shown(ROOT), ["com."]);
     assert_eq!(shown("192.5.6.30"), ["example.com."]);
     let all: Vec<&u16> = internet.sent.iter().map(|sent| &sent.qtype).collect();
-    assert_eq!(all.iter().filter(|rtype| ***rtype == TXT).count(), 1, "the type is shown last");
+    assert_eq!(
+        all.iter().filter(|rtype| ***rtype == TXT).count(),
+        1,
+        "the type is shown last"
+    );
 }
 
 #[test]
@@ -298,7 +324,11 @@ fn rfc4035_3_1_4_1_ds_is_asked_of_the_parent() {
     assert_eq!(internet.ask("www.example.com", A), "NOERROR: 192.0.2.1 192.0.2.2");
     let before = internet.sent.len();
     assert_eq!(internet.ask("example.com", DS), "NODATA");
-    assert!(internet.sent[before..].iter().all(|sent| sent.server == ip("192.5.6.30")));
+    assert!(
+        internet.sent[before..]
+            .iter()
+            .all(|sent| sent.server == ip("192.5.6.30"))
+    );
 }
 
 #[test]
@@ -351,7 +381,11 @@ fn ipv6_that_leads_nowhere_does_not_slow_names_down_for_long() {
         "@ NS ns; ns A 192.5.6.30; six NS ns.six; ns.six A 193.0.0.7; ns.six AAAA 2a00::7",
     );
     internet.servers.get_mut(&ip("192.5.6.30")).unwrap().zones = vec![com];
-    internet.zone("193.0.0.7", "six.com", "@ NS ns; ns A 193.0.0.7; ns AAAA 2a00::7; *.x A 192.0.2.7");
+    internet.zone(
+        "193.0.0.7",
+        "six.com",
+        "@ NS ns; ns A 193.0.0.7; ns AAAA 2a00::7; *.x A 192.0.2.7",
+    );
     for number in 0..100 {
         assert_eq!(internet.ask(&format!("n{number}.x.six.com"), A), "NOERROR: 192.0.2.7");
     }
@@ -361,7 +395,13 @@ fn ipv6_that_leads_nowhere_does_not_slow_names_down_for_long() {
 
 #[test]
 fn rfc2181_8_ttls_past_31_bits_are_zero_and_long_ones_are_cut_to_a_day() {
-    for (ttl_s, left_s) in [(0x8000_0000, 0), (0xffff_ffff, 0), (10_000_000, 86_400), (60, 60), (0, 0)] {
+    for (ttl_s, left_s) in [
+        (0x8000_0000, 0),
+        (0xffff_ffff, 0),
+        (10_000_000, 86_400),
+        (60, 60),
+        (0, 0),
+    ] {
         let mut internet = small();
         script(&mut internet, move |reply| {
             for set in &mut reply.sections[0] {
@@ -448,7 +488,11 @@ fn rfc4035_3_1_4_a_referrals_ds_set_is_kept_and_not_asked_for_again() {
     internet.servers.get_mut(&ip("192.5.6.30")).unwrap().zones = vec![com];
     internet.ask("www.example.com", A);
     let before = internet.sent.len();
-    assert!(internet.ask("example.com", DS).starts_with("NOERROR: [00, 01, 0d, 02, 07]"));
+    assert!(
+        internet
+            .ask("example.com", DS)
+            .starts_with("NOERROR: [00, 01, 0d, 02, 07]")
+    );
     assert_eq!(internet.sent.len(), before);
 }
 
@@ -456,7 +500,10 @@ fn rfc4035_3_1_4_a_referrals_ds_set_is_kept_and_not_asked_for_again() {
 fn a_server_for_parent_and_child_answers_for_both_without_a_referral() {
     let mut internet = small();
     for address in ["193.0.0.1", "193.0.0.2"] {
-        let sub = Zone::new("sub.example.com", "@ NS ns1.example.com.; www A 192.0.2.80; x.y A 192.0.2.81");
+        let sub = Zone::new(
+            "sub.example.com",
+            "@ NS ns1.example.com.; www A 192.0.2.80; x.y A 192.0.2.81",
+        );
         internet.servers.get_mut(&ip(address)).unwrap().zones.push(sub);
     }
     assert_eq!(internet.ask("www.sub.example.com", A), "NOERROR: 192.0.2.80");
@@ -466,7 +513,11 @@ fn a_server_for_parent_and_child_answers_for_both_without_a_referral() {
 
 #[test]
 fn a_name_of_34_labels_is_found_with_minimization_and_without() {
-    for mode in [QnameMinimization::Relaxed, QnameMinimization::Strict, QnameMinimization::Off] {
+    for mode in [
+        QnameMinimization::Relaxed,
+        QnameMinimization::Strict,
+        QnameMinimization::Off,
+    ] {
         let mut internet = small();
         internet.settings.minimization = mode;
         let host = vec!["0"; 32].join(".");

@@ -86,7 +86,12 @@ fn rfc2181_5_4_1_records_beside_the_question_are_not_believed() {
         let poison = |owner: &crate::dns::name::Name| super::super::rrset::RRset::of(owner, A, 86_400, &[6, 6, 6, 6]);
         reply.sections[0].push(poison(&bank));
         reply.sections[0].push(poison(&name("other.evil.com")));
-        reply.sections[1].push(super::super::rrset::RRset::of(&name("com"), NS, 86_400, name("ns.evil.com").as_wire()));
+        reply.sections[1].push(super::super::rrset::RRset::of(
+            &name("com"),
+            NS,
+            86_400,
+            name("ns.evil.com").as_wire(),
+        ));
         reply.sections[1].push(super::super::rrset::RRset::of(
             &name("bank.com"),
             NS,
@@ -113,7 +118,12 @@ fn an_alias_to_another_zone_brings_no_data_of_that_zone() {
             let bank = name("www.bank.com");
             reply.rcode = 0;
             reply.sections = Default::default();
-            reply.sections[0].push(super::super::rrset::RRset::of(&reply.qname(), CNAME, 300, bank.as_wire()));
+            reply.sections[0].push(super::super::rrset::RRset::of(
+                &reply.qname(),
+                CNAME,
+                300,
+                bank.as_wire(),
+            ));
             reply.sections[0].push(super::super::rrset::RRset::of(&bank, A, 86_400, &[6, 6, 6, 6]));
         }
     });
@@ -140,7 +150,12 @@ fn cve_2012_1192_a_zone_that_its_parent_dropped_does_not_live_on() {
     let mut internet = world();
     evil(&mut internet, |reply| {
         // It names its own servers with each answer, for a day each time.
-        reply.sections[1].push(super::super::rrset::RRset::of(&name("evil.com"), NS, 86_400, name("ns.evil.com").as_wire()));
+        reply.sections[1].push(super::super::rrset::RRset::of(
+            &name("evil.com"),
+            NS,
+            86_400,
+            name("ns.evil.com").as_wire(),
+        ));
         let glue = super::super::rrset::RRset::of(&name("ns.evil.com"), A, 86_400, &[193, 0, 0, 66]);
         reply.sections[2].push(glue);
     });

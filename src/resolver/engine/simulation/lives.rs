@@ -44,7 +44,11 @@ fn a_slow_server_is_listened_to_after_its_time_is_up() {
     let before = internet.at("193.0.0.1");
     internet.ask("a.w.example.com", A);
     internet.ask("b.w.example.com", A);
-    assert!(internet.at("193.0.0.1") - before <= 5, "{}", internet.at("193.0.0.1") - before);
+    assert!(
+        internet.at("193.0.0.1") - before <= 5,
+        "{}",
+        internet.at("193.0.0.1") - before
+    );
 }
 
 #[test]
@@ -70,7 +74,11 @@ fn the_faster_of_two_servers_gets_nearly_all_questions_and_the_slower_is_not_for
         internet.now_ms += 50;
         internet.ask(&format!("n{number}.w.example.com"), A);
     }
-    assert!(internet.at("193.0.0.2") - dead > 200, "{}", internet.at("193.0.0.2") - dead);
+    assert!(
+        internet.at("193.0.0.2") - dead > 200,
+        "{}",
+        internet.at("193.0.0.2") - dead
+    );
 }
 
 #[test]
@@ -116,7 +124,10 @@ fn a_server_that_turns_lame_is_left_for_the_others_and_asked_first_no_more() {
     let mut internet = world(5, 3);
     temper(&mut internet, "193.0.0.1", Temper::Code(5));
     for number in 0..200 {
-        assert_eq!(internet.ask(&format!("n{number}.w.example.com"), A), "NOERROR: 192.0.2.1");
+        assert_eq!(
+            internet.ask(&format!("n{number}.w.example.com"), A),
+            "NOERROR: 192.0.2.1"
+        );
     }
     assert!(internet.at("193.0.0.1") <= 2, "{}", internet.at("193.0.0.1"));
     // Everything else fails: then it is better than nothing.
@@ -162,7 +173,10 @@ fn rfc2181_5_4_1_the_zones_own_ns_set_goes_before_its_parents_once_it_is_known()
         vec![reply.bytes()]
     }));
     for number in 0..40 {
-        assert_eq!(internet.ask(&format!("n{number}.w.example.com"), A), "NOERROR: 192.0.2.1");
+        assert_eq!(
+            internet.ask(&format!("n{number}.w.example.com"), A),
+            "NOERROR: 192.0.2.1"
+        );
     }
     let before = internet.at("193.0.0.1");
     for number in 40..60 {

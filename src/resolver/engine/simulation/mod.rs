@@ -8,4 +8,5 @@ mod lives;
 mod network;
 mod oracle;
 mod seeds;
+mod signed;
 mod zones;

@@ -56,6 +56,8 @@ pub struct Internet {
     pub sent: Vec<Sent>,
     /// See [`Engine::resolve_fresh`].
     pub least_left_ms: u64,
+    /// Clients want to have it validated.
+    pub check: bool,
     random: StdRng,
     /// To be given to the engine when it is made.
     pub validator: Option<Validator>,
@@ -67,8 +69,8 @@ pub fn ip(text: &str) -> IpAddr {
 }
 
 pub const ROOT: &str = "198.41.0.4";
-/// 2026-06-01.
-pub const UNIX_MS: u64 = 1_780_272_000_000;
+/// So that the signatures made for tests are valid at the start, for a day.
+pub const UNIX_MS: u64 = 1_800_000_000_000 - 1_000_000;
 const TCP_HANDSHAKE: u64 = 1;
 
 impl Internet {
@@ -93,6 +95,7 @@ impl Internet {
             now_ms: 1_000_000,
             sent: Vec::new(),
             least_left_ms: 0,
+            check: true,
             random: StdRng::seed_from_u64(seed),
             validator: None,
             engine: None,
@@ -124,7 +127,7 @@ impl Internet {
         Arc::clone(engine)
     }
 
-    /// The clock as tasks are told it. The wall clock starts in 2026.
+    /// The clock as tasks are told it. The wall clock starts in 2027.
     pub fn now(&self) -> Now {
         Now {
             mono_ms: self.now_ms,
@@ -154,7 +157,7 @@ impl Internet {
             let wanted = Wanted {
                 name: name(qname),
                 qtype: *qtype,
-                check: true,
+                check: self.check,
                 least_left_ms: self.least_left_ms,
             };
             let task = engine.resolve(wanted, seed, deadline_ms, traced);
@@ -242,7 +245,12 @@ impl Internet {
             return;
         };
         let weather = self.weather;
-        let delay = server.delay_ms * if transport == Transport::Tcp { 1 + TCP_HANDSHAKE } else { 1 };
+        let delay = server.delay_ms
+            * if transport == Transport::Tcp {
+                1 + TCP_HANDSHAKE
+            } else {
+                1
+            };
         if transport == Transport::Tcp && server.temper == Temper::Silent {
             let event = Event::Failed {
                 id,

@@ -54,4 +54,3 @@ pub fn right(internet: &Internet, qname: &str, qtype: u16) -> String {
     }
     "circle".to_owned()
 }
-

@@ -66,14 +66,20 @@ fn world(seed: u64) -> (Internet, Vec<(String, u16)>) {
                 push(&mut contents, 0, &format!("ns{server}-{number} A {address}\n"));
             } else {
                 text += &format!("@ NS ns{server}\nns{server} A {address}\n");
-                of_tld[tld] += &format!("zone{number} NS ns{server}.zone{number}\nns{server}.zone{number} A {address}\n");
+                of_tld[tld] +=
+                    &format!("zone{number} NS ns{server}.zone{number}\nns{server}.zone{number} A {address}\n");
             }
         }
         for host in 0..6 {
             let label = format!("h{host}");
             let data = match random.random_range(0..8) {
                 0..4 => format!("{label} A 192.0.2.{host}\n{label} A 192.0.2.{}\n", host + 100),
-                4 => format!("{label} CNAME h{}.zone{}.{}.\n", random.random_range(0..8), number / 2, tlds[0]),
+                4 => format!(
+                    "{label} CNAME h{}.zone{}.{}.\n",
+                    random.random_range(0..8),
+                    number / 2,
+                    tlds[0]
+                ),
                 5 => format!("{label} CNAME h{}\n", random.random_range(0..8)),
                 6 => format!("deep.er.{label} TXT some text\n"),
                 _ => format!("*.{label} A 192.0.2.77\n"),
@@ -148,18 +154,25 @@ fn run(seed: u64, times_ms: &mut Vec<u64>) -> (Vec<Sent>, usize, usize) {
         }
         // A server that denies empty non-terminals is the zone's own fault.
         let denies = |server: &Server| server.temper == Temper::DeniesEnts;
-        let wanted = if wanted.starts_with("NODATA") && got.starts_with("NXDOMAIN") && internet.servers.values().any(denies) {
-            wanted.replace("NODATA", "NXDOMAIN")
-        } else {
-            wanted
-        };
+        let wanted =
+            if wanted.starts_with("NODATA") && got.starts_with("NXDOMAIN") && internet.servers.values().any(denies) {
+                wanted.replace("NODATA", "NXDOMAIN")
+            } else {
+                wanted
+            };
         if got == wanted {
             first += 1;
             continue;
         }
-        assert!(got.starts_with("failed: "), "seed {seed}: {name} {rtype}: {got}, but the zones say {wanted}");
+        assert!(
+            got.starts_with("failed: "),
+            "seed {seed}: {name} {rtype}: {got}, but the zones say {wanted}"
+        );
         let again = internet.ask(name, *rtype);
-        assert_eq!(again, wanted, "seed {seed}: {name} {rtype} at the second ask, after {got}");
+        assert_eq!(
+            again, wanted,
+            "seed {seed}: {name} {rtype} at the second ask, after {got}"
+        );
     }
     (internet.sent, first, names.len())
 }
@@ -168,7 +181,10 @@ fn run(seed: u64, times_ms: &mut Vec<u64>) -> (Vec<Sent>, usize, usize) {
 fn two_hundred_worlds_answer_as_their_zones_say() {
     let (mut first, mut all, mut sent) = (0, 0, 0);
     let mut times_ms = Vec::new();
-    let seeds = std::env::var("SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let seeds = std::env::var("SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(200);
     for seed in 0..seeds {
         let (packets, right, asked) = run(seed, &mut times_ms);
         first += right;
@@ -177,15 +193,25 @@ fn two_hundred_worlds_answer_as_their_zones_say() {
     }
     times_ms.sort_unstable();
     let (median, late) = (times_ms[all / 2], times_ms[all * 99 / 100]);
-    println!("median {median} ms, one in a hundred over {late} ms, longest {} ms", times_ms[all - 1]);
-    println!("{first} of {all} right at the first ask, {:.2} queries each", sent as f64 / all as f64);
+    println!(
+        "median {median} ms, one in a hundred over {late} ms, longest {} ms",
+        times_ms[all - 1]
+    );
+    println!(
+        "{first} of {all} right at the first ask, {:.2} queries each",
+        sent as f64 / all as f64
+    );
     assert!(first * 1000 >= all * 999, "{first} of {all} at the first ask");
 }
 
 #[test]
 fn one_number_reproduces_a_run_to_the_byte() {
     for seed in [3, 14, 159] {
-        assert_eq!(run(seed, &mut Vec::new()).0, run(seed, &mut Vec::new()).0, "seed {seed}");
+        assert_eq!(
+            run(seed, &mut Vec::new()).0,
+            run(seed, &mut Vec::new()).0,
+            "seed {seed}"
+        );
     }
     assert_ne!(run(1, &mut Vec::new()).0, run(2, &mut Vec::new()).0);
 }

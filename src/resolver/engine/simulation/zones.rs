@@ -60,10 +60,12 @@ impl Zone {
 
     /// The cut at or above `owner`, below the apex; the highest one.
     pub fn cut(&self, owner: &Name) -> Option<&RRset> {
-        let cuts = self.sets.iter().filter(|((theirs, rtype), _)| {
-            *rtype == rtype::NS && *theirs != self.apex && owner.is_within(theirs)
-        });
-        cuts.min_by_key(|((theirs, _), _)| theirs.label_count()).map(|(_, set)| set)
+        let cuts = self
+            .sets
+            .iter()
+            .filter(|((theirs, rtype), _)| *rtype == rtype::NS && *theirs != self.apex && owner.is_within(theirs));
+        cuts.min_by_key(|((theirs, _), _)| theirs.label_count())
+            .map(|(_, set)| set)
     }
 
     fn full(&self, text: &str) -> Name {
@@ -78,7 +80,10 @@ impl Zone {
     fn rdata(&self, kind: &str, data: &[&str]) -> (u16, Vec<u8>) {
         let wire = |text: &str| self.full(text).as_wire().to_vec();
         match kind {
-            "A" => (rtype::A, data[0].parse::<std::net::Ipv4Addr>().unwrap().octets().to_vec()),
+            "A" => (
+                rtype::A,
+                data[0].parse::<std::net::Ipv4Addr>().unwrap().octets().to_vec(),
+            ),
             "AAAA" => (
                 rtype::AAAA,
                 data[0].parse::<std::net::Ipv6Addr>().unwrap().octets().to_vec(),

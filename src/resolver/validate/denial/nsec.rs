@@ -137,7 +137,10 @@ impl<'a> Nsecs<'a> {
         let wire = name.as_wire();
         let at = self.gap(wire)?;
         let shared = shared_labels(wire, at.owner).max(shared_labels(wire, at.nsec.next));
-        debug_assert!(shared >= Labels::of(self.zone.as_wire()).count(), "both are in the zone");
+        debug_assert!(
+            shared >= Labels::of(self.zone.as_wire()).count(),
+            "both are in the zone"
+        );
         Some(canonical::suffix(name, shared))
     }
 }

@@ -52,9 +52,10 @@ impl<'a> Nsec3s<'a> {
         for nsec3 in set.records().filter_map(Nsec3::read) {
             // RFC 5155 §8.1 and §8.2: unknown algorithms and flags are passed over, and so are other parameters.
             let known = nsec3.algorithm == 1 && nsec3.flags <= 1;
-            let alike = self.records.first().is_none_or(|at| {
-                at.nsec3.iterations == nsec3.iterations && at.nsec3.salt == nsec3.salt
-            });
+            let alike = self
+                .records
+                .first()
+                .is_none_or(|at| at.nsec3.iterations == nsec3.iterations && at.nsec3.salt == nsec3.salt);
             if let Ok(next) = Hash::try_from(nsec3.next)
                 && known
                 && alike
@@ -99,14 +100,22 @@ impl<'a> Nsec3s<'a> {
                 rtype::DS if !name.is_root() => lacks_ds(&types) && !types.has(rtype::CNAME),
                 _ => types.lacks(qtype) && !types.is_delegation(),
             };
-            return if proven { Ok(Proven::Secure) } else { Err(Fault::NoProof) };
+            return if proven {
+                Ok(Proven::Secure)
+            } else {
+                Err(Fault::NoProof)
+            };
         }
         let closest = self.closest(name, work)?;
         if let Some(wildcard) = canonical::wildcard(&closest.encloser) {
             let hash = self.hash(wildcard.as_wire(), work)?;
             if let Some(types) = self.at(&hash) {
                 let proven = types.lacks(qtype) && !types.is_delegation();
-                return if proven { Ok(closest.proven()) } else { Err(Fault::NoProof) };
+                return if proven {
+                    Ok(closest.proven())
+                } else {
+                    Err(Fault::NoProof)
+                };
             }
         }
         // §8.6 for DS; for other types an empty non-terminal above nothing but unsigned delegations (erratum 3441).
@@ -194,7 +203,11 @@ impl<'a> Nsec3s<'a> {
         self.records.iter().find(|at| {
             let (behind, before) = (at.owner < *hash, *hash < at.next);
             // The last gap goes around.
-            if at.owner < at.next { behind && before } else { *hash != at.owner && (behind || before) }
+            if at.owner < at.next {
+                behind && before
+            } else {
+                *hash != at.owner && (behind || before)
+            }
         })
     }
 }
