@@ -1,6 +1,7 @@
-//! The resolver against servers on loopback: forwarding over every transport, and recursion in a small internet.
+//! The resolver against servers on loopback: forwarding over every transport, and recursion in a small internet; what fuzzing found.
 
 mod forward;
+mod hostile;
 mod internet;
 mod servers;
 mod stack;
