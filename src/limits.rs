@@ -220,6 +220,8 @@ pub const SERVER_REST_MIN: Duration = Duration::from_millis(1000);
 pub const SERVER_REST_MAX: Duration = Duration::from_secs(8);
 /// How often a question whose servers are all down looks whether one is back.
 pub const REST_LOOK: Duration = Duration::from_millis(100);
+/// How long a question waits when this host has no socket for it.
+pub const LOCAL_PAUSE: Duration = Duration::from_millis(50);
 /// Silences in a row, of all servers of one address family, after which the other family is preferred, and for how long.
 pub const FAMILY_SILENCES: u32 = 12;
 pub const FAMILY_SHUNNED: Duration = Duration::from_secs(30);

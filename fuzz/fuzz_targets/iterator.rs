@@ -22,7 +22,10 @@ pub fn run(mut bytes: &[u8]) {
         edns_buffer: 1232,
         signature_skew_s: 0,
         last_saved_unix_ms: None,
-        query_private: vec!["0.0.0.0/0".parse().expect("a network"), "::/0".parse().expect("a network")],
+        query_private: vec![
+            "0.0.0.0/0".parse().expect("a network"),
+            "::/0".parse().expect("a network"),
+        ],
         memory_bytes: 1 << 20,
     };
     let engine = Arc::new(Engine::new(settings, None, [1, 2]));

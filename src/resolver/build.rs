@@ -80,12 +80,20 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         counters: Arc::clone(&counters),
     };
     let memory_bytes = memory_bytes(settings);
+    // A command that only looks something up leaves no folders behind.
+    let anchors = settings.state_dir.is_dir().then(|| settings.state_dir.join("anchors"));
     let mut recursive = None;
     let default: Arc<dyn Resolver> = match wanted.mode {
         Mode::Forward if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
         Mode::Forward => Arc::new(Forward::new(&wanted.forward, &surroundings)?),
         Mode::Recursive => {
-            let walk = Arc::new(Recursive::new(wanted, memory_bytes, mapping, Arc::clone(&counters))?);
+            let walk = Arc::new(Recursive::new(
+                wanted,
+                memory_bytes,
+                anchors,
+                mapping,
+                Arc::clone(&counters),
+            )?);
             recursive = Some(Arc::clone(&walk));
             walk
         }

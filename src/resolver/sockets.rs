@@ -24,6 +24,11 @@ pub(super) async fn permit(end: Instant) -> Result<SemaphorePermit<'static>, Exc
     }
 }
 
+/// The same without waiting, for who has others open and must go on listening to them.
+pub(super) fn try_permit() -> Option<SemaphorePermit<'static>> {
+    FREE.try_acquire().ok()
+}
+
 /// Files that this process may have open, `None` for any number.
 fn open_files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current

@@ -108,7 +108,7 @@ impl Internet {
 
     pub fn resolver_as(&self, settings: &ResolverSettings) -> (Arc<dyn Resolver>, Arc<Counters>) {
         let counters = Arc::new(Counters::default());
-        let recursive = Recursive::new(settings, 4 << 20, self.mapping(), Arc::clone(&counters)).unwrap();
+        let recursive = Recursive::new(settings, 4 << 20, None, self.mapping(), Arc::clone(&counters)).unwrap();
         (Arc::new(recursive), counters)
     }
 }

@@ -13,7 +13,7 @@ use super::delegations::Cut;
 use super::query::{self, Dress, Match};
 use super::response::Response;
 use super::servers::InFlight;
-use super::task::{Heard, Open, Transport};
+use super::task::{Heard, Open, Transport, Why};
 use super::trace::{Step, Verdict};
 use super::trouble::Trouble;
 use super::walk::{Trip, Walk};
@@ -327,11 +327,15 @@ impl Asking<'_> {
                 walk.engine
                     .servers
                     .failed(failed.server, why, failed.sent_ms, walk.io.now_ms());
-                if failed.transport == Transport::Udp {
+                if why == Why::Local {
+                    // Nothing was sent, and it is not the server's fault: once more in a moment.
+                    let choice = self.choice(failed.server);
+                    choice.tries = choice.tries.saturating_sub(1);
+                    self.sent -= 1;
+                    let until_ms = walk.io.now_ms() + limits::LOCAL_PAUSE.as_millis() as u64;
+                    walk.io.heard(&[], until_ms).await;
+                } else if failed.transport == Transport::Udp {
                     self.choice(failed.server).done = true;
-                }
-                if matches!(self.trouble, Trouble::Unreachable) {
-                    walk.io.worry(Trouble::Unreachable);
                 }
                 Ok(None)
             }

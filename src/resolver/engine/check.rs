@@ -14,7 +14,7 @@ use super::walk::{Finding, Trip, Walk};
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::resolver::validate::{
-    self, Fetched, JudgedDenial, Reason, Source, Validator, Verdict, When, Work, aggressive::What, dates,
+    self, Fetched, JudgedDenial, Reason, Source, Validator, Verdict, When, Work, aggressive::What,
 };
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -37,7 +37,7 @@ impl Walk {
         let Some(validator) = self.validator(trip) else {
             return Ok(());
         };
-        let when = self.when();
+        let when = self.engine.when(self.io.now());
         let source = Keys { walk: self, trip };
         let mut work = self.io.purse(|purse| purse.work.take()).unwrap_or_default();
         let judged = self
@@ -167,15 +167,6 @@ impl Walk {
             expires_ms,
             Security::Secure,
         )))
-    }
-
-    fn when(&self) -> When {
-        let now = self.io.now();
-        When {
-            now,
-            skew_s: self.engine.settings.signature_skew_s,
-            suspended: dates::is_plainly_wrong(now.unix_ms, self.engine.settings.last_saved_unix_ms),
-        }
     }
 }
 

@@ -7,13 +7,17 @@
 //! with the resolution it belongs to.
 
 use super::hints::{self, HintsError};
+use super::keeper::Keeper;
+use super::message;
 use super::shared::{Engine, EngineSettings, Wanted};
 use super::task::{Command, Errand, Event, Id, Task, Transport, Why};
 use super::trouble::Trouble;
-use super::{message, walk::Found};
+use super::walk::{Finding, Found};
 use crate::clock;
 use crate::config::settings::ResolverSettings;
+use crate::dns::rtype;
 use crate::limits;
+use crate::now::Now;
 use crate::resolver::counters::Counters;
 use crate::resolver::exchange::ExchangeError;
 use crate::resolver::forward::reuse::Reused;
@@ -21,7 +25,7 @@ use crate::resolver::forward::stream::Stream;
 use crate::resolver::forward::tcp;
 use crate::resolver::validate::anchors::{AnchorError, Anchors};
 use crate::resolver::validate::{Validator, ValidatorSettings};
-use crate::resolver::{self, Answer, Failure, Question, Resolver};
+use crate::resolver::{self, Answer, Failure, Question, Resolver, sockets};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -35,6 +39,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Sleep;
 
 /// Where the server with an address is found: at port 53 of it, but for tests.
@@ -50,6 +55,8 @@ struct Inner {
     mapping: Mapping,
     counters: Arc<Counters>,
     streams: Mutex<HashMap<SocketAddr, Arc<Reused<Stream>>>>,
+    /// Follows the keys of trust anchors, where answers are validated.
+    keeper: Option<Keeper>,
 }
 
 /// Settings from which nothing can start at the root.
@@ -101,10 +108,12 @@ pub(in crate::resolver) fn validator(settings: &ResolverSettings) -> Result<Opti
 }
 
 impl Recursive {
-    /// A resolver as settings want it, which remembers up to `memory_bytes`.
+    /// A resolver as settings want it, which remembers up to `memory_bytes`, and in `anchors` how the keys of trust anchors
+    /// changed; without such a folder that is forgotten at the end.
     pub fn new(
         settings: &ResolverSettings,
         memory_bytes: usize,
+        anchors: Option<PathBuf>,
         mapping: Mapping,
         counters: Arc<Counters>,
     ) -> Result<Recursive, RecursiveError> {
@@ -120,6 +129,7 @@ impl Recursive {
             return Err(RecursiveError::NoRoots);
         }
         let validator = validator(settings)?;
+        let sha1 = settings.sha1;
         let settings = EngineSettings {
             signature_skew_s: u32::try_from(settings.signature_skew.as_secs()).unwrap_or(u32::MAX),
             last_saved_unix_ms: None,
@@ -133,9 +143,16 @@ impl Recursive {
             query_private: settings.query_private.clone(),
             memory_bytes,
         };
+        let engine = Engine::new(settings, validator, rand::random());
+        let when = engine.when(clock::now());
+        let keeper = engine
+            .validator
+            .as_ref()
+            .map(|validator| Keeper::load(validator, anchors, sha1, &when));
         Ok(Recursive {
             inner: Arc::new(Inner {
-                engine: Arc::new(Engine::new(settings, validator, rand::random())),
+                keeper,
+                engine: Arc::new(engine),
                 mapping,
                 counters,
                 streams: Mutex::default(),
@@ -161,6 +178,7 @@ impl Resolver for Recursive {
         let left = deadline.saturating_duration_since(clock::instant());
         let deadline_ms = now.mono_ms + left.as_millis() as u64;
         let engine = &self.inner.engine;
+        self.inner.follow_anchors(now);
         let wanted = Wanted {
             name: question.name.clone(),
             qtype: question.qtype,
@@ -219,6 +237,40 @@ impl Inner {
             }
             event = line.next(&self.counters).await;
         }
+    }
+
+    /// Looks at the keys of trust anchors when that is due, beside whatever is going on.
+    fn follow_anchors(self: &Arc<Self>, now: Now) {
+        let when = self.engine.when(now);
+        let due = self.keeper.as_ref().map(|keeper| keeper.due(&when)).unwrap_or_default();
+        if due.is_empty() {
+            return;
+        }
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            for zone in due {
+                let wanted = Wanted {
+                    name: zone.clone(),
+                    qtype: rtype::DNSKEY,
+                    check: false,
+                    // What is known does not count: it is the zone's own word that is wanted.
+                    least_left_ms: u64::MAX / 2,
+                };
+                let deadline_ms = clock::now().mono_ms + limits::ERRAND.as_millis() as u64;
+                let task = inner.engine.resolve(wanted, rand::random(), deadline_ms, false);
+                let found = inner.drive(task).await.ok();
+                let seen = found.as_ref().and_then(|found| match &found.end {
+                    Finding::Set(held) => Some(&*held.set),
+                    Finding::Denied(_) | Finding::TooLong => None,
+                });
+                if let (Some(keeper), Some(validator)) = (&inner.keeper, &inner.engine.validator) {
+                    keeper.take_in(&zone, seen, validator, &inner.engine.when(clock::now()));
+                }
+            }
+            if let Some(keeper) = &inner.keeper {
+                keeper.settle();
+            }
+        });
     }
 
     async fn obey(self: &Arc<Self>, command: Command, now_ms: u64, line: &mut Line) {
@@ -322,8 +374,9 @@ impl Inner {
     }
 }
 
-/// A fresh socket from which `bytes` went to `server`.
-async fn send(server: SocketAddr, bytes: &[u8]) -> std::io::Result<UdpSocket> {
+/// A fresh socket from which `bytes` went to `server`. Where the process has no more to give, the task tries again in a moment.
+async fn send(server: SocketAddr, bytes: &[u8]) -> std::io::Result<Socket> {
+    let permit = sockets::try_permit().ok_or(ErrorKind::QuotaExceeded)?;
     let local: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -331,7 +384,16 @@ async fn send(server: SocketAddr, bytes: &[u8]) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(local).await?;
     socket.connect(server).await?;
     socket.send(bytes).await?;
-    Ok(socket)
+    Ok(Socket {
+        socket,
+        _permit: permit,
+    })
+}
+
+/// A socket, counted among those of the process.
+struct Socket {
+    socket: UdpSocket,
+    _permit: SemaphorePermit<'static>,
 }
 
 /// What an error of a socket says.
@@ -359,7 +421,7 @@ struct Exchange {
 }
 
 enum Way {
-    Udp(UdpSocket),
+    Udp(Socket),
     Tcp(BoxFuture<'static, Result<Vec<u8>, Why>>),
 }
 
@@ -379,7 +441,7 @@ impl Line {
         for at in 0..open.len() {
             let exchange = &mut open[at];
             let came = match &mut exchange.way {
-                Way::Udp(socket) => {
+                Way::Udp(Socket { socket, .. }) => {
                     let mut buffer = ReadBuf::new(buffer);
                     match socket.poll_recv(cx, &mut buffer) {
                         Poll::Pending => continue,

@@ -20,6 +20,7 @@ pub mod classify;
 pub mod delegations;
 mod driver;
 pub mod hints;
+mod keeper;
 mod message;
 mod minimize;
 mod prime;

@@ -11,8 +11,9 @@ use super::walk::{Found, Trip, Walk};
 use crate::config::settings::QnameMinimization;
 use crate::dns::name::Name;
 use crate::limits;
-use crate::resolver::validate::Validator;
+use crate::now::Now;
 use crate::resolver::validate::aggressive::Aggressive;
+use crate::resolver::validate::{Validator, When, dates};
 use ipnet::IpNet;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -128,6 +129,15 @@ impl Engine {
                 Errand::Revalidate(zone) => walk.revalidate(&zone).await,
             }
         })
+    }
+
+    /// The moment of a validation.
+    pub(super) fn when(&self, now: Now) -> When {
+        When {
+            now,
+            skew_s: self.settings.signature_skew_s,
+            suspended: dates::is_plainly_wrong(now.unix_ms, self.settings.last_saved_unix_ms),
+        }
     }
 
     /// Forgets all, or what is at `name` or below.
