@@ -95,8 +95,11 @@ impl Validator {
             }
         }
         // Without a good signature it must be proven that there need be none.
+        let own = !matches!(worst, Fault::NoSignature | Fault::WrongSigner);
         let verdict = match self.over(&home, &mut journey).await {
             Trust::Secure(_) => Verdict::Bogus(broken.unwrap_or_else(|| worst.at(&set.name, set.rtype))),
+            // What is wrong with the set itself tells more.
+            Trust::Bogus(_) if own => Verdict::Bogus(worst.at(&set.name, set.rtype)),
             other => verdict(other),
         };
         unsecured(verdict, set)
@@ -132,6 +135,10 @@ impl Validator {
                 let fault = worst.unwrap_or_else(|| unproven(denial));
                 fault.at(denial.name, denial.qtype)
             })),
+            Trust::Bogus(reason) => Verdict::Bogus(match worst {
+                Some(fault) if fault != Fault::WrongSigner => fault.at(denial.name, denial.qtype),
+                _ => reason,
+            }),
             other => verdict(other),
         };
         undenied(verdict, denial)

@@ -131,7 +131,7 @@ fn rfc4035_5_4_and_rfc5155_8_every_honest_answer_and_denial_holds() {
                         .zones
                         .iter()
                         .any(|zone| zone.records.keys().any(|owner| owner.is_within(&name(qname))));
-                    let wild = name(qname).is_within(&name("wild.example"));
+                    let wild = ["y.wild.example", "a.y.wild.example"].contains(qname);
                     assert_eq!(denied.nxname, compact && !exists && !wild, "{qname} {qtype}");
                     assert_eq!(denied.ttl_s, 300, "the SOA's MINIMUM");
                 }
@@ -319,7 +319,7 @@ fn rfc5155_8_2_records_of_other_parameters_do_not_count_together() {
     other.keys = vec![world.zone("example").keys[0].with_flags(257)];
     // A name whose three hashes fall into three gaps of both chains.
     let (gone, mine, theirs) = (0..)
-        .map(|number| format!("q{number}.example"))
+        .map(|number| format!("q{number}.n{}.example", number % 40))
         .map(|gone| {
             (
                 gone.clone(),

@@ -471,6 +471,17 @@ impl Zone {
             let found = [qtype, rtype::CNAME]
                 .into_iter()
                 .find(|rtype| types.contains_key(rtype));
+            // Who signs while answering has no need of expansion.
+            if self.deny == Deny::Compact {
+                match found {
+                    Some(found) => reply.answers.push(self.signed(qname, found, &types[&found], None)),
+                    None => {
+                        reply.authorities = vec![self.set(&self.apex, rtype::SOA).unwrap()];
+                        reply.authorities.push(self.compact(qname, &self.types_at(&wildcard)));
+                    }
+                }
+                return reply;
+            }
             if let Some(found) = found {
                 let labels = encloser.label_count() as u8;
                 reply
