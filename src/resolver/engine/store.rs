@@ -174,9 +174,14 @@ impl Store {
         self.shard(key.as_bytes()).get(key.as_bytes()).cloned().map(Known::from)
     }
 
-    /// The denial of a name above `name`, if names below it may be denied by it (RFC 8020 §2). `always`: without its having
+    /// The denial of a name above `name`, and that name, if names below it may be denied by it (RFC 8020 §2). `always`: without its having
     /// been confirmed. The second value is a denial that needs confirming.
-    pub fn cut_above(&self, name: &Name, now_ms: u64, always: bool) -> (Option<Arc<Denial>>, Option<Arc<Denial>>) {
+    pub fn cut_above(
+        &self,
+        name: &Name,
+        now_ms: u64,
+        always: bool,
+    ) -> (Option<(Name, Arc<Denial>)>, Option<Arc<Denial>>) {
         let key = Key::new(name, WHOLE_NAME);
         let mut at = usize::from(key.bytes[0]) + 1;
         let mut doubtful = None;
@@ -184,7 +189,9 @@ impl Store {
         while key.as_bytes().get(at).is_some_and(|&length| length != 0) {
             if let Some(Kept::Denied(denial)) = self.fresh_bytes(&key.as_bytes()[at..], now_ms) {
                 if always || denial.covers_below() {
-                    return (Some(denial), None);
+                    let (above, _) = key.as_bytes()[at..].split_at(key.length - at - 2);
+                    let above = Name::from_wire(above).expect("a suffix of a name is a name");
+                    return (Some((above, denial)), None);
                 }
                 doubtful = Some(denial);
             }

@@ -155,16 +155,11 @@ impl Walk {
             return Ok(Stage::finding(Finding::Denied(special::denial(&zone, now_ms))));
         }
         if let Some(known) = self.find(name, qtype, trip) {
-            let mut stage = self.known(name, qtype, known);
-            if self.validator(trip).is_none() || stage.security() > Security::Unchecked {
+            let stage = self.known(name, qtype, known);
+            if let Some(stage) = self.checked(stage, name, qtype, trip).await {
                 return Ok(stage);
             }
-            // It was found on the way to something else, and nobody has looked at it yet.
-            if self.check(&mut stage, name, qtype, trip).await.is_ok() {
-                stage.keep(&self.engine.store, qtype, self.io.now_ms());
-                return Ok(stage);
-            }
-        } else if let Some(stage) = self.implied(name, qtype, trip) {
+        } else if let Some(stage) = self.implied(name, qtype, trip).await {
             return Ok(stage);
         }
         self.io.note(|| Step::Look {
@@ -186,17 +181,29 @@ impl Walk {
         self.look(name, rtype, &trip.for_keys(renew)).await
     }
 
+    /// A stage from the store. What was found on the way to something else, and nobody has looked at yet, is checked first; `None`
+    /// if it does not hold.
+    async fn checked(&self, mut stage: Stage, name: &Name, qtype: u16, trip: &Trip<'_>) -> Option<Stage> {
+        if self.validator(trip).is_some() && stage.security() == Security::Unchecked {
+            self.check(&mut stage, name, qtype, trip).await.ok()?;
+            stage.keep(&self.engine.store, qtype, self.io.now_ms());
+        }
+        Some(stage)
+    }
+
     /// What follows from something known about names above or beside.
-    fn implied(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Option<Stage> {
+    async fn implied(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Option<Stage> {
         if trip.renew {
             return None;
         }
         let now_ms = self.io.now_ms();
         let strict = self.engine.settings.minimization == QnameMinimization::Strict;
-        if let (Some(denial), _) = self.engine.store.cut_above(name, now_ms, strict)
-            && (self.validator(trip).is_none() || denial.security > Security::Unchecked)
-        {
-            return Some(self.known(name, qtype, Known::Denied(denial)));
+        let cut = self.engine.store.cut_above(name, now_ms, strict).0;
+        if let Some((above, denial)) = cut {
+            let stage = self.known(&above, qtype, Known::Denied(denial));
+            if let Some(stage) = self.checked(stage, &above, qtype, trip).await {
+                return Some(stage);
+            }
         }
         if let Some(denial) = self.shown(name, qtype, trip) {
             return Some(self.known(name, qtype, Known::Denied(denial)));
@@ -284,7 +291,10 @@ impl Walk {
                     followed_ms += wait_ms;
                     self.io.heard(&[], self.io.now_ms() + wait_ms).await;
                     if let Some(known) = self.find(name, qtype, trip) {
-                        return Ok(self.known(name, qtype, known));
+                        let stage = self.known(name, qtype, known);
+                        if let Some(stage) = self.checked(stage, name, qtype, trip).await {
+                            return Ok(stage);
+                        }
                     }
                     let deeper = self
                         .engine

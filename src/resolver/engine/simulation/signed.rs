@@ -344,3 +344,28 @@ fn signed_worlds_in_bad_weather_answer_securely_as_their_zones_say() {
         }
     }
 }
+
+#[test]
+fn rfc8020_2_a_confirmed_denial_of_an_unsigned_zone_covers_all_below_as_well() {
+    let mut internet = internet(8, zones(), Spoil::Nothing);
+    assert_eq!(ask(&mut internet, "a.none.plain.com", A), "NXDOMAIN");
+    let before = internet.sent.len();
+    assert_eq!(ask(&mut internet, "b.none.plain.com", A), "NXDOMAIN");
+    assert_eq!(internet.sent.len(), before);
+}
+
+#[test]
+fn what_one_resolution_waits_for_another_to_find_is_checked_as_well() {
+    let mut internet = internet(9, zones(), Spoil::Changes);
+    let names = [
+        "www.nsec.com",
+        "m.nsec.com",
+        "www.nsec.com",
+        "www.nsec.com",
+        "far.nsec.com",
+    ];
+    let questions = names.map(|name| (name, A));
+    for result in internet.resolve_all(&questions) {
+        assert!(result.unwrap().is_secure());
+    }
+}
