@@ -427,3 +427,56 @@ fn keytrap_keys_of_one_tag_and_signatures_of_one_query_are_bounded() {
     let bound = limits::SIGNATURE_FAILURES + 8;
     assert!(world.signatures.get() <= bound, "{} signatures", world.signatures.get());
 }
+
+/// `example`, whose key and whose `www.example A` are signed with RSA and SHA-1, by the command line of OpenSSL.
+fn sha1_world(settings: ValidatorSettings) -> (World, Reply) {
+    let mut example = Zone::new("example", Deny::Nsec);
+    example.keys = vec![TestKey::new(7)];
+    let world = World::built(vec![Zone::new(".", Deny::Nsec), example], settings, |_| {});
+    let zone = world.zone("example");
+    let signed = |mut set: RRset, signature: &[u8; 256]| {
+        let made = rrsig(&set, &zone.apex, &zone.keys[0], &How::default());
+        let (head, _) = made.split_at(made.len() - 256);
+        set.sign(&[head, signature].concat());
+        set
+    };
+    let keys = RRset::of(&zone.apex, rtype::DNSKEY, TTL_S, &zone.keys[0].rdata());
+    let keys = signed(keys, include_bytes!("sha1-48.sig"));
+    world.forge("example", rtype::DNSKEY, Some(super::super::Fetched::Set(keys.into())));
+    let set = RRset::of(&name("www.example"), rtype::A, TTL_S, &[192, 0, 2, 1]);
+    let reply = Reply {
+        answers: vec![signed(set, include_bytes!("sha1-1.sig"))],
+        ..Reply::default()
+    };
+    (world, reply)
+}
+
+#[test]
+fn rfc9905_3_sha1_is_insecure_unless_the_operator_says_otherwise() {
+    let (world, reply) = sha1_world(ValidatorSettings::default());
+    let verdict = world.judge("www.example", rtype::A, &reply).verdict;
+    assert!(matches!(verdict, Verdict::Insecure(Some(_))), "{verdict:?}");
+    assert_eq!((fault(&verdict), verdict.reason().unwrap().code()), (Some(Fault::Sha1Only), 1));
+    let (world, mut reply) = sha1_world(ValidatorSettings { sha1: true });
+    assert_eq!(world.judge("www.example", rtype::A, &reply).verdict, Verdict::Secure);
+    reply.answers[0].push(&[192, 0, 2, 66]);
+    assert_eq!(fault(&world.judge("www.example", rtype::A, &reply).verdict), Some(Fault::BadSignature));
+}
+
+#[test]
+fn rfc9905_3_a_sha1_signature_counts_for_nothing_in_a_zone_that_promises_better() {
+    let (sha1, reply) = sha1_world(ValidatorSettings::default());
+    let mut example = Zone::new("example", Deny::Nsec);
+    example.keys = vec![TestKey::new(15), sha1.zone("example").keys[0].with_flags(256)];
+    let ds = example.keys[0].ds(&example.apex, 2);
+    let world = World::built(
+        vec![Zone::new(".", Deny::Nsec), example],
+        ValidatorSettings::default(),
+        |zones| {
+            let there = zones[0].records.get_mut(&name("example")).unwrap();
+            there.insert(rtype::DS, vec![ds]);
+        },
+    );
+    let verdict = world.judge("www.example", rtype::A, &reply).verdict;
+    assert!(verdict.is_bogus(), "{verdict:?}");
+}

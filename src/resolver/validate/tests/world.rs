@@ -72,6 +72,8 @@ pub const RSA_2048: &[u8] = include_bytes!("rsa-2048.pk8");
 impl TestKey {
     pub fn new(algorithm: u8) -> TestKey {
         let private: Arc<dyn SigningKey> = match algorithm {
+            // Nothing signs with SHA-1 (7) any more; a test brings such signatures ready made.
+            7 => return TestKey { algorithm, ..TestKey::new(8) },
             8 | 10 => Arc::new(RsaSigningKey::from_pkcs8(&RSA_2048.into(), Algorithm::from_u8(algorithm)).unwrap()),
             13 | 14 => {
                 let algorithm = Algorithm::from_u8(algorithm);
