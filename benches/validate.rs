@@ -53,7 +53,9 @@ fn ed25519() -> Pair {
         algorithm: 15,
         public,
         bare: Box::new(move |data, signature| {
-            UnparsedPublicKey::new(&signature::ED25519, &key).verify(data, signature).is_ok()
+            UnparsedPublicKey::new(&signature::ED25519, &key)
+                .verify(data, signature)
+                .is_ok()
         }),
         sign: Box::new(move |data| pair.sign(data).as_ref().to_vec()),
     }
@@ -69,7 +71,9 @@ fn sign(set: &mut RRset, zone: &Name, pair: &Pair, rdata: &[u8]) -> (Vec<u8>, Ve
     bytes.extend(zone.as_wire());
     let mut data = Vec::new();
     let rrsig = Rrsig::read(&bytes).expect("an RRSIG");
-    Canonical::of(set).signed_data(&rrsig, &mut data).expect("labels that fit");
+    Canonical::of(set)
+        .signed_data(&rrsig, &mut data)
+        .expect("labels that fit");
     let signature = (pair.sign)(&data);
     bytes.extend(&signature);
     set.sign(&bytes);
@@ -103,11 +107,19 @@ fn main() {
     let pairs = [
         (
             "ECDSA P-256",
-            ecdsa(13, &signature::ECDSA_P256_SHA256_FIXED_SIGNING, &signature::ECDSA_P256_SHA256_FIXED),
+            ecdsa(
+                13,
+                &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+                &signature::ECDSA_P256_SHA256_FIXED,
+            ),
         ),
         (
             "ECDSA P-384",
-            ecdsa(14, &signature::ECDSA_P384_SHA384_FIXED_SIGNING, &signature::ECDSA_P384_SHA384_FIXED),
+            ecdsa(
+                14,
+                &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+                &signature::ECDSA_P384_SHA384_FIXED,
+            ),
         ),
         ("Ed25519", ed25519()),
     ];
@@ -120,7 +132,9 @@ fn main() {
         sign(&mut dnskeys, &zone, &pair, &dnskey);
         let promises = [Promise::Dnskey(dnskey.clone())];
         let establish = || keys::establish(&dnskeys, &promises, false, &when, &mut Work::new());
-        let Ok(Keying::Secure(keys)) = establish() else { panic!("the keys hold") };
+        let Ok(Keying::Secure(keys)) = establish() else {
+            panic!("the keys hold")
+        };
         let mut set = RRset::new(&Name::parse("www.example.com").expect("a name"), rtype::A, 3600);
         (0..4).for_each(|octet| set.push(&[192, 0, 2, 4 - octet]));
         let (data, bytes) = sign(&mut set, &zone, &pair, &dnskey);

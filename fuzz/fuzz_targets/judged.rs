@@ -80,7 +80,10 @@ pub fn run(mut bytes: &[u8]) -> Option<JudgedWhole> {
             Poll::Pending => unreachable!("the script never waits"),
         }
     };
-    assert!(work.signatures_checked() <= limits::SIGNATURE_CHECKS, "signatures are bounded");
+    assert!(
+        work.signatures_checked() <= limits::SIGNATURE_CHECKS,
+        "signatures are bounded"
+    );
     assert!(work.blocks_hashed() <= limits::NSEC3_BLOCKS, "hashes are bounded");
     Some(judged)
 }

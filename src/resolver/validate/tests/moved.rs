@@ -1,7 +1,7 @@
 //! Trust anchors that move on: RFC 5011 with made-up months.
 
 use super::super::keys::Promise;
-use super::super::rollover::{Change, KeyState, Rollover};
+use super::super::rollover::{Change, Rollover};
 use super::super::verdict::Fault;
 use super::super::work::Work;
 use super::world::*;

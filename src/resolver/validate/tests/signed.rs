@@ -456,11 +456,17 @@ fn rfc9905_3_sha1_is_insecure_unless_the_operator_says_otherwise() {
     let (world, reply) = sha1_world(ValidatorSettings::default());
     let verdict = world.judge("www.example", rtype::A, &reply).verdict;
     assert!(matches!(verdict, Verdict::Insecure(Some(_))), "{verdict:?}");
-    assert_eq!((fault(&verdict), verdict.reason().unwrap().code()), (Some(Fault::Sha1Only), 1));
+    assert_eq!(
+        (fault(&verdict), verdict.reason().unwrap().code()),
+        (Some(Fault::Sha1Only), 1)
+    );
     let (world, mut reply) = sha1_world(ValidatorSettings { sha1: true });
     assert_eq!(world.judge("www.example", rtype::A, &reply).verdict, Verdict::Secure);
     reply.answers[0].push(&[192, 0, 2, 66]);
-    assert_eq!(fault(&world.judge("www.example", rtype::A, &reply).verdict), Some(Fault::BadSignature));
+    assert_eq!(
+        fault(&world.judge("www.example", rtype::A, &reply).verdict),
+        Some(Fault::BadSignature)
+    );
 }
 
 #[test]

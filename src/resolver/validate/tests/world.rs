@@ -73,7 +73,12 @@ impl TestKey {
     pub fn new(algorithm: u8) -> TestKey {
         let private: Arc<dyn SigningKey> = match algorithm {
             // Nothing signs with SHA-1 (7) any more; a test brings such signatures ready made.
-            7 => return TestKey { algorithm, ..TestKey::new(8) },
+            7 => {
+                return TestKey {
+                    algorithm,
+                    ..TestKey::new(8)
+                };
+            }
             8 | 10 => Arc::new(RsaSigningKey::from_pkcs8(&RSA_2048.into(), Algorithm::from_u8(algorithm)).unwrap()),
             13 | 14 => {
                 let algorithm = Algorithm::from_u8(algorithm);
@@ -609,10 +614,6 @@ impl World {
 
     pub fn zone(&self, apex: &str) -> &Zone {
         self.zones.iter().find(|zone| zone.apex == name(apex)).unwrap()
-    }
-
-    pub fn zone_mut(&mut self, apex: &str) -> &mut Zone {
-        self.zones.iter_mut().find(|zone| zone.apex == name(apex)).unwrap()
     }
 
     /// What the zone responsible says.
