@@ -118,6 +118,16 @@ pub enum Known {
     Denied(Arc<Denial>),
 }
 
+/// What denials above a name mean for it.
+#[derive(Debug, Clone)]
+pub enum Above {
+    /// This name does not exist, and so nothing below it.
+    Denied(Name, Arc<Denial>),
+    /// So it was said of a name above; the denial needs confirming.
+    Doubtful(Arc<Denial>),
+    Nothing,
+}
+
 #[derive(Debug, Clone)]
 enum Kept {
     Set(Held),
@@ -174,30 +184,25 @@ impl Store {
         self.shard(key.as_bytes()).get(key.as_bytes()).cloned().map(Known::from)
     }
 
-    /// The denial of a name above `name`, and that name, if names below it may be denied by it (RFC 8020 §2). `always`: without its having
-    /// been confirmed. The second value is a denial that needs confirming.
-    pub fn cut_above(
-        &self,
-        name: &Name,
-        now_ms: u64,
-        always: bool,
-    ) -> (Option<(Name, Arc<Denial>)>, Option<Arc<Denial>>) {
+    /// Whether a name above `name` is denied, so that names below may be denied by it (RFC 8020 §2). `always`: without its having
+    /// been confirmed.
+    pub fn cut_above(&self, name: &Name, now_ms: u64, always: bool) -> Above {
         let key = Key::new(name, WHOLE_NAME);
         let mut at = usize::from(key.bytes[0]) + 1;
-        let mut doubtful = None;
+        let mut doubtful = Above::Nothing;
         // Not at the root, which exists.
         while key.as_bytes().get(at).is_some_and(|&length| length != 0) {
             if let Some(Kept::Denied(denial)) = self.fresh_bytes(&key.as_bytes()[at..], now_ms) {
                 if always || denial.covers_below() {
                     let (above, _) = key.as_bytes()[at..].split_at(key.length - at - 2);
                     let above = Name::from_wire(above).expect("a suffix of a name is a name");
-                    return (Some((above, denial)), None);
+                    return Above::Denied(above, denial);
                 }
-                doubtful = Some(denial);
+                doubtful = Above::Doubtful(denial);
             }
             at += usize::from(key.bytes[at]) + 1;
         }
-        (None, doubtful)
+        doubtful
     }
 
     /// Keeps a set. Fresh data that is trusted more stays.
@@ -376,18 +381,15 @@ mod tests {
         let denial = Arc::new(Denial::new(true, None, Vec::new(), 60_000, Security::Unchecked));
         store.deny(&name("gone.example"), rtype::A, &denial, 0);
         let below = name("a.b.gone.example");
-        let (cut, doubtful) = store.cut_above(&below, 1, false);
-        assert!(cut.is_none() && doubtful.is_some());
-        assert!(store.cut_above(&below, 1, true).0.is_some());
+        let denied = |below: &Name, now_ms, always| matches!(store.cut_above(below, now_ms, always), Above::Denied(..));
+        assert!(matches!(store.cut_above(&below, 1, false), Above::Doubtful(_)));
+        assert!(denied(&below, 1, true));
         denial.confirm();
-        assert!(store.cut_above(&below, 1, false).0.is_some());
-        assert!(
-            store.cut_above(&name("gone.example"), 1, true).0.is_none(),
-            "strictly below"
-        );
-        assert!(store.cut_above(&below, 60_000, true).0.is_none());
+        assert!(denied(&below, 1, false));
+        assert!(!denied(&name("gone.example"), 1, true), "strictly below");
+        assert!(!denied(&below, 60_000, true));
         store.put(&held("gone.example", 1, Rank::AnswerAa, Security::Unchecked), 0);
-        assert!(store.cut_above(&below, 1, true).0.is_none(), "it exists now");
+        assert!(!denied(&below, 1, true), "it exists now");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::delegations::Cut;
 use super::minimize::Minimizer;
 use super::special;
 use super::stage::{Link, Stage, StageEnd};
-use super::store::{Denial, Held, Known, Rank, Security, expiry};
+use super::store::{Above, Denial, Held, Known, Rank, Security, expiry};
 use super::task::{Errand, Io};
 use super::trace::Step;
 use super::trouble::Trouble;
@@ -167,9 +167,9 @@ impl Walk {
             qtype,
             depth: trip.depth,
         });
-        let (_, doubtful) = self.engine.store.cut_above(name, now_ms, false);
+        let above = self.engine.store.cut_above(name, now_ms, false);
         let stage = self.descend(name, qtype, trip).await?;
-        if let (Some(doubtful), Some(_)) = (doubtful, stage.denied_name()) {
+        if let (Above::Doubtful(doubtful), Some(_)) = (above, stage.denied_name()) {
             doubtful.confirm();
         }
         Ok(stage)
@@ -198,8 +198,7 @@ impl Walk {
         }
         let now_ms = self.io.now_ms();
         let strict = self.engine.settings.minimization == QnameMinimization::Strict;
-        let cut = self.engine.store.cut_above(name, now_ms, strict).0;
-        if let Some((above, denial)) = cut {
+        if let Above::Denied(above, denial) = self.engine.store.cut_above(name, now_ms, strict) {
             let stage = self.known(&above, qtype, Known::Denied(denial));
             if let Some(stage) = self.checked(stage, &above, qtype, trip).await {
                 return Some(stage);
