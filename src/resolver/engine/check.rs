@@ -6,13 +6,15 @@
 //! asked last when the question is asked again.
 //! Keeps: RFC 4035 §4.3 and §5.5, RFC 8198 §5 (proofs are kept for other names).
 
+use super::Engine;
 use super::stage::{Link, Stage, StageEnd};
 use super::store::{Denial, Held, Security, expiry};
 use super::trace::Step;
 use super::trouble::Trouble;
-use super::walk::{Finding, Trip, Walk};
+use super::walk::{Finding, Found, Trip, Walk};
 use crate::dns::name::Name;
 use crate::dns::rtype;
+use crate::now::Now;
 use crate::resolver::validate::{
     self, Fetched, JudgedDenial, Reason, Source, Validator, Verdict, When, Work, aggressive::What,
 };
@@ -167,6 +169,42 @@ impl Walk {
             expires_ms,
             Security::Secure,
         )))
+    }
+}
+
+impl Engine {
+    /// What a client may be told about an answer that was not validated (RFC 8914 §4.2, §4.3, §4.6, §4.28): about the first part of
+    /// it that is insecure for a reason other than being unsigned.
+    pub(super) fn remarks(&self, qname: &Name, found: &Found, now: Now) -> Vec<(u16, String)> {
+        let Some(validator) = &self.validator else {
+            return Vec::new();
+        };
+        let when = self.when(now);
+        let mut name = qname.clone();
+        let mut reason = None;
+        for Link { held, .. } in &found.aliases {
+            if held.security != Security::Secure && reason.is_none() {
+                reason = validator.remark(&held.set.name, held.proofs.iter(), &when);
+            }
+            if held.set.rtype == rtype::CNAME
+                && let Some(target) = held.set.target()
+            {
+                name = target;
+            }
+        }
+        let reason = reason.or_else(|| match &found.end {
+            Finding::Set(held) if held.security != Security::Secure => {
+                validator.remark(&name, held.proofs.iter(), &when)
+            }
+            Finding::Denied(denial) if denial.security != Security::Secure => {
+                validator.remark(&name, denial.proofs.iter(), &when)
+            }
+            _ => None,
+        });
+        reason
+            .map(|reason| (reason.code(), reason.to_string()))
+            .into_iter()
+            .collect()
     }
 }
 

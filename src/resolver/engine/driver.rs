@@ -188,13 +188,15 @@ impl Resolver for Recursive {
         let traced = tracing::enabled!(tracing::Level::DEBUG);
         let task = engine.resolve(wanted, rand::random(), deadline_ms, traced);
         let found: Found = self.inner.drive(task).await?;
-        let now_ms = clock::now().mono_ms;
-        let message = message::write(&question.name, question.qtype, &found, question.dnssec_ok, now_ms)
+        let now = clock::now();
+        let message = message::write(&question.name, question.qtype, &found, question.dnssec_ok, now.mono_ms)
             .ok_or(Failure::Limit("the answer does not fit a message"))?;
-        Ok(Answer {
-            message,
-            ede: Vec::new(),
-        })
+        // Who checks for himself needs no opinion of ours.
+        let ede = match question.checking_disabled {
+            true => Vec::new(),
+            false => engine.remarks(&question.name, &found, now),
+        };
+        Ok(Answer { message, ede })
     }
 }
 

@@ -9,7 +9,7 @@
 use super::anchors::{Anchors, Cover};
 use super::canonical;
 use super::dates::When;
-use super::denial::{NoDs, Proofs};
+use super::denial::{self, NoDs, Proofs};
 use super::keys::{self, Keying, Promise, ZoneKeys};
 use super::memory::{Memory, Standing};
 use super::proofs;
@@ -105,6 +105,26 @@ impl Validator {
     pub fn set_anchors(&self, anchors: Anchors) {
         *self.anchors.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(anchors);
         self.memory.forget(None);
+    }
+
+    /// Why what is at `name` is not checked, where a client should be told (RFC 8914 §4.2, §4.3, §4.6, §4.28): found of the zones above
+    /// it a moment ago, or told by the proofs that deny it.
+    pub fn remark<'a>(&self, name: &Name, proofs: impl IntoIterator<Item = &'a RRset>, when: &When) -> Option<Reason> {
+        let anchors = self.anchors();
+        let from = match anchors.over(name) {
+            Cover::Anchor(zone, _) => zone.label_count(),
+            Cover::Negative(_) => return None,
+            Cover::Nothing => return Some(Fault::NoAnchor.at(name, rtype::DS)),
+        };
+        for labels in from..=name.label_count() {
+            if let Some(Standing::Insecure(reason)) =
+                self.memory.get(&canonical::suffix(name, labels), when.now.mono_ms)
+            {
+                return reason;
+            }
+        }
+        let count = denial::nsec3::iterations_past_limit(proofs)?;
+        Some(Fault::Iterations(count).at(name, rtype::NSEC3))
     }
 
     /// Forgets what was found of zones, or of those at `name` and below.

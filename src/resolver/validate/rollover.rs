@@ -92,15 +92,24 @@ impl Rollover {
         }
     }
 
-    /// Takes in anchors that were configured since the text was kept: those never heard of are trusted.
+    /// Takes in anchors that were configured since the text was kept: those never heard of are trusted, and so are those still
+    /// waiting. A key that was revoked stays so.
     pub fn adopt(&mut self, promises: &[Promise], when: &When) {
+        let since_unix_s = when.now.unix_ms / 1000;
         for promise in promises {
-            if !self.keys.iter().any(|key| same(&self.zone, &key.promise, promise)) {
-                self.keys.push(Managed {
+            let zone = &self.zone;
+            let known = self.keys.iter_mut().find(|key| same(zone, &key.promise, promise));
+            match known {
+                Some(key) if matches!(key.state, KeyState::Pending { .. }) => {
+                    key.state = KeyState::Valid;
+                    key.since_unix_s = since_unix_s;
+                }
+                Some(_) => {}
+                None => self.keys.push(Managed {
                     promise: promise.clone(),
                     state: KeyState::Valid,
-                    since_unix_s: when.now.unix_ms / 1000,
-                });
+                    since_unix_s,
+                }),
             }
         }
     }
@@ -141,6 +150,7 @@ impl Rollover {
         self.revoke(set, when, work, changes);
         let trusted = self.trusted();
         if trusted.is_empty() {
+            self.look_at_unix_s = now_s + limits::ANCHOR_LOOK_MAX_S;
             return Ok(());
         }
         let believed = match keys::establish(set, &trusted, sha1, when, work) {

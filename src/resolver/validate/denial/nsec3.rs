@@ -218,6 +218,13 @@ impl Closest {
     }
 }
 
+/// The iterations of the NSEC3 records among `sets`, if they are past what is looked at.
+pub fn iterations_past_limit<'a>(sets: impl IntoIterator<Item = &'a RRset>) -> Option<u16> {
+    let nsec3s = sets.into_iter().filter(|set| set.rtype == rtype::NSEC3);
+    let counts = nsec3s.filter_map(|set| Some(Nsec3::read(set.records().next()?)?.iterations));
+    counts.max().filter(|count| *count > limits::NSEC3_ITERATIONS)
+}
+
 /// The parent's side says so; SOA shows the child's.
 fn lacks_ds(types: &Types<'_>) -> bool {
     !types.has(rtype::DS) && !types.has(rtype::SOA)

@@ -363,3 +363,35 @@ fn what_was_found_of_a_zone_ends_with_its_signatures() {
     let at_unix_s = NOW_S + 50;
     assert_eq!(fault(&verdict), Some(Fault::Expired { at_unix_s }));
 }
+
+#[test]
+fn rfc8914_4_2_why_an_answer_is_insecure_is_told_where_it_is_worth_telling() {
+    let world = changed(|zones| ds_of(zones)[0][2] = 99);
+    let remark = |world: &World, text: &str, proofs: &[RRset]| {
+        let reason = world.validator.remark(&name(text), proofs, &when());
+        reason.map(|reason| (reason.code(), reason.name))
+    };
+    assert_eq!(remark(&world, "www.example", &[]), None, "nothing was found yet");
+    world.ask("www.example", rtype::A);
+    assert_eq!(remark(&world, "www.example", &[]), Some((1, name("example"))));
+    assert_eq!(remark(&world, "other", &[]), None);
+    let deny = Deny::Nsec3 {
+        iterations: 51,
+        salt: Vec::new(),
+        opt_out: false,
+    };
+    let world = World::new(vec![Zone::new(".", Deny::Nsec), Zone::new("heavy", deny)]);
+    world.ask("no.heavy", rtype::A);
+    let reply = world.reply("no.heavy", rtype::A);
+    assert_eq!(
+        remark(&world, "no.heavy", &reply.authorities),
+        Some((27, name("no.heavy")))
+    );
+    // An unsigned zone is as it should be.
+    let world = World::new(vec![
+        Zone::new(".", Deny::Nsec),
+        Zone::new("plain", Deny::Unsigned).with_a("www.plain"),
+    ]);
+    world.ask("www.plain", rtype::A);
+    assert_eq!(remark(&world, "www.plain", &[]), None);
+}

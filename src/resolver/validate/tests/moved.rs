@@ -102,6 +102,19 @@ fn rfc5011_2_2_a_key_that_disappears_while_it_waits_waits_anew() {
 }
 
 #[test]
+fn a_waiting_key_that_a_newer_configuration_brings_is_trusted_at_once() {
+    let (old, new) = (TestKey::new(15), TestKey::new(15));
+    let mut story = Story::of(&old);
+    story.day(0, &[&old, &new], &[&old]).unwrap();
+    story
+        .state
+        .adopt(&[Promise::Ds(new.ds(&name(""), 2))], &at(NOW_S + DAY_S));
+    assert!(story.trusts(&new) && story.trusts(&old));
+    story.day(2, &[&old, &new], &[&new]).unwrap();
+    assert!(story.changes.is_empty());
+}
+
+#[test]
 fn rfc5011_2_2_a_set_that_no_trusted_key_signed_adds_nothing() {
     let (old, thief) = (TestKey::new(15), TestKey::new(15));
     let mut story = Story::of(&old);
@@ -146,6 +159,7 @@ fn rfc5011_5_when_the_last_key_is_revoked_the_zone_is_no_anchor() {
     story.day(0, &[&revoked], &[&revoked]).unwrap();
     assert_eq!(story.changes, [Change::Revoked(key.tag()), Change::NoneLeft]);
     assert!(story.state.trusted().is_empty());
+    assert!(!story.state.is_due(&at(NOW_S + DAY_S)), "nobody looks all the time");
     // Not even by being configured again.
     story.state.adopt(&[Promise::Dnskey(key.rdata())], &when());
     assert!(story.state.trusted().is_empty());
