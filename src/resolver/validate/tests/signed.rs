@@ -486,3 +486,65 @@ fn rfc9905_3_a_sha1_signature_counts_for_nothing_in_a_zone_that_promises_better(
     let verdict = world.judge("www.example", rtype::A, &reply).verdict;
     assert!(verdict.is_bogus(), "{verdict:?}");
 }
+
+#[test]
+fn rfc6605_6_and_rfc8080_6_the_examples_of_the_standards_hold() {
+    let examples = [
+        (
+            "example.net",
+            "DNSKEY 257 3 13 GojIhhXUN/u4v54ZQqGSnyhWJwaubCvTmeexv7bR6edbkrSqQpF64cYbcB7wNcP+e+MAnLr+Wi9xMWyQLc8NAA==",
+            "DS 55648 13 2 b4c8c1fe2e7477127b27115656ad6256f424625bf5c1e2770ce6d6e37df61d17",
+            ("www.example.net", rtype::A, vec![192, 0, 2, 1]),
+            (3, 1_284_026_679, 1_281_607_479),
+            "qx6wLYqmh+l9oCKTN6qIc+bw6ya+KJ8oMz0YP107epXAyGmt+3SNruPFKG7tZoLBLlUzGGus7ZwmwWep666VCw==",
+        ),
+        (
+            "example.net",
+            "DNSKEY 257 3 14 xKYaNhWdGOfJ+nPrL8/arkwf2EY3MDJ+SErKivBVSum1w/egsXvSADtNJhyem5RCOpgQ6K8X1DRSEkrbYQ+OB+v8/uX45NBwY8rp65F6Glur8I/mlVNgF6W/qTI37m40",
+            "DS 10771 14 4 72d7b62976ce06438e9c0bf319013cf801f09ecc84b8d7e9495f27e305c6a9b0563a9b5f4d288405c3008a946df983d6",
+            ("www.example.net", rtype::A, vec![192, 0, 2, 1]),
+            (3, 1_284_027_625, 1_281_608_425),
+            "/L5hDKIvGDyI1fcARX3z65qrmPsVz73QD1Mr5CEqOiLP95hxQouuroGCeZOvzFaxsT8Glr74hbavRKayJNuydCuzWTSSPdz7wnqXL5bdcJzusdnI0RSMROxxwGipWcJm",
+        ),
+        (
+            "example.com",
+            "DNSKEY 257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4=",
+            "DS 3613 15 2 3aa5ab37efce57f737fc1627013fee07bdf241bd10f3b1964ab55c78e79a304b",
+            (
+                "example.com",
+                rtype::MX,
+                [&[0, 10][..], name("mail.example.com").as_wire()].concat(),
+            ),
+            (2, 1_440_021_600, 1_438_207_200),
+            "oL9krJun7xfBOIWcGHi7mag5/hdZrKWw15jPGrHpjQeRAvTdszaPD+QLs3fx8A4M3e23mRZ9VrbpMngwcrqNAg==",
+        ),
+    ];
+    for (zone, dnskey, ds, (owner, rtype, data), (labels, expiration, inception), signature) in examples {
+        use super::super::{anchors, keys::Promise, rdata};
+        let (Some(Promise::Dnskey(dnskey)), Some(Promise::Ds(ds))) =
+            (anchors::from_text(dnskey), anchors::from_text(ds))
+        else {
+            panic!("{zone}")
+        };
+        let read = rdata::Ds::read(&ds).unwrap();
+        let digest = super::super::algorithm::DigestType::of(read.digest_type).unwrap();
+        assert_eq!(digest.digest(name(zone).as_wire(), &dnskey).as_ref(), read.digest);
+        assert_eq!(rdata::tag(&dnskey), read.tag);
+        let mut set = RRset::of(&name(owner), rtype, 3600, &data);
+        let mut bytes = rtype.to_be_bytes().to_vec();
+        bytes.extend([read.algorithm, labels]);
+        bytes.extend(3600_u32.to_be_bytes());
+        bytes.extend(u32::to_be_bytes(expiration));
+        bytes.extend(u32::to_be_bytes(inception));
+        bytes.extend(read.tag.to_be_bytes());
+        bytes.extend(name(zone).as_wire());
+        bytes.extend(data_encoding::BASE64.decode(signature.as_bytes()).unwrap());
+        set.sign(&bytes);
+        let key = super::super::keys::Key::read(&dnskey, false).unwrap();
+        let when = at(u64::from(inception));
+        let mut work = super::super::Work::new();
+        let signed =
+            super::super::signature::check_with(&set, &name(zone), &when, &mut work, |_, _| std::iter::once(&key));
+        assert_eq!(signed.map(|signed| signed.ttl_s), Ok(3600), "{zone} {}", read.algorithm);
+    }
+}
