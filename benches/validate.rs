@@ -23,9 +23,12 @@ const RUN: Duration = Duration::from_secs(2);
 struct Pair {
     algorithm: u8,
     public: Vec<u8>,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
-    bare: Box<dyn Fn(&[u8], &[u8]) -> bool>,
+    sign: Box<Sign>,
+    bare: Box<Check>,
 }
+
+type Sign = dyn Fn(&[u8]) -> Vec<u8>;
+type Check = dyn Fn(&[u8], &[u8]) -> bool;
 
 fn ecdsa(
     algorithm: u8,

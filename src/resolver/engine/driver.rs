@@ -7,7 +7,7 @@
 //! with the resolution it belongs to.
 
 use super::hints::{self, HintsError};
-use super::keeper::Keeper;
+use super::keeper::{self, Keeper};
 use super::message;
 use super::shared::{Engine, EngineSettings, Wanted};
 use super::task::{Command, Errand, Event, Id, Task, Transport, Why};
@@ -132,7 +132,7 @@ impl Recursive {
         let sha1 = settings.sha1;
         let settings = EngineSettings {
             signature_skew_s: u32::try_from(settings.signature_skew.as_secs()).unwrap_or(u32::MAX),
-            last_saved_unix_ms: None,
+            last_saved_unix_ms: anchors.as_deref().and_then(keeper::last_saved_unix_ms),
             hints,
             prime: settings.prime,
             minimization: settings.qname_minimization,
@@ -145,6 +145,11 @@ impl Recursive {
         };
         let engine = Engine::new(settings, validator, rand::random());
         let when = engine.when(clock::now());
+        if when.suspended && engine.validator.is_some() {
+            tracing::warn!(
+                "the clock shows a time that is past; the dates of DNSSEC signatures are not looked at until it is right"
+            );
+        }
         let keeper = engine
             .validator
             .as_ref()

@@ -113,6 +113,14 @@ impl Keeper {
     }
 }
 
+/// The last time at which something was kept in `folder`, in milliseconds since 1970: the clock showed it then.
+pub(super) fn last_saved_unix_ms(folder: &Path) -> Option<u64> {
+    let files = fs::read_dir(folder).ok()?;
+    let times = files.filter_map(|file| file.ok()?.metadata().ok()?.modified().ok());
+    let newest = times.max()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(newest.as_millis()).ok()
+}
+
 /// When the first of them is to be looked at, in milliseconds since 1970.
 fn next(rollovers: &[Rollover]) -> u64 {
     let soonest = rollovers.iter().map(|rollover| rollover.look_at_unix_s).min();
@@ -241,6 +249,19 @@ mod tests {
         Keeper::load(&configured, Some(folder.path().to_owned()), false, &when(world::NOW_S));
         assert_eq!(configured.anchors().zones().count(), 1);
         assert_eq!(fs::read_to_string(path).unwrap(), "nonsense");
+    }
+
+    #[test]
+    fn the_time_something_was_kept_is_known_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(last_saved_unix_ms(folder.path()), None);
+        assert_eq!(last_saved_unix_ms(&folder.path().join("none")), None);
+        write(folder.path(), &file(folder.path(), &Name::root()), "x").unwrap();
+        let kept = last_saved_unix_ms(folder.path()).unwrap();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        assert!(u128::from(kept).abs_diff(now.as_millis()) < 60_000);
     }
 
     #[test]

@@ -12,10 +12,14 @@ use crate::now::Now;
 /// No clock that is right shows an earlier time, in seconds since 1970: 2026-01-01, when this program did not exist.
 pub const BEFORE_THIS_PROGRAM_UNIX_S: u64 = 1_767_225_600;
 
+/// A saved time this far ahead of the clock was itself saved by a clock that ran ahead, and says nothing.
+const SAVED_BELIEVED_MS: u64 = 366 * 86_400 * 1000;
+
 /// Whether the clock shows a time that must be past: one before this program was written, or before the last time that it
 /// saved.
 pub fn is_plainly_wrong(unix_ms: u64, last_saved_unix_ms: Option<u64>) -> bool {
-    unix_ms < BEFORE_THIS_PROGRAM_UNIX_S * 1000 || last_saved_unix_ms.is_some_and(|saved| unix_ms < saved)
+    let before = |saved: u64| (unix_ms + 1..=unix_ms.saturating_add(SAVED_BELIEVED_MS)).contains(&saved);
+    unix_ms < BEFORE_THIS_PROGRAM_UNIX_S * 1000 || last_saved_unix_ms.is_some_and(before)
 }
 
 /// The moment of a validation, and how strictly dates are taken.
@@ -122,5 +126,7 @@ mod tests {
         assert!(is_plainly_wrong(1_800_000_000_000, Some(1_800_000_000_001)));
         assert!(!is_plainly_wrong(1_800_000_000_000, Some(1_800_000_000_000)));
         assert!(!is_plainly_wrong(1_800_000_000_000, None));
+        // Saved while the clock was in 2040: that must not suspend dates until then.
+        assert!(!is_plainly_wrong(1_800_000_000_000, Some(2_208_988_800_000)));
     }
 }
