@@ -29,15 +29,16 @@ use crate::resolver::{self, Answer, Failure, Question, Resolver, sockets};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use socket2::SockRef;
 use std::collections::HashMap;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::ReadBuf;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Sleep;
@@ -226,7 +227,6 @@ impl Inner {
             open: Vec::new(),
             ready: Vec::new(),
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            buffer: vec![0; limits::UPSTREAM_DATAGRAM_BYTES].into(),
         };
         let mut commands = Vec::new();
         let mut event = Event::Timer;
@@ -295,7 +295,7 @@ impl Inner {
                         Ok(socket) => line.open.push(Exchange {
                             id,
                             heard: false,
-                            way: Way::Udp(socket),
+                            way: Way::Udp(socket.hear().boxed()),
                         }),
                         Err(cause) => line.ready.push(Event::Failed {
                             id,
@@ -403,6 +403,24 @@ struct Socket {
     _permit: SemaphorePermit<'static>,
 }
 
+impl Socket {
+    /// The next datagram, and the socket for those after it. What the network says of the query (RFC 1122 §4.1.3.3) is waited for as
+    /// well; a wait for datagrams alone would sleep over it.
+    async fn hear(self) -> (Socket, std::io::Result<Vec<u8>>) {
+        let anything = Interest::READABLE | Interest::ERROR;
+        let mut buffer = vec![0; limits::UPSTREAM_DATAGRAM_BYTES];
+        let received = self
+            .socket
+            .async_io(anything, || (&*SockRef::from(&self.socket)).read(&mut buffer))
+            .await;
+        let received = received.map(|length| {
+            buffer.truncate(length);
+            buffer
+        });
+        (self, received)
+    }
+}
+
 /// What an error of a socket says.
 fn why(kind: ErrorKind) -> Why {
     match kind {
@@ -418,7 +436,6 @@ struct Line {
     /// Events that came of commands.
     ready: Vec<Event>,
     alarm: Pin<Box<Sleep>>,
-    buffer: Box<[u8]>,
 }
 
 struct Exchange {
@@ -428,7 +445,7 @@ struct Exchange {
 }
 
 enum Way {
-    Udp(Socket),
+    Udp(BoxFuture<'static, (Socket, std::io::Result<Vec<u8>>)>),
     Tcp(BoxFuture<'static, Result<Vec<u8>, Why>>),
 }
 
@@ -442,20 +459,18 @@ impl Line {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, counters: &Counters) -> Poll<Event> {
-        let Line {
-            open, alarm, buffer, ..
-        } = self;
+        let Line { open, alarm, .. } = self;
         for at in 0..open.len() {
             let exchange = &mut open[at];
             let came = match &mut exchange.way {
-                Way::Udp(Socket { socket, .. }) => {
-                    let mut buffer = ReadBuf::new(buffer);
-                    match socket.poll_recv(cx, &mut buffer) {
-                        Poll::Pending => continue,
-                        Poll::Ready(Ok(())) => Ok(buffer.filled().to_vec()),
-                        Poll::Ready(Err(cause)) => Err(why(cause.kind())),
+                Way::Udp(hearing) => match hearing.as_mut().poll(cx) {
+                    Poll::Pending => continue,
+                    Poll::Ready((socket, came)) => {
+                        // The first datagram need not be the genuine one.
+                        *hearing = socket.hear().boxed();
+                        came.map_err(|cause| why(cause.kind()))
                     }
-                }
+                },
                 Way::Tcp(exchange) => match exchange.as_mut().poll(cx) {
                     Poll::Pending => continue,
                     Poll::Ready(came) => came,
