@@ -32,7 +32,7 @@ impl Ranges {
                 .collect();
             // Wider networks first, so that those that hold a network are open when it begins.
             rows.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
-            flatten(&rows)
+            flatten(&rows, if v4 { u128::from(u32::MAX) } else { u128::MAX })
         };
         Ranges {
             v4: of_family(true),
@@ -41,9 +41,14 @@ impl Ranges {
     }
 }
 
-/// Networks lie beside or within each other, never across, so a stack of open ones is enough.
-fn flatten(rows: &[(u128, u128, u32)]) -> Vec<(u128, Vec<u32>)> {
-    let mut flat = Flat::default();
+/// Networks lie beside or within each other, never across, so a stack of open ones is enough. `last` is the last address
+/// of the family.
+fn flatten(rows: &[(u128, u128, u32)], last: u128) -> Vec<(u128, Vec<u32>)> {
+    let mut flat = Flat {
+        last,
+        open: Vec::new(),
+        ranges: Vec::new(),
+    };
     for &(start, end, rule) in rows {
         flat.close_before(Some(start));
         flat.open.push((end, rule));
@@ -53,8 +58,9 @@ fn flatten(rows: &[(u128, u128, u32)]) -> Vec<(u128, Vec<u32>)> {
     flat.ranges
 }
 
-#[derive(Default)]
 struct Flat {
+    /// The last address of the family: nothing begins behind it.
+    last: u128,
     /// The end and the rule of each network around the current place, the innermost last.
     open: Vec<(u128, u32)>,
     ranges: Vec<(u128, Vec<u32>)>,
@@ -79,8 +85,8 @@ impl Flat {
                 break;
             }
             while self.open.pop_if(|(other, _)| *other == end).is_some() {}
-            if let Some(after) = end.checked_add(1) {
-                self.begin(after);
+            if end < self.last {
+                self.begin(end + 1);
             }
         }
     }
@@ -89,6 +95,8 @@ impl Flat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     fn networks(texts: &[(&str, u32)]) -> Vec<(IpNet, u32, u32)> {
         let mut networks: Vec<_> = texts
@@ -99,9 +107,56 @@ mod tests {
         networks
     }
 
+    /// The slow and obvious answer: each network is asked.
+    fn one_by_one(networks: &[(IpNet, u32, u32)], address: IpAddr) -> Vec<u32> {
+        let mut rules: Vec<u32> = networks
+            .iter()
+            .filter(|(network, _, _)| network.contains(&address))
+            .map(|row| row.1)
+            .collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
+    }
+
+    /// Compares both at the edges of every network and of the families, and one address beside each.
+    fn agree(networks: &[(IpNet, u32, u32)]) {
+        let ranges = Ranges::of(networks);
+        let probe = |list: &[(u128, Vec<u32>)], address: u128| -> Vec<u32> {
+            let after = list.partition_point(|(start, _)| *start <= address);
+            after.checked_sub(1).map_or(Vec::new(), |index| list[index].1.clone())
+        };
+        for number in networks.iter().flat_map(|(network, _, _)| match network {
+            IpNet::V4(network) => [network.network(), network.broadcast()],
+            IpNet::V6(_) => [Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST],
+        }) {
+            for number in [-1, 0, 1].map(|delta| u32::from(number).wrapping_add_signed(delta)) {
+                let address = IpAddr::V4(Ipv4Addr::from(number));
+                assert_eq!(
+                    probe(&ranges.v4, number.into()),
+                    one_by_one(networks, address),
+                    "{address}"
+                );
+            }
+        }
+        for number in networks.iter().flat_map(|(network, _, _)| match network {
+            IpNet::V6(network) => [network.network(), network.broadcast()],
+            IpNet::V4(_) => [Ipv6Addr::UNSPECIFIED, Ipv6Addr::from(u128::MAX)],
+        }) {
+            for number in [-1, 0, 1].map(|delta| u128::from(number).wrapping_add_signed(delta)) {
+                let address = IpAddr::V6(Ipv6Addr::from(number));
+                assert_eq!(probe(&ranges.v6, number), one_by_one(networks, address), "{address}");
+            }
+        }
+        for ranges in [&ranges.v4, &ranges.v6] {
+            assert!(ranges.is_sorted_by(|a, b| a.0 < b.0 && a.1 != b.1));
+        }
+        assert!(ranges.v4.iter().all(|(start, _)| *start <= u128::from(u32::MAX)));
+    }
+
     #[test]
     fn ranges_say_for_every_address_what_the_networks_say() {
-        let networks = networks(&[
+        agree(&networks(&[
             ("0.0.0.0/32", 4),
             ("10.0.0.0/8", 1),
             ("10.1.0.0/16", 2),
@@ -112,37 +167,34 @@ mod tests {
             ("2001:db8::/32", 6),
             ("2001:db8::1/128", 7),
             ("ffff::/16", 6),
-        ]);
-        let ranges = Ranges::of(&networks);
-        let probe = |list: &[(u128, Vec<u32>)], address: u128| -> Vec<u32> {
-            let after = list.partition_point(|(start, _)| *start <= address);
-            after.checked_sub(1).map_or(Vec::new(), |index| list[index].1.clone())
-        };
-        let edges = networks
-            .iter()
-            .flat_map(|(network, _, _)| [network.network(), network.broadcast()]);
-        for edge in edges {
-            for delta in [-1i128, 0, 1] {
-                let (list, number) = match edge {
-                    std::net::IpAddr::V4(edge) => (&ranges.v4, u128::from(u32::from(edge))),
-                    std::net::IpAddr::V6(edge) => (&ranges.v6, u128::from(edge)),
-                };
-                let number = number.wrapping_add_signed(delta);
-                let address: std::net::IpAddr = match edge {
-                    std::net::IpAddr::V4(_) if number > u128::from(u32::MAX) => continue,
-                    std::net::IpAddr::V4(_) => std::net::Ipv4Addr::from(number as u32).into(),
-                    std::net::IpAddr::V6(_) => std::net::Ipv6Addr::from(number).into(),
-                };
-                let mut wanted: Vec<u32> = networks
-                    .iter()
-                    .filter(|(network, _, _)| network.contains(&address))
-                    .map(|row| row.1)
-                    .collect();
-                wanted.sort_unstable();
-                wanted.dedup();
-                assert_eq!(probe(list, number), wanted, "{address}");
-            }
+        ]));
+    }
+
+    proptest! {
+        /// Few bits and long prefixes at both ends of a family, so that networks meet, nest and end where it ends.
+        #[test]
+        fn random_networks_are_found_as_if_each_were_asked(
+            rows in proptest::collection::vec(
+                (any::<bool>(), any::<bool>(), 0u8..16, prop_oneof![0u8..9, 24u8..33], 0u32..5),
+                0..24,
+            ),
+        ) {
+            let mut networks: Vec<_> = rows
+                .into_iter()
+                .map(|(v4, high, bits, prefix, rule)| {
+                    let network = if v4 {
+                        let address = if high { !u32::from(bits) } else { u32::from(bits) << 28 };
+                        IpNet::new(IpAddr::V4(Ipv4Addr::from(address)), prefix)
+                    } else {
+                        let address = if high { !u128::from(bits) } else { u128::from(bits) << 124 };
+                        let prefix = if prefix > 8 { prefix + 96 } else { prefix };
+                        IpNet::new(IpAddr::V6(Ipv6Addr::from(address)), prefix)
+                    };
+                    (network.unwrap().trunc(), rule, 1)
+                })
+                .collect();
+            networks.sort();
+            agree(&networks);
         }
-        assert!(ranges.v4.is_sorted_by(|a, b| a.0 < b.0 && a.1 != b.1));
     }
 }

@@ -5,6 +5,7 @@ use stairgate::config::settings::{ListAction, ProfileSettings, Settings};
 use stairgate::dns::key::Key;
 use stairgate::dns::name::Name;
 use stairgate::list::compile::{CompileOptions, compile};
+use stairgate::list::listing;
 use stairgate::list::rule::Effect;
 use stairgate::list::set::Gate;
 use stairgate::list::source::{Content, SourceSpec};
@@ -33,7 +34,34 @@ impl Program {
             fetched: false,
             content: Content::Bytes(text.as_bytes().into()),
         });
-        let compiled = compile(specs.collect(), &CompileOptions::default()).expect("random lists compile");
+        let everything = lists.iter().map(|(name, ..)| name.clone()).collect();
+        Program::of(specs.collect(), everything)
+    }
+
+    /// The program that the dump of this one's gate makes, its format told from its content. Lines are dumped as zeros.
+    pub fn from_own_dump(&self) -> (String, Program) {
+        let mut dump = Vec::new();
+        listing::write(&self.gate, None, &mut dump).expect("a vector takes every line");
+        let text = String::from_utf8(dump).expect("a dump is text");
+        let spec = SourceSpec {
+            name: "dumped.tsv".into(),
+            path: "dumped.tsv".into(),
+            category: "dumped".into(),
+            action: ListAction::Block,
+            format: None,
+            match_scope: None,
+            rank: 100,
+            rewrite: true,
+            fetched: false,
+            content: Content::Bytes(text.as_bytes().into()),
+        };
+        let everything = self.gate.sources().iter().map(|source| source.category.clone());
+        let everything = everything.chain(["dumped".to_owned()]).collect();
+        (text, Program::of(vec![spec], everything))
+    }
+
+    fn of(specs: Vec<SourceSpec>, everything: Vec<String>) -> Program {
+        let compiled = compile(specs, &CompileOptions::default()).expect("random lists compile");
         let gate = Unverified::new(compiled.gate)
             .verify()
             .expect("what was compiled verifies")
@@ -41,9 +69,12 @@ impl Program {
         let mut settings = Settings::builtin(Path::new("."));
         settings.lists.clear();
         settings.clients.clear();
-        let everything = lists.iter().map(|(name, ..)| name.clone()).collect();
+        let known: Vec<String> = everything
+            .into_iter()
+            .filter(|category| gate.sources().iter().any(|source| source.category == *category))
+            .collect();
         settings.profiles = vec![ProfileSettings {
-            block: everything,
+            block: known,
             ..ProfileSettings::named("default")
         }];
         let policy = Policy::build(&gate, &settings, &[]).expect("policy for what was compiled");

@@ -2,6 +2,7 @@
 
 mod cases;
 mod corpus;
+mod dumps;
 mod formats;
 mod gate_format;
 mod groups;

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 const LABELS: [&str; 5] = ["a", "b", "ads", "x-y", "_t"];
 const ENDS: [&str; 3] = ["com", "org", "co.uk"];
-const TYPES: [&str; 4] = ["A", "AAAA", "HTTPS", "TXT"];
+pub const TYPES: [&str; 4] = ["A", "AAAA", "HTTPS", "TXT"];
 
-fn name() -> impl Strategy<Value = String> {
+pub fn name() -> impl Strategy<Value = String> {
     (
         proptest::collection::vec(proptest::sample::select(&LABELS[..]), 1..4),
         proptest::sample::select(&ENDS[..]),
@@ -110,7 +110,7 @@ fn list() -> impl Strategy<Value = List> {
     })
 }
 
-fn lists() -> impl Strategy<Value = Vec<List>> {
+pub fn lists() -> impl Strategy<Value = Vec<List>> {
     proptest::collection::vec(list(), 1..6).prop_map(|mut lists| {
         for (index, list) in lists.iter_mut().enumerate() {
             list.name = format!("list{index}");
@@ -120,7 +120,12 @@ fn lists() -> impl Strategy<Value = Vec<List>> {
 }
 
 fn program(lists: &[List]) -> super::judge::Program {
-    let texts: Vec<(String, &'static str, u32, String)> = lists
+    super::judge::Program::new(&texts(lists))
+}
+
+/// The lists as they are written: name, format, rank, text.
+pub fn texts(lists: &[List]) -> Vec<(String, &'static str, u32, String)> {
+    lists
         .iter()
         .map(|list| {
             let format = match list.dialect {
@@ -133,8 +138,7 @@ fn program(lists: &[List]) -> super::judge::Program {
             };
             (list.name.clone(), format, list.rank, write(list))
         })
-        .collect();
-    super::judge::Program::new(&texts)
+        .collect()
 }
 
 proptest! {

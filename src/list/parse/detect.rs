@@ -4,6 +4,7 @@
 //! Always: content decides over the name; the name decides only among formats that the content fits alike.
 
 use super::ParseError;
+use super::dump;
 use super::line::{self, Words};
 use crate::list::normalize;
 use crate::list::source::Format;
@@ -14,6 +15,24 @@ const VOTERS: usize = 600;
 const BYTES: usize = 4 << 20;
 /// How much of one line is looked at.
 const LINE_BYTES: usize = 4096;
+
+/// Whether most lines have the shape of a dump's. That comes before anything else, since the patterns of a dump may look
+/// like the rules of any other format, or like a page's first tag.
+pub fn is_dump(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(BYTES)];
+    let entries = head
+        .split(|&byte| byte == b'\n')
+        .filter(|line| dump::is_row(line) || !matches!(line.trim_ascii(), [] | [b'#', ..]));
+    let (mut rows, mut others) = (0, 0);
+    for line in entries.take(VOTERS) {
+        if dump::is_row(line) {
+            rows += 1;
+        } else {
+            others += 1;
+        }
+    }
+    rows > others
+}
 
 /// Refuses what is no text, or text that is no list.
 pub fn refuse(bytes: &[u8]) -> Result<(), ParseError> {
@@ -73,7 +92,7 @@ pub fn refuse(bytes: &[u8]) -> Result<(), ParseError> {
     }
 }
 
-/// The format that most lines speak for.
+/// The format that most lines speak for, of those that are no dump.
 pub fn detect(bytes: &[u8], file_name: &str) -> Format {
     let mut votes = [0usize; Format::ALL.len()];
     let mut voters = 0;
@@ -95,7 +114,6 @@ pub fn detect(bytes: &[u8], file_name: &str) -> Format {
     let of = |format: Format| votes[format as usize];
     let hint = hint(file_name);
     let strongest = [
-        Format::Dump,
         Format::Unbound,
         Format::Dnsmasq,
         Format::Rpz,
@@ -174,13 +192,6 @@ fn vote(line: &[u8]) -> Option<Format> {
         _ => {}
     }
     let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
-    if line.iter().filter(|&&byte| byte == b'\t').count() == 6
-        && crate::list::dump::KINDS
-            .iter()
-            .any(|kind| line.split(|&byte| byte == b'\t').nth(1) == Some(kind.as_bytes()))
-    {
-        return Some(Format::Dump);
-    }
     if starts(&["local-zone:", "local-data:", "local-data-ptr:", "server:"]) {
         return Some(Format::Unbound);
     }

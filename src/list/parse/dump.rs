@@ -67,9 +67,28 @@ pub fn split_dump(bytes: &[u8]) -> Vec<Part> {
     parts
 }
 
+/// Whether a line has the columns of a dump: seven, with a word of [`dump::KINDS`] and a number where they belong.
+pub fn is_row(line: &[u8]) -> bool {
+    let mut fields = row(line).split(|&byte| byte == b'\t').skip(1);
+    let Some(kind) = fields.next() else {
+        return false;
+    };
+    let number = fields.by_ref().nth(4);
+    dump::KINDS.iter().any(|known| known.as_bytes() == kind)
+        && number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+        && fields.next().is_none()
+}
+
+/// A line without its end; blanks at its start belong to the pattern.
+fn row(line: &[u8]) -> &[u8] {
+    line.trim_ascii_end()
+}
+
 /// Reads one line.
 pub fn line(line: &[u8], out: &mut Collector) -> Line {
-    if matches!(line, [] | [b'#', ..]) {
+    let line = row(line);
+    // A pattern may begin with the sign of a comment.
+    if matches!(line.trim_ascii_start(), [] | [b'#', ..]) && !is_row(line) {
         return Line::Comment;
     }
     match rule(line, out) {

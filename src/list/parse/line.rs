@@ -6,6 +6,11 @@ use crate::limits;
 /// Calls `each` for every line, without blanks around it, and counts the lines. Lines end with LF or CR LF; the last one
 /// may lack its end. A line longer than [`limits::LIST_LINE_BYTES`] is rejected.
 pub fn each_line(bytes: &[u8], out: &mut Collector, mut each: impl FnMut(&[u8], &mut Collector) -> Line) {
+    each_whole_line(bytes, out, |line, out| each(line.trim_ascii(), out));
+}
+
+/// As [`each_line`], with the blanks around each line.
+pub fn each_whole_line(bytes: &[u8], out: &mut Collector, mut each: impl FnMut(&[u8], &mut Collector) -> Line) {
     let mut start = 0;
     let ends = memchr::memchr_iter(b'\n', bytes).chain((!bytes.ends_with(b"\n")).then_some(bytes.len()));
     for end in ends {
@@ -22,7 +27,7 @@ pub fn each_line(bytes: &[u8], out: &mut Collector, mut each: impl FnMut(&[u8], 
             );
             Line::Entries
         } else {
-            each(line.trim_ascii(), out)
+            each(line, out)
         };
         out.end_line(kind);
     }

@@ -64,10 +64,14 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<(Format, Parsed), ParseE
     if bytes.len() as u64 > limits::LIST_BYTES {
         return Err(ParseError::TooLarge);
     }
-    detect::refuse(bytes)?;
+    let is_dump = detect::is_dump(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    if !is_dump {
+        detect::refuse(bytes)?;
+    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let format = match options.format {
         Some(format) => format,
+        None if is_dump => Format::Dump,
         None => detect::detect(bytes, &options.file_name),
     };
     let mut out = Collector::new(options, bytes.len());
@@ -96,7 +100,7 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<(Format, Parsed), ParseE
         }
         Format::Dnscrypt => line::each_line(bytes, &mut out, dnscrypt::line),
         Format::V2fly => line::each_line(bytes, &mut out, v2fly::line),
-        Format::Dump => line::each_line(bytes, &mut out, dump::line),
+        Format::Dump => line::each_whole_line(bytes, &mut out, dump::line),
     }
     Ok((format, out.finish()))
 }
