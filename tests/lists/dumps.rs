@@ -44,7 +44,7 @@ proptest! {
         let mut texts = if only_odd { Vec::new() } else { texts(&lists) };
         texts.push(("odd".to_owned(), "adguard", 1, odd));
         let program = Program::new(&texts);
-        let (dump, again) = program.from_own_dump();
+        let (dump, again) = program.dumped_again();
         for name in asked.iter().chain(lists.iter().flat_map(|list| &list.lines).map(|line| &line.name)) {
             for qtype in TYPES {
                 prop_assert_eq!(program.decide(name, qtype), again.decide(name, qtype), "{} {} of\n{}", name, qtype, dump);

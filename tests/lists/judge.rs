@@ -39,7 +39,7 @@ impl Program {
     }
 
     /// The program that the dump of this one's gate makes, its format told from its content. Lines are dumped as zeros.
-    pub fn from_own_dump(&self) -> (String, Program) {
+    pub fn dumped_again(&self) -> (String, Program) {
         let mut dump = Vec::new();
         listing::write(&self.gate, None, &mut dump).expect("a vector takes every line");
         let text = String::from_utf8(dump).expect("a dump is text");
