@@ -291,6 +291,12 @@ impl<'a> Writer<'a> {
         let head = &self.head;
         let asked_for_ad = head.authentic_data || head.dnssec_ok();
         let flag = |yes: bool, bit: u8| if yes { bit } else { 0 };
+        // The upper bits stand in the OPT record (RFC 6891 §6.1.3); without one the lower bits alone would say something else.
+        let rcode = if self.rcode > 15 && head.edns.is_none() {
+            crate::dns::rcode::SERVFAIL
+        } else {
+            self.rcode
+        };
         let header = &mut self.out[..HEADER_BYTES];
         header[..2].copy_from_slice(&head.id.to_be_bytes());
         header[2] = 0x80
@@ -302,7 +308,7 @@ impl<'a> Writer<'a> {
         header[3] = 0x80
             | flag(self.authenticated && asked_for_ad && !truncated, 0x20)
             | flag(head.checking_disabled, 0x10)
-            | (self.rcode & 15) as u8;
+            | (rcode & 15) as u8;
         let questions = u16::from(self.question_end > HEADER_BYTES);
         let mut additionals = self.counts[2];
         if head.edns.is_some() {

@@ -27,7 +27,7 @@ impl Program {
             path: name.into(),
             category: name.clone(),
             action: ListAction::Block,
-            format: Some(format.parse().unwrap()),
+            format: (*format != "auto").then(|| format.parse().unwrap()),
             match_scope: None,
             rank: *rank,
             rewrite: true,

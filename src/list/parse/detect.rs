@@ -6,6 +6,7 @@
 use super::ParseError;
 use super::dump;
 use super::line::{self, Words};
+use super::v2fly;
 use crate::list::normalize;
 use crate::list::source::Format;
 
@@ -195,7 +196,10 @@ fn vote(line: &[u8]) -> Option<Format> {
     if starts(&["local-zone:", "local-data:", "local-data-ptr:", "server:"]) {
         return Some(Format::Unbound);
     }
-    if starts(&["domain:", "full:", "keyword:", "regexp:", "include:"]) {
+    const V2FLY: [&str; 5] = ["domain:", "full:", "keyword:", "regexp:", "include:"];
+    if starts(&V2FLY)
+        || v2fly::yaml_item(line).is_some_and(|item| V2FLY.iter().any(|word| item.starts_with(word.as_bytes())))
+    {
         return Some(Format::V2fly);
     }
     if starts(&[

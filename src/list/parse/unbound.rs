@@ -11,13 +11,15 @@ use crate::list::normalize;
 use crate::list::rdata;
 use crate::list::rule::{Effect, Modifiers, Scope};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 pub struct Unbound {
     block: TemplateId,
     /// Keys of the `redirect` zones that have real data, which then stands for the whole zone.
     redirected: HashSet<Box<[u8]>>,
+    /// Which zones are `typetransparent`; empty where none is.
+    typed: HashMap<Box<[u8]>, bool>,
     /// The last zone type and what it means: lists have one or two.
     last_kind: Option<(Vec<u8>, TemplateId)>,
 }
@@ -25,6 +27,17 @@ pub struct Unbound {
 impl Unbound {
     /// Looks through the list once for zones that have data of their own.
     pub fn new(bytes: &[u8], out: &mut Collector) -> Unbound {
+        let mut typed = HashMap::new();
+        if memchr::memmem::find(bytes, b"typetransparent").is_some() {
+            for line in bytes.split(|&byte| byte == b'\n') {
+                if let Some(("local-zone", value)) = option(line.trim_ascii())
+                    && let Some((name, kind)) = zone(value)
+                    && let Ok(key) = normalize::key(name)
+                {
+                    typed.insert(key, kind == b"typetransparent");
+                }
+            }
+        }
         let mut owners = HashSet::new();
         let mut redirected = HashSet::new();
         if memchr::memmem::find(bytes, b"local-data:").is_some() && memchr::memmem::find(bytes, b"redirect").is_some() {
@@ -50,6 +63,7 @@ impl Unbound {
         Unbound {
             block: out.block(),
             redirected,
+            typed,
             last_kind: None,
         }
     }
@@ -114,6 +128,18 @@ impl Unbound {
 
     fn local_data(&mut self, value: &[u8], out: &mut Collector) -> Result<Line, Cow<'static, str>> {
         let record = record(value)?;
+        if self.is_typed(&record.owner) && !matches!(record.effect, Effect::Cname(_)) {
+            // unbound.conf(5), typetransparent: types without data are resolved, at this name and below it.
+            let modifiers = Modifiers {
+                types: vec![record.rtype, rtype::ANY],
+                ..Modifiers::default()
+            };
+            let template = out
+                .template(record.effect, modifiers, false)
+                .ok_or(TOO_MANY_TEMPLATES)?;
+            out.key(&record.owner, Scope::Exact, template, value);
+            return Ok(Line::Entries);
+        }
         if record.effect == Effect::Block {
             // With a real record beside it the null one says nothing.
             if self.redirected.contains(&record.owner) {
@@ -132,6 +158,17 @@ impl Unbound {
             .ok_or(TOO_MANY_TEMPLATES)?;
         out.key(&record.owner, scope, template, value);
         Ok(Line::Entries)
+    }
+
+    /// Whether the nearest zone around the name is `typetransparent`.
+    fn is_typed(&self, owner: &[u8]) -> bool {
+        if self.typed.is_empty() {
+            return false;
+        }
+        let ends = memchr::memrchr_iter(b'.', owner);
+        ends.map(|end| &owner[..=end])
+            .find_map(|key| self.typed.get(key))
+            .is_some_and(|typed| *typed)
     }
 }
 
@@ -188,6 +225,7 @@ fn effect_of(kind: &[u8]) -> Option<Effect> {
 
 struct Record {
     owner: Box<[u8]>,
+    rtype: u16,
     /// Data, a CNAME, or to block.
     effect: Effect,
 }
@@ -233,7 +271,11 @@ fn record(value: &[u8]) -> Result<Record, Cow<'static, str>> {
             ttl,
         },
     };
-    Ok(Record { owner, effect })
+    Ok(Record {
+        owner,
+        rtype: number,
+        effect,
+    })
 }
 
 /// Words apart by blanks; a string in quotes is one word.

@@ -1,6 +1,8 @@
 //! The value of `$dnsrewrite`: what is answered instead.
 //!
-//! Short forms are an address, a name (CNAME) and an RCODE; the full form is `RCODE;TYPE;VALUE`.
+//! Short forms are an address, a name (CNAME) and an RCODE; the full form is `RCODE;TYPE;VALUE`. As in AdGuard's urlfilter
+//! (`rules/dnsrewrite.go`) the full form takes every RCODE that has a name, in any letter case; the short form takes four,
+//! in capitals, so that a host called `refused` can be meant.
 
 use crate::dns::name::Name;
 use crate::dns::{rcode, rtype};
@@ -20,7 +22,7 @@ pub fn parse(value: &str) -> Result<Effect, Cow<'static, str>> {
         }
         return short(first);
     };
-    let code = rcode_of(first).ok_or_else(|| format!("dnsrewrite holds \"{first}\", which is no RCODE"))?;
+    let code = any_rcode(first).ok_or_else(|| format!("dnsrewrite holds \"{first}\", which is no RCODE"))?;
     if code != 0 {
         return Ok(Effect::Rcode(code));
     }
@@ -49,7 +51,7 @@ pub fn parse(value: &str) -> Result<Effect, Cow<'static, str>> {
 }
 
 fn short(value: &str) -> Result<Effect, Cow<'static, str>> {
-    match rcode_of(value) {
+    match short_rcode(value)? {
         Some(0) => return Ok(Effect::Nodata),
         Some(code) => return Ok(Effect::Rcode(code)),
         None => {}
@@ -73,16 +75,45 @@ fn name(text: &str) -> Result<Name, Cow<'static, str>> {
     normalize::name(text.as_bytes()).map_err(|fault| format!("dnsrewrite holds \"{text}\": {fault}").into())
 }
 
-/// The keywords are in upper case, so that a host called `refused` can be meant.
-fn rcode_of(word: &str) -> Option<u8> {
-    let code = match word {
-        "NOERROR" => rcode::NOERROR,
-        "FORMERR" => rcode::FORMERR,
-        "SERVFAIL" => rcode::SERVFAIL,
-        "NXDOMAIN" => rcode::NXDOMAIN,
-        "NOTIMP" => rcode::NOTIMP,
-        "REFUSED" => rcode::REFUSED,
-        _ => return None,
-    };
-    Some(code as u8)
+/// A word in capitals is one of the keywords, or nothing.
+fn short_rcode(word: &str) -> Result<Option<u8>, Cow<'static, str>> {
+    if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Ok(None);
+    }
+    match word {
+        "NOERROR" | "SERVFAIL" | "NXDOMAIN" | "REFUSED" => Ok(any_rcode(word)),
+        _ => Err(format!(
+            "dnsrewrite holds \"{word}\"; alone it is NOERROR, SERVFAIL, NXDOMAIN or REFUSED, and \"{word};;\" otherwise"
+        )
+        .into()),
+    }
+}
+
+/// The RCODEs that have a name (IANA "DNS RCODEs"; `NOTIMPL` is how some write `NOTIMP`).
+fn any_rcode(word: &str) -> Option<u8> {
+    const NAMES: [(&str, u16); 21] = [
+        ("NOERROR", rcode::NOERROR),
+        ("FORMERR", rcode::FORMERR),
+        ("SERVFAIL", rcode::SERVFAIL),
+        ("NXDOMAIN", rcode::NXDOMAIN),
+        ("NOTIMP", rcode::NOTIMP),
+        ("REFUSED", rcode::REFUSED),
+        ("YXDOMAIN", rcode::YXDOMAIN),
+        ("YXRRSET", 7),
+        ("NXRRSET", 8),
+        ("NOTAUTH", 9),
+        ("NOTZONE", 10),
+        ("DSOTYPENI", 11),
+        ("NOTIMPL", rcode::NOTIMP),
+        ("BADSIG", 16),
+        ("BADKEY", 17),
+        ("BADTIME", 18),
+        ("BADMODE", 19),
+        ("BADNAME", 20),
+        ("BADALG", 21),
+        ("BADTRUNC", 22),
+        ("BADCOOKIE", 23),
+    ];
+    let known = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+    known.map(|(_, code)| *code as u8)
 }

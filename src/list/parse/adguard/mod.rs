@@ -1,10 +1,11 @@
 //! AdGuard's syntax for DNS, and Adblock's as far as it is about whole hosts.
 //!
-//! `||x^` is a name and all below it, `|x^` that name, `x` alone that name; open ends and stars make patterns; `/x/` is a
-//! regular expression; `@@` lets through. Cosmetic and URL rules are skipped. An unknown modifier rejects its rule, since
+//! `||x^` is a name and all below it, `|x^` that name, `x` alone that name where it is a host's (see [`host`]) and a pattern
+//! found anywhere in a name otherwise; open ends and stars make patterns; `/x/` is a regular expression; `@@` lets through. Cosmetic and URL rules are skipped. An unknown modifier rejects its rule, since
 //! what the rule would mean without it is anyone's guess. Lines of hosts form are read as such.
 
 mod dnsrewrite;
+mod host;
 mod modifiers;
 
 use super::collect::{Collector, Line, TOO_MANY_TEMPLATES, TemplateId};
@@ -110,7 +111,7 @@ impl Adguard {
             (Some(None), false) => return Err("dnsrewrite needs a value, except in an exception".into()),
             (Some(effect), true) => Effect::Unrewrite(effect.map(Box::new)),
         };
-        let plain = options.is_empty();
+        let plain = options.is_empty() && !allow;
         // Rules for everything make sense only when something narrows them down.
         let narrowed = !modifiers.denyallow.is_empty()
             || !modifiers.types.is_empty()
@@ -129,6 +130,9 @@ impl Adguard {
             },
             Target::Address(network) => out.pattern(Pattern::Address(network), template, written),
             Target::Regex(expression) => out.pattern(Pattern::Regex(expression), template, written),
+            Target::Wildcard(_) if pattern.len() < SHORTEST && !narrowed => {
+                return Err("the pattern is shorter than three characters and would match far too much".into());
+            }
             Target::Wildcard(wildcard) => out.pattern(Pattern::Wildcard(wildcard), template, written),
             Target::Everything if out.fetched() => {
                 return Err("the rule matches every name, which a fetched list may not".into());
@@ -139,7 +143,7 @@ impl Adguard {
         Ok(Line::Entries)
     }
 
-    /// What a pattern is about. `plain`: it has no modifiers.
+    /// What a pattern is about. `plain`: the rule has neither modifiers nor `@@`, and so may be a host alone.
     fn target(&self, pattern: &str, plain: bool) -> Result<Target, Cow<'static, str>> {
         if let Some(expression) = expression(pattern) {
             return Ok(Target::Regex(pattern::checked(expression)?));
@@ -219,7 +223,7 @@ impl Adguard {
                 return Ok(Target::Name(parent.to_owned(), Scope::Below));
             }
         }
-        if plain && !stars && !is_closed && start == Start::Open && normalize::key(core.as_bytes()).is_ok() {
+        if plain && !stars && !is_closed && start == Start::Open && host::is_host(pattern) {
             return Ok(Target::Name(core.to_owned(), self.bare));
         }
         let end = match (star_at_end, is_closed) {
@@ -231,6 +235,9 @@ impl Adguard {
         Ok(Target::Wildcard(wildcard(start, core, end)?))
     }
 }
+
+/// A pattern shorter than this is taken only with modifiers that narrow it down, as in AdGuard's urlfilter, in bytes.
+const SHORTEST: usize = 3;
 
 /// Where a pattern begins to match.
 #[derive(Clone, Copy, PartialEq, Eq)]
