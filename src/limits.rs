@@ -136,6 +136,10 @@ pub const UPSTREAM_AVOID_MAX: Duration = Duration::from_secs(60);
 pub const FORWARD_EXCHANGES: usize = 8;
 /// UDP payload size of bootstrap queries, the size that passes everywhere (RFC 9715 §3.1).
 pub const BOOTSTRAP_EDNS_BUFFER: u16 = 1232;
+/// How long a bootstrap server is waited for at a time, and how often each is asked again. A machine that starts after a
+/// power cut may be up before its line is: the deadline of who waits for the address bounds it all.
+pub const BOOTSTRAP_WAIT: Duration = Duration::from_millis(1500);
+pub const BOOTSTRAP_ATTEMPTS: usize = 2;
 /// Bounds of the TTL of a bootstrapped address, in seconds: a name is not looked up with every query, and a moved server is
 /// found within the day.
 pub const BOOTSTRAP_TTL_MIN_S: u32 = 30;

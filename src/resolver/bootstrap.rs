@@ -6,11 +6,10 @@
 //! In: a host name. Out: its addresses.
 //! Always: an address is kept for its TTL within bounds; when looking again fails, the last known addresses still serve.
 
-use super::counters::Counters;
-use super::forward::{BadUpstream, Forward, Surroundings, Trust};
+use super::forward::BadUpstream;
+use super::stub::Stub;
 use super::{Answer, Failure, Question, Resolver};
 use crate::clock;
-use crate::config::settings::{Host, Scheme, Upstream};
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
@@ -43,25 +42,8 @@ struct Known {
 
 impl Bootstrap {
     /// Asks `servers` (the setting `resolver.bootstrap`).
-    pub fn new(servers: &[SocketAddr], families: Families, counters: Arc<Counters>) -> Result<Bootstrap, BadUpstream> {
-        let upstreams: Vec<Upstream> = servers
-            .iter()
-            .map(|server| Upstream {
-                scheme: Scheme::Udp,
-                host: Host::Address(server.ip()),
-                port: server.port(),
-                server_name: None,
-                path: String::new(),
-            })
-            .collect();
-        let surroundings = Surroundings {
-            trust: Trust::public(),
-            bootstrap: None,
-            edns_buffer: limits::BOOTSTRAP_EDNS_BUFFER,
-            counters,
-        };
-        let forward = Forward::new(&upstreams, &surroundings)?;
-        Ok(Bootstrap::through(Arc::new(forward), families))
+    pub fn new(servers: &[SocketAddr], families: Families) -> Result<Bootstrap, BadUpstream> {
+        Ok(Bootstrap::through(Arc::new(Stub::new(servers)?), families))
     }
 
     /// Asks a resolver that needs no names looked up itself.

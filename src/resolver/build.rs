@@ -71,7 +71,7 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     };
     let asked = match wanted.bootstrap.as_slice() {
         [] => None,
-        servers => Some(Arc::new(Bootstrap::new(servers, families, Arc::clone(&counters))?)),
+        servers => Some(Arc::new(Bootstrap::new(servers, families)?)),
     };
     let mut surroundings = Surroundings {
         trust,

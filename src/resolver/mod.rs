@@ -17,6 +17,7 @@ pub mod join;
 mod message;
 pub mod scripted;
 mod sockets;
+mod stub;
 pub mod validate;
 pub mod zones;
 

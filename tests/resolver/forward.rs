@@ -473,9 +473,8 @@ async fn an_upstream_given_by_name_is_looked_up_by_bootstrap_once() {
         vec![message.to_vec().unwrap()]
     }))
     .await;
-    let counters = Arc::new(Counters::default());
     let families = Families { ipv4: true, ipv6: true };
-    let bootstrap = Arc::new(Bootstrap::new(&[phonebook.address], families, Arc::clone(&counters)).unwrap());
+    let bootstrap = Arc::new(Bootstrap::new(&[phonebook.address], families).unwrap());
     let surroundings = Surroundings {
         bootstrap: Some(Arc::clone(&bootstrap)),
         ..surroundings(Trust::public())
