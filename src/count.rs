@@ -59,6 +59,8 @@ counters! {
     Cached = "cached",
     /// Queries answered by resolving.
     Resolved = "resolved",
+    /// Queries answered with what was known before, since resolving failed or takes long.
+    Stale = "stale",
     /// Queries that resolving failed; SERVFAIL.
     Failed = "failed",
     /// Queries refused because the client may not ask.

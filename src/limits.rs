@@ -149,6 +149,13 @@ pub const BOOTSTRAP_TTL_MAX_S: u32 = 86_400;
 pub const BOOTSTRAP_NAMES: usize = 1000;
 /// Addresses of one name that are tried; the rest are left out.
 pub const BOOTSTRAP_ADDRESSES: usize = 8;
+/// How long past its TTL an answer may still be given when nothing better can be had, and the TTL it then gets (RFC 8767 §5:
+/// one to three days; 30 seconds).
+pub const STALE_S: u32 = 3 * 86_400;
+pub const STALE_TTL_S: u32 = 30;
+/// How long a client waits for the resolver before it gets a stale answer instead, while the resolver goes on (RFC 8767 §5):
+/// stubs ask again, or somebody else, after two seconds or more.
+pub const STALE_WAIT: Duration = Duration::from_millis(1800);
 /// Questions whose failures are remembered (RFC 9520 §3.2); the soonest forgotten make room.
 pub const FAILURES: usize = 10_000;
 /// How long a failure is remembered at first, doubled each time the question fails again, and at most: RFC 9520 §3.2 asks for 1

@@ -4,7 +4,8 @@
 //! Always: a read takes no lock, writes no cache line that another core reads (but an entry's mark "was read", when it is
 //! not set), and allocates nothing; what it gives is one whole message that was stored under that key.
 //! Fails: by not finding. A response that may not be kept is counted and let go.
-//! Keeps: RFC 2181 §8, RFC 2308 §5 (lifetimes), RFC 4343 (names without case).
+//! Keeps: RFC 2181 §8, RFC 2308 §5 (lifetimes), RFC 4343 (names without case), RFC 8767 §4 (what is past its time stays until its
+//! room is needed, and may be given when nothing better can be had).
 //!
 //! `arena` says how reading goes without locks, `evict` what goes when room is needed, `lifetime` what may be kept.
 
@@ -22,7 +23,7 @@ use crate::dns::name::{self, Name};
 use crate::now::Now;
 use lifetime::{Bounds, Unfit};
 use serde::{Deserialize, Serialize};
-use shard::{Read, Shard};
+use shard::{Read, Shard, Want};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -55,7 +56,7 @@ pub struct Hit {
     pub len: usize,
     /// How long it still lives, in seconds; 0 for a stale one.
     pub remaining_s: u32,
-    /// Past its TTL, kept for RFC 8767.
+    /// Past its time (RFC 8767); only [`Cache::get_stale`] gives such.
     pub stale: bool,
 }
 
@@ -145,9 +146,20 @@ impl Cache {
     /// header bits of the new query are the caller's to set. `None` when there is none, it is expired, or `out` is too short;
     /// what `out` holds then is of no account.
     pub fn get(&self, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
+        self.read(key, Want::Fresh, now, out)
+    }
+
+    /// The same, where one that is past its time will do: its TTLs are then
+    /// [`STALE_TTL_S`](crate::limits::STALE_TTL_S).
+    pub fn get_stale(&self, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
+        self.read(key, Want::EvenStale, now, out)
+    }
+
+    #[inline]
+    fn read(&self, key: &CacheKey<'_>, want: Want, now: Now, out: &mut [u8]) -> Option<Hit> {
         let (hash, shard) = self.place(key)?;
         for _ in 0..READ_ATTEMPTS {
-            match shard.read(hash, key, now, out) {
+            match shard.read(hash, key, want, now, out) {
                 Read::Hit(hit) => return Some(hit),
                 Read::Miss => return None,
                 Read::Torn => std::hint::spin_loop(),

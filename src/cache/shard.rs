@@ -10,6 +10,7 @@ use super::lifetime::{Keepable, asks};
 use super::{CacheKey, Hit};
 use crate::dns::name::wire_len;
 use crate::dns::query::HEADER_BYTES;
+use crate::limits;
 use crate::now::Now;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -125,28 +126,57 @@ fn question_of(start: &[u8]) -> &[u8] {
     &question[..name + 4]
 }
 
+/// Whether an entry past its time will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    Fresh,
+    /// One not longer past than [`limits::STALE_S`].
+    EvenStale,
+}
+
 /// Copies the message of an entry to the start of `out` and lowers its TTLs; `None` if it is too long for `out`, too old, or
 /// the answer to another question. What is being read may be torn, so nothing is taken on trust.
-fn copy(entry: &mut Reader<'_>, header: &Header, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
+fn copy(
+    entry: &mut Reader<'_>,
+    header: &Header,
+    key: &CacheKey<'_>,
+    want: Want,
+    now: Now,
+    out: &mut [u8],
+) -> Option<Hit> {
     let shape = header.shape;
     let len = usize::from(shape.message_bytes);
-    let age_s = age(header, now)?;
+    let age_s = match (age(header, now), want) {
+        (Some(age_s), _) => Some(age_s),
+        (None, Want::Fresh) => return None,
+        (None, Want::EvenStale) => {
+            let past_s = now.mono_ms.saturating_sub(header.stored_ms) / 1000;
+            if past_s >= u64::from(shape.lifetime_s) + u64::from(limits::STALE_S) {
+                return None;
+            }
+            None
+        }
+    };
     let message = out.get_mut(..len)?;
     entry.message(message)?;
     if !asks(message.get(HEADER_BYTES..HEADER_BYTES + key.qname.len() + 4)?, key) {
         return None;
     }
-    if age_s > 0 {
+    if age_s != Some(0) {
         entry.ttls(shape, |offset| {
             if let Some(bytes) = message.get_mut(offset..).and_then(|rest| rest.first_chunk_mut::<4>()) {
-                *bytes = u32::from_be_bytes(*bytes).saturating_sub(age_s).to_be_bytes();
+                let ttl = match age_s {
+                    Some(age_s) => u32::from_be_bytes(*bytes).saturating_sub(age_s),
+                    None => limits::STALE_TTL_S,
+                };
+                *bytes = ttl.to_be_bytes();
             }
         })?;
     }
     Some(Hit {
         len,
-        remaining_s: shape.lifetime_s - age_s,
-        stale: false,
+        remaining_s: age_s.map_or(0, |age_s| shape.lifetime_s - age_s),
+        stale: age_s.is_none(),
     })
 }
 
@@ -174,7 +204,7 @@ impl Shard {
     }
 
     /// Copies the response stored under `key`, whose hash this is, to the start of `out`.
-    pub fn read(&self, hash: u64, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Read {
+    pub fn read(&self, hash: u64, key: &CacheKey<'_>, want: Want, now: Now, out: &mut [u8]) -> Read {
         for id in self.index.find(hash) {
             let Some(mut entry) = self.arena.read(id) else {
                 return Read::Torn;
@@ -187,7 +217,7 @@ impl Shard {
                 }
                 return Read::Torn;
             }
-            let copied = copy(&mut entry, &header, key, now, out);
+            let copied = copy(&mut entry, &header, key, want, now, out);
             if !entry.unchanged() {
                 return Read::Torn;
             }

@@ -14,10 +14,10 @@ use crate::cache::Cache;
 use crate::clock;
 use crate::count::{Count, Counts};
 use crate::generation::{Generation, Generations};
-use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES};
+use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES, STALE_WAIT};
 use crate::now::Now;
 use crate::query::{self, Begun, Peer, Pending, Transport};
-use crate::resolver::{Failure, Resolver};
+use crate::resolver::{Answer, Failure, Resolver};
 use crate::telemetry::counters::Counters;
 use line::{Line, Place};
 use std::cell::RefCell;
@@ -296,16 +296,18 @@ impl<D: FnOnce(&Shared, &[u8])> Drop for Waiting<D> {
 }
 
 async fn resolve<D: FnOnce(&Shared, &[u8]) + Send>(mut pending: Box<Pending>, mut waiting: Waiting<D>) {
-    let deadline = clock::instant() + pending.generation().settings.resolver.deadline;
+    let came = clock::instant();
+    let deadline = came + pending.generation().settings.resolver.deadline;
+    let mut impatient = Some((came + STALE_WAIT).into());
     loop {
-        let asked = waiting.shared.service.resolver.resolve(pending.question(), deadline);
-        let (result, over_limit) = tokio::select! {
-            // Resolvers keep deadlines; this one holds for a resolver that does not.
-            asked = tokio::time::timeout_at((deadline + LATE).into(), asked) => {
-                (asked.unwrap_or(Err(Failure::Unreachable)), Counts::NONE)
+        let (result, over_limit) = heard(&pending, &mut waiting, deadline, &mut impatient).await;
+        if waiting.deliver.is_none() {
+            // The client has its answer; this one is for those that come after.
+            if let Ok(answer) = result {
+                query::keep(&pending, &answer, &waiting.shared.service.cache, clock::now());
             }
-            () = waiting.place.sent_away() => (Err(OVER_LIMIT), Count::PendingOverLimit.into()),
-        };
+            return;
+        }
         let now = clock::now();
         let next = SCRATCH.with_borrow_mut(|out| {
             let (begun, counts) = query::finish(pending, result, &waiting.shared.service.cache, now, out);
@@ -321,6 +323,42 @@ async fn resolve<D: FnOnce(&Shared, &[u8]) + Send>(mut pending: Box<Pending>, mu
             Some(next) => pending = next,
             None => return,
         }
+    }
+}
+
+/// What the resolver says to a query, or that there is no room to wait for it. Meanwhile its client may get an answer from before.
+async fn heard<D: FnOnce(&Shared, &[u8]) + Send>(
+    pending: &Pending,
+    waiting: &mut Waiting<D>,
+    deadline: std::time::Instant,
+    impatient: &mut Option<tokio::time::Instant>,
+) -> (Result<Answer, Failure>, Counts) {
+    let shared = Arc::clone(&waiting.shared);
+    let asked = shared.service.resolver.resolve(pending.question(), deadline);
+    // Resolvers keep deadlines; this one holds for a resolver that does not.
+    let mut asked = std::pin::pin!(tokio::time::timeout_at((deadline + LATE).into(), asked));
+    loop {
+        tokio::select! {
+            asked = &mut asked => return (asked.unwrap_or(Err(Failure::Unreachable)), Counts::NONE),
+            () = waiting.place.sent_away() => return (Err(OVER_LIMIT), Count::PendingOverLimit.into()),
+            () = until(*impatient) => {
+                *impatient = None;
+                SCRATCH.with_borrow_mut(|out| {
+                    let known = query::meanwhile(pending, &shared.service.cache, clock::now(), out);
+                    if let Some((len, counts)) = known {
+                        waiting.deliver(&out[..len], counts);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Until then; for ever, if there is no such time.
+async fn until(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

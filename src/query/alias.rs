@@ -128,11 +128,11 @@ fn follow(asked: &Asked<'_>, cache: &Cache, started: Started, target: &[u8], out
     }
     let mut found = vec![0; MESSAGE_BYTES];
     match cache.get(&asked.cache_key(target), asked.now, &mut found) {
-        Some(hit) if !hit.stale => {
+        Some(hit) => {
             let (begun, counts) = complete(asked, &started, &found[..hit.len], out);
             (begun, counts.with(Count::Cached))
         }
-        _ => asked.wait(target, Purpose::Alias(started), out),
+        None => asked.wait(target, Purpose::Alias(started), out),
     }
 }
 

@@ -6,7 +6,7 @@
 //! fresh, is inspected for the client that asked. Blocked and cached names cost no allocation, no lock and no write to
 //! memory that another thread reads.
 //! Fails closed: what cannot be understood or inspected is FORMERR or SERVFAIL, never an unfiltered answer.
-//! Keeps: RFC 1035 §4, RFC 2308 §5, RFC 6891, RFC 8482, RFC 8914, RFC 9619; by file.
+//! Keeps: RFC 1035 §4, RFC 2308 §5, RFC 6891, RFC 8482, RFC 8767, RFC 8914, RFC 9619; by file.
 
 mod alias;
 mod client;
@@ -18,12 +18,14 @@ pub use client::{Peer, Transport};
 
 use crate::cache::{Cache, CacheKey};
 use crate::count::{Count, Counts};
-use crate::dns::ede::Errors;
+use crate::dns::ede::{Errors, code};
 use crate::dns::key::Key;
 use crate::dns::name::Name;
 use crate::dns::query::{Head, Query};
+use crate::dns::rcode;
 use crate::dns::response::Writer;
 use crate::generation::Generation;
+use crate::limits::MESSAGE_BYTES;
 use crate::now::Now;
 use crate::policy::{Asker, Met};
 use crate::resolver::{Answer, Failure, Question};
@@ -85,23 +87,36 @@ pub fn finish(
     out: &mut [u8],
 ) -> (Begun, Counts) {
     let asked = pending.asked(now);
-    let answer = match result {
-        Ok(answer) => answer,
-        Err(failure) => return respond::failed(&asked, &failure, out),
-    };
-    cache.put(&asked.cache_key(pending.question.name.as_wire()), &answer.message, now);
-    let errors = respond::passed_on(&answer.ede);
-    let done = match &pending.purpose {
-        Purpose::Answer { whole } => match out.get_mut(..answer.message.len()) {
-            Some(room) => {
-                room.copy_from_slice(&answer.message);
-                deliver(&asked, cache, answer.message.len(), *whole, &errors, out)
+    let (answer, count) = match result {
+        Ok(answer) => {
+            cache.put(&asked.cache_key(pending.question.name.as_wire()), &answer.message, now);
+            (answer, Count::Resolved)
+        }
+        Err(failure) => {
+            let known = failure.permits_stale().then(|| pending.known_before(cache, now));
+            match known.flatten() {
+                Some(answer) => (answer, Count::Stale),
+                None => return respond::failed(&asked, &failure, out),
             }
-            None => respond::unusable(&asked, out),
-        },
-        Purpose::Alias(started) => alias::complete(&asked, started, &answer.message, out),
+        }
     };
-    add(done, Count::Resolved.into())
+    add(pending.respond(&asked, cache, &answer, out), count.into())
+}
+
+/// Keeps the answer to a query whose client has a response already.
+pub fn keep(pending: &Pending, answer: &Answer, cache: &Cache, now: Now) {
+    let key = pending.asked(now).cache_key(pending.question.name.as_wire());
+    cache.put(&key, &answer.message, now);
+}
+
+/// Answers with what was known before, for a client that should not wait longer (RFC 8767 §5). `None`: nothing was, or it
+/// does not answer the query yet. The query itself goes on, so that the next client gets the new answer.
+pub fn meanwhile(pending: &Pending, cache: &Cache, now: Now, out: &mut [u8]) -> Option<(usize, Counts)> {
+    let answer = pending.known_before(cache, now)?;
+    match pending.respond(&pending.asked(now), cache, &answer, out) {
+        (Begun::Respond(len), counts) => Some((len, counts.with(Count::Stale))),
+        (Begun::Drop | Begun::Pending(_), _) => None,
+    }
 }
 
 /// Answers from the cache, or has the resolver asked.
@@ -110,11 +125,11 @@ fn look_up(asked: &Asked<'_>, cache: &Cache, whole: bool, out: &mut [u8]) -> (Be
         return done;
     }
     match cache.get(&asked.cache_key(asked.qname()), asked.now, out) {
-        Some(hit) if !hit.stale => add(
+        Some(hit) => add(
             deliver(asked, cache, hit.len, whole, &Errors::NONE, out),
             Count::Cached.into(),
         ),
-        _ => asked.wait(asked.qname(), Purpose::Answer { whole }, out),
+        None => asked.wait(asked.qname(), Purpose::Answer { whole }, out),
     }
 }
 
@@ -255,6 +270,41 @@ impl Pending {
     /// The generation the query began with.
     pub fn generation(&self) -> &Arc<Generation> {
         &self.generation
+    }
+
+    /// The answer that was known before, past its time, with the error that says so (RFC 8914 §4.4, §4.20).
+    fn known_before(&self, cache: &Cache, now: Now) -> Option<Answer> {
+        let key = self.asked(now).cache_key(self.question.name.as_wire());
+        let mut message = vec![0; MESSAGE_BYTES];
+        let hit = cache.get_stale(&key, now, &mut message)?;
+        message.truncate(hit.len);
+        let nxdomain = u16::from(message[3] & 15) == rcode::NXDOMAIN;
+        let info_code = if nxdomain {
+            code::STALE_NXDOMAIN_ANSWER
+        } else {
+            code::STALE_ANSWER
+        };
+        let ede = match hit.stale {
+            true => vec![(info_code, String::new())],
+            // Somebody else's question was answered meanwhile.
+            false => Vec::new(),
+        };
+        Some(Answer { message, ede })
+    }
+
+    /// Responds with an answer to [`question`](Pending::question).
+    fn respond(&self, asked: &Asked<'_>, cache: &Cache, answer: &Answer, out: &mut [u8]) -> (Begun, Counts) {
+        let errors = respond::passed_on(&answer.ede);
+        match &self.purpose {
+            Purpose::Answer { whole } => match out.get_mut(..answer.message.len()) {
+                Some(room) => {
+                    room.copy_from_slice(&answer.message);
+                    deliver(asked, cache, answer.message.len(), *whole, &errors, out)
+                }
+                None => respond::unusable(asked, out),
+            },
+            Purpose::Alias(started) => alias::complete(asked, started, &answer.message, out),
+        }
     }
 
     fn asked(&self, now: Now) -> Asked<'_> {

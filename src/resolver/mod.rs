@@ -73,6 +73,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether an answer from before is better than this failure (RFC 8767 §4). Where signatures do not hold, somebody may be
+    /// at work who would like to be believed, and a client is told so.
+    pub fn permits_stale(&self) -> bool {
+        match self {
+            Failure::Bogus { .. } => false,
+            Failure::Cached(failure) => failure.permits_stale(),
+            _ => true,
+        }
+    }
+
     /// The Extended DNS Errors (RFC 8914 §4) that tell a client about this failure: INFO-CODE and EXTRA-TEXT, the most
     /// telling first, at most [`EDE_OPTIONS`](crate::limits::EDE_OPTIONS) and one.
     pub fn ede(&self) -> Vec<(u16, String)> {
