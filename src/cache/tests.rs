@@ -52,6 +52,29 @@ fn ttls_of_all_sections_go_down_with_age_and_the_entry_ends_with_the_first() {
 }
 
 #[test]
+fn what_is_past_its_time_is_given_to_who_asks_for_it_for_three_days() {
+    let cache = cache(1 << 20);
+    let name = qname("www.example.com");
+    let response = Builder::new("www.example.com", rtype::A).a(60).build();
+    let key = key(&name, rtype::A);
+    cache.put(&key, &response, at(0));
+    let mut out = [0; 512];
+    let ttl = |out: &[u8]| u32::from_be_bytes(*out[response.len() - 10..].first_chunk().unwrap());
+    let hit = cache.get_stale(&key, at(10_000), &mut out).unwrap();
+    assert_eq!((hit.stale, hit.remaining_s, ttl(&out)), (false, 50, 50));
+    for age_s in [60, 61, 3 * 86_400 + 59] {
+        assert_eq!(cache.get(&key, at(age_s * 1000), &mut out), None);
+        let hit = cache.get_stale(&key, at(age_s * 1000), &mut out).unwrap();
+        assert_eq!(
+            (hit.stale, hit.remaining_s, hit.len, ttl(&out)),
+            (true, 0, response.len(), 30),
+            "{age_s}"
+        );
+    }
+    assert_eq!(cache.get_stale(&key, at((3 * 86_400 + 60) * 1000), &mut out), None);
+}
+
+#[test]
 fn letter_case_makes_no_difference_and_every_other_part_of_the_key_does() {
     let cache = cache(1 << 20);
     let stored = Builder::new("WWW.eXample.com", rtype::A).a(60).build();

@@ -1,10 +1,11 @@
 //! Every row of the table "what fails, what people see" of ARCHITECTURE.md, tried on the real binary.
 
-use crate::common::{Home, extended_errors, is_blocked, is_resolved, is_servfail};
+use crate::common::{Home, UPSTREAM_SAYS, eventually, extended_errors, is_blocked, is_resolved, is_servfail};
 use crate::publisher::{Page, Publisher};
-use hickory_proto::op::ResponseCode;
+use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::rr::{RData, Record};
 use std::net::{TcpListener, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ADULT: &str = "[[list]]\nname = \"adult\"\nsource = \"adult.domains\"\ncategory = \"adult\"\n";
 
@@ -349,6 +350,58 @@ fn an_upstream_that_does_not_answer_is_servfail_that_says_why() {
         is_blocked(&server.ask("adult.example")),
         "a blocked name needs no upstream"
     );
+}
+
+#[test]
+fn an_answer_from_before_beats_an_upstream_that_fell_silent() {
+    let home = home();
+    let text = std::fs::read_to_string(home.file("stairgate.toml")).expect("settings");
+    let upstream = UdpSocket::bind("127.0.0.1:0").expect("a free port on loopback");
+    let address = upstream.local_addr().expect("a bound socket");
+    home.write(
+        "stairgate.toml",
+        &text
+            .replace(&home.upstream.address.to_string(), &address.to_string())
+            .replace("2s", "4s"),
+    );
+    // Answers once, with a TTL of a second; then nothing.
+    let answering = std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        let (length, from) = upstream.recv_from(&mut buffer).expect("the first query");
+        let asked = Message::from_vec(&buffer[..length]).expect("a query");
+        let mut response = Message::new(asked.metadata.id, MessageType::Response, OpCode::Query);
+        response.add_query(asked.queries[0].clone());
+        let name = asked.queries[0].name().clone();
+        response.add_answer(Record::from_rdata(name, 1, RData::A(UPSTREAM_SAYS.into())));
+        let bytes = response.to_vec().expect("a response");
+        upstream.send_to(&bytes, from).expect("loopback takes it");
+        upstream
+    });
+    let server = home.serve(&[]);
+    assert!(is_resolved(&server.ask("harmless.example")));
+    let _silent = answering.join().expect("it answered");
+    std::thread::sleep(Duration::from_millis(1500));
+    let stale = |response: &Message| {
+        is_resolved(response)
+            && response.answers[0].ttl == 30
+            && extended_errors(response).iter().any(|(code, _)| *code == 3)
+    };
+    let asked = Instant::now();
+    let first = server.ask("harmless.example");
+    assert!(stale(&first), "{first:#?}");
+    let waited = asked.elapsed();
+    assert!(
+        waited > Duration::from_millis(1500) && waited < Duration::from_millis(3800),
+        "the upstream has its chance, and the client is not kept until the deadline: {waited:?}"
+    );
+    // Once the failure is known it is not waited for again.
+    eventually("the failure is remembered", || {
+        let asked = Instant::now();
+        let again = server.ask("harmless.example");
+        assert!(stale(&again), "{again:#?}");
+        (asked.elapsed() < Duration::from_millis(1000)).then_some(())
+    });
+    assert!(is_servfail(&server.ask("unknown.example")), "of which nothing is known");
 }
 
 // ---- bad packets ----
