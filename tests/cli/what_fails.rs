@@ -401,7 +401,6 @@ fn an_answer_from_before_beats_an_upstream_that_fell_silent() {
         assert!(stale(&again), "{again:#?}");
         (asked.elapsed() < Duration::from_millis(1000)).then_some(())
     });
-    assert!(is_servfail(&server.ask("unknown.example")), "of which nothing is known");
 }
 
 // ---- bad packets ----
