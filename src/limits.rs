@@ -255,6 +255,9 @@ pub const STORE_SHARE: usize = 3;
 pub const REVALIDATE_ASKS: usize = 16;
 /// Longest life of a set in the store, in seconds (RFC 8767 §4 asks for days at most; a day follows every change within one).
 pub const STORE_TTL_MAX_S: u32 = 86_400;
+/// Names below a denied one that must be found missing before others are denied without asking, where nothing is proven (RFC 8020
+/// §2 wants none): servers that deny empty non-terminals are still about, and one missing name below such is not rare.
+pub const DENIAL_CONFIRMED: u8 = 2;
 /// How long a denial without an SOA is kept, in seconds. RFC 2308 §5 would not keep it; a broken zone would then get every query.
 pub const DENIAL_BARE_S: u32 = 5;
 

@@ -11,7 +11,7 @@ use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How far a set is to be trusted, least first (RFC 2181 §5.4.1).
@@ -69,8 +69,8 @@ pub struct Denial {
     pub proofs: Vec<RRset>,
     pub expires_ms: u64,
     pub security: Security,
-    /// A name below was found missing as well, so the server does not merely deny empty non-terminals.
-    confirmed: AtomicBool,
+    /// So many names below were found missing as well: the server does not merely deny empty non-terminals.
+    confirmed: AtomicU8,
 }
 
 impl Denial {
@@ -81,7 +81,7 @@ impl Denial {
             proofs,
             expires_ms,
             security,
-            confirmed: AtomicBool::new(false),
+            confirmed: AtomicU8::new(0),
         }
     }
 
@@ -91,12 +91,14 @@ impl Denial {
 
     /// A name below was looked for and does not exist either.
     pub fn confirm(&self) {
-        self.confirmed.store(true, Ordering::Relaxed);
+        let _ = self
+            .confirmed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_add(1));
     }
 
-    /// Whether names below may be denied without asking (RFC 8020). A proof is enough; so is having looked once.
+    /// Whether names below may be denied without asking (RFC 8020). A proof is enough; so is having looked a few times.
     fn covers_below(&self) -> bool {
-        self.security == Security::Secure || self.confirmed.load(Ordering::Relaxed)
+        self.security == Security::Secure || self.confirmed.load(Ordering::Relaxed) >= limits::DENIAL_CONFIRMED
     }
 
     fn heap_bytes(&self) -> usize {
@@ -384,7 +386,10 @@ mod tests {
         let denied = |below: &Name, now_ms, always| matches!(store.cut_above(below, now_ms, always), Above::Denied(..));
         assert!(matches!(store.cut_above(&below, 1, false), Above::Doubtful(_)));
         assert!(denied(&below, 1, true));
-        denial.confirm();
+        for _ in 0..limits::DENIAL_CONFIRMED {
+            assert!(!denied(&below, 1, false));
+            denial.confirm();
+        }
         assert!(denied(&below, 1, false));
         assert!(!denied(&name("gone.example"), 1, true), "strictly below");
         assert!(!denied(&below, 60_000, true));

@@ -272,15 +272,18 @@ impl Walk {
         for _ in 0..limits::WALK_STEPS {
             let shown = minimizer.next(name, &cut.zone);
             let minimized = shown != *name;
-            if minimized
-                && self
-                    .engine
-                    .store
-                    .find(&shown, rtype::A, self.io.now_ms())
-                    .is_some_and(|known| !matches!(known, Known::Denied(denial) if denial.nxdomain))
-            {
-                // It exists, and is no cut, or that would be known.
-                continue;
+            if minimized {
+                match self.engine.store.find(&shown, rtype::A, self.io.now_ms()) {
+                    // Somebody was told that it does not exist; whether that is so, the whole name shows.
+                    Some(Known::Denied(denial)) if denial.nxdomain => {
+                        denied_above = Some(denial);
+                        minimizer.stop();
+                        continue;
+                    }
+                    // It exists, and is no cut, or that would be known.
+                    Some(_) => continue,
+                    None => {}
+                }
             }
             let asked_type = if minimized { rtype::A } else { qtype };
             // What is on the way to many names at once is asked for once; then the others look again.

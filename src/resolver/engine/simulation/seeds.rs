@@ -152,7 +152,7 @@ fn run(seed: u64, times_ms: &mut Vec<u64>) -> (Vec<Sent>, usize, usize) {
             first += 1;
             continue;
         }
-        // A server that denies empty non-terminals is the zone's own fault.
+        // A server that denies empty non-terminals is the zone's own fault; what it may hide is tried in `cases`.
         let denies = |server: &Server| server.temper == Temper::DeniesEnts;
         let wanted =
             if wanted.starts_with("NODATA") && got.starts_with("NXDOMAIN") && internet.servers.values().any(denies) {

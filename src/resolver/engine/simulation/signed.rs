@@ -349,6 +349,7 @@ fn signed_worlds_in_bad_weather_answer_securely_as_their_zones_say() {
 fn rfc8020_2_a_confirmed_denial_of_an_unsigned_zone_covers_all_below_as_well() {
     let mut internet = internet(8, zones(), Spoil::Nothing);
     assert_eq!(ask(&mut internet, "a.none.plain.com", A), "NXDOMAIN");
+    assert_eq!(ask(&mut internet, "c.none.plain.com", A), "NXDOMAIN");
     let before = internet.sent.len();
     assert_eq!(ask(&mut internet, "b.none.plain.com", A), "NXDOMAIN");
     assert_eq!(internet.sent.len(), before);
