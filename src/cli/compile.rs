@@ -3,7 +3,7 @@
 use super::{Exit, Failure, Outcome};
 use crate::list::compile::{CompileOptions, Compiled, Progress, Report, Stage, compile};
 use crate::list::publish::{self, PublishError};
-use crate::list::source::{self, Format, SourceSpec};
+use crate::list::source::{self, Format, SourceError, SourceSpec};
 use crate::list::stock::{self, Fresh, Plan};
 use crate::list::verify::Unverified;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -122,11 +122,19 @@ fn from_arguments(args: &Args) -> Result<Vec<SourceSpec>, Failure> {
     let mut specs = Vec::new();
     for (arguments, allow) in [(&args.sources, false), (&args.allow, true)] {
         for argument in arguments {
-            specs.extend(source::expand(argument, format, allow).map_err(Failure::failed)?);
+            specs.extend(source::expand(argument, format, allow).map_err(unusable)?);
         }
     }
     source::unique_names(&mut specs);
     Ok(specs)
+}
+
+/// A SOURCE that is written wrong is the command line's fault (2), one that cannot be read is not (1).
+fn unusable(error: SourceError) -> Failure {
+    match error {
+        SourceError::Category { .. } => Failure::usage(error),
+        _ => Failure::failed(error),
+    }
 }
 
 fn from_settings(plan: &Plan) -> Result<Vec<SourceSpec>, Failure> {

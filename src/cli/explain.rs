@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The name asked for, also with U-labels; or an address that an answer may hold
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", allow_hyphen_values = true)]
     name: String,
     /// The type asked for
     #[arg(long = "type", value_name = "T", default_value = "A")]
@@ -213,13 +213,12 @@ impl<'h> Originals<'h> {
         let mut read = self.read.borrow_mut();
         let bytes = read.entry(source).or_insert_with(|| {
             let info = self.held.gate.sources().get(usize::from(source.0))?;
-            let spec = self
-                .specs
-                .get_or_init(|| self.held.specs())
-                .iter()
-                .find(|spec| spec.name == info.name)?;
-            let unpacked = spec.read().ok()?;
-            (unpacked.sha256 == info.sha256).then_some(unpacked.bytes)
+            // Beside a gate several files may be called so.
+            let specs = self.specs.get_or_init(|| self.held.specs()).iter();
+            specs.filter(|spec| spec.name == info.name).find_map(|spec| {
+                let unpacked = spec.read().ok()?;
+                (unpacked.sha256 == info.sha256).then_some(unpacked.bytes)
+            })
         });
         let line = bytes.as_deref()?.split(|&byte| byte == b'\n').nth(line as usize - 1)?;
         // One list is a single line of a megabyte; there the rule in the language of the list says more.

@@ -64,7 +64,19 @@ struct SourceJson<'r> {
     rejected_lines: u64,
     rules: u64,
     rejects: u64,
+    /// The first of them, as many as the gate keeps.
+    rejected: Vec<RejectJson<'r>>,
     sha256: String,
+}
+
+/// An entry that was not taken.
+#[derive(Serialize)]
+struct RejectJson<'r> {
+    line: u32,
+    /// Half a sentence.
+    reason: &'r str,
+    /// As written, shortened.
+    entry: &'r str,
 }
 
 pub(super) fn report_json(report: &Report) -> ReportJson<'_> {
@@ -79,6 +91,15 @@ pub(super) fn report_json(report: &Report) -> ReportJson<'_> {
         rejected_lines: source.counts.rejected_lines,
         rules: source.counts.rules,
         rejects: source.counts.rejects,
+        rejected: source
+            .rejects
+            .iter()
+            .map(|reject| RejectJson {
+                line: reject.line,
+                reason: &reject.reason,
+                entry: &reject.entry,
+            })
+            .collect(),
         sha256: hex(&source.sha256),
     });
     ReportJson {

@@ -9,9 +9,9 @@ use crate::list::lines::Lines;
 
 use crate::list::publish::{self, PublishError};
 use crate::list::set::Gate;
-use crate::list::source::SourceSpec;
+use crate::list::source::{self, SourceSpec};
 use crate::list::stock::{Plan, Standing, StockError};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// A gate in memory, with what belongs to it.
 pub struct Held {
@@ -20,6 +20,8 @@ pub struct Held {
     pub lines: Option<Lines>,
     /// What it was compiled from; none where only a gate file is known.
     plan: Option<Plan>,
+    /// Where the gate file stands, if it is one that was named.
+    folder: Option<PathBuf>,
     /// Lists of the settings that were never fetched.
     pub missing: Vec<String>,
 }
@@ -43,16 +45,48 @@ impl Held {
             gate,
             lines,
             plan: None,
+            folder: file.parent().map(Path::to_owned),
             missing: Vec::new(),
         }
     }
 
-    /// Where the lists come from, as far as they can be found. A folder or a tar is looked through for them.
+    /// Where the lists come from, as far as they can be found. A folder or a tar is looked through for them. A gate alone
+    /// holds only their names: files so called are looked for beside it and in the current folder.
     pub fn specs(&self) -> Vec<SourceSpec> {
-        self.plan
-            .as_ref()
-            .and_then(|plan| plan.specs().ok())
-            .unwrap_or_default()
+        match &self.plan {
+            Some(plan) => plan.specs().unwrap_or_default(),
+            None => self.beside(),
+        }
+    }
+
+    /// Files that may be the lists; whoever reads one compares its digest.
+    fn beside(&self) -> Vec<SourceSpec> {
+        let folders = [self.folder.as_deref().unwrap_or(Path::new("")), Path::new("")];
+        let names = self.gate.sources().iter().map(|source| source.name.as_str());
+        // A gate is not trusted with paths that lead elsewhere.
+        let plain = |name: &&str| {
+            Path::new(name)
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)))
+        };
+        let mut found = Vec::new();
+        for name in names.filter(plain) {
+            for folder in folders {
+                for packing in ["", ".gz", ".zst", ".xz"] {
+                    let path = folder.join(format!("{name}{packing}"));
+                    if !path.is_file() {
+                        continue;
+                    }
+                    if let Ok([spec]) = source::expand_path(&path, None, None, false).as_deref() {
+                        found.push(SourceSpec {
+                            name: name.to_owned(),
+                            ..spec.clone()
+                        });
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// What these settings serve: the file they name, the gate of the state directory if it is still right, or the lists
@@ -73,6 +107,7 @@ impl Held {
                     lines: Lines::open(fresh.lines, &gate).ok(),
                     gate,
                     plan: None,
+                    folder: None,
                     missing: Vec::new(),
                 }
             }

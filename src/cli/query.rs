@@ -22,6 +22,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The name to look up
+    #[arg(allow_hyphen_values = true)]
     name: String,
     /// The type of records: A, AAAA, MX, HTTPS, TYPE123
     #[arg(default_value = "A", value_name = "TYPE")]

@@ -18,10 +18,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Why a gate cannot be published or opened. Each message is a sentence that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {}", path.display(), sentence(cause))]
     File { path: PathBuf, cause: io::Error },
     #[error("{} {cause}", path.display())]
     Unverified { path: PathBuf, cause: FormatError },
+}
+
+fn sentence(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::NotFound => {
+            "there is no such file or folder; `stairgate compile --output FILE` makes a gate file".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "permission denied; check its permissions and its folders'".to_owned(),
+        _ => cause.to_string(),
+    }
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> PublishError + '_ {

@@ -2,7 +2,7 @@
 //!
 //! In: the fields of a record in presentation form. Out: a type number; record data in uncompressed wire form.
 //! Always: no panic on any text; data of at most 65,535 bytes.
-//! Keeps: RFC 1035 §3.3 and §5.1, RFC 2782 (SRV), RFC 3596 (AAAA), RFC 3597 §5 (`\#`), RFC 8659 (CAA), RFC 9460 §2.1 (SVCB).
+//! Keeps: RFC 1035 §3.3 and §5.1, RFC 1876 §3 (LOC), RFC 2782 (SRV), RFC 3596 (AAAA), RFC 3597 §5 (`\#`), RFC 8659 (CAA), RFC 9460 §2.1 (SVCB).
 
 use crate::dns::name::Name;
 use crate::dns::rtype;
@@ -159,6 +159,7 @@ fn known(rtype: u16, fields: &[&str], origin: &Name) -> Option<Vec<u8>> {
         (rtype::SVCB | rtype::HTTPS, [priority, target, parameters @ ..]) => {
             service(priority, target, parameters, origin)
         }
+        (29, fields) => location(fields),
         (257, [flags, tag, value]) => {
             let value = characters(value)?;
             let mut data = vec![flags.parse::<u8>().ok()?, u8::try_from(tag.len()).ok()?];
@@ -220,6 +221,82 @@ fn characters(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+/// LOC (RFC 1876 §3): `d1 [m1 [s1]] N|S d2 [m2 [s2]] E|W altitude[m] [size[m] [horizontal[m] [vertical[m]]]]`
+fn location(fields: &[&str]) -> Option<Vec<u8>> {
+    let (latitude, rest) = angle(fields, "N", "S", 90)?;
+    let (longitude, rest) = angle(rest, "E", "W", 180)?;
+    let (altitude, rest) = rest.split_first()?;
+    // Centimetres above 100,000 m below the reference.
+    let altitude = u32::try_from(centimetres(altitude)?.checked_add(10_000_000)?).ok()?;
+    if rest.len() > 3 {
+        return None;
+    }
+    // What is left out is 1 m, 10,000 m and 10 m.
+    let mut data = vec![0, 0x12, 0x16, 0x13];
+    for (byte, field) in data[1..].iter_mut().zip(rest) {
+        *byte = mantissa(u64::try_from(centimetres(field)?).ok()?)?;
+    }
+    for number in [latitude, longitude, altitude] {
+        data.extend_from_slice(&number.to_be_bytes());
+    }
+    Some(data)
+}
+
+/// Degrees, minutes and seconds up to the letter, in thousandths of a second from 2^31; and the fields behind it.
+fn angle<'f>(fields: &'f [&'f str], plus: &str, minus: &str, most: u32) -> Option<(u32, &'f [&'f str])> {
+    let is = |field: &str, letter: &str| field.eq_ignore_ascii_case(letter);
+    let end = fields
+        .iter()
+        .take(4)
+        .position(|field| is(field, plus) || is(field, minus))?;
+    let degrees: u32 = fields[..end].first()?.parse().ok()?;
+    let minutes: u32 = fields[..end].get(1).map_or(Some(0), |field| field.parse().ok())?;
+    let thousandths = fields[..end].get(2).map_or(Some(0), |field| decimal(field, 3))?;
+    let thousandths = u32::try_from(thousandths).ok()?;
+    if degrees > most || minutes > 59 || thousandths > 59_999 {
+        return None;
+    }
+    let sum = (degrees * 60 + minutes) * 60_000 + thousandths;
+    if sum > most * 3_600_000 {
+        return None;
+    }
+    let number = if is(fields[end], plus) {
+        (1 << 31) + sum
+    } else {
+        (1 << 31) - sum
+    };
+    Some((number, &fields[end + 1..]))
+}
+
+/// Metres with at most two decimals, `m` behind them or not.
+fn centimetres(text: &str) -> Option<i64> {
+    let text = text.strip_suffix(['m', 'M']).unwrap_or(text);
+    match text.strip_prefix('-') {
+        Some(text) => Some(-decimal(text, 2)?),
+        None => decimal(text, 2),
+    }
+}
+
+/// A number with at most so many decimals, in units of the last one.
+fn decimal(text: &str, decimals: usize) -> Option<i64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 9 || part.len() > decimals || !digits(whole) || !digits(part) {
+        return None;
+    }
+    format!("{whole}{part:0<decimals$}").parse().ok()
+}
+
+/// A size as a digit and a power of ten, in centimetres.
+fn mantissa(mut number: u64) -> Option<u8> {
+    let mut exponent = 0u8;
+    while number > 9 {
+        number /= 10;
+        exponent += 1;
+    }
+    (exponent <= 9).then_some((number as u8) << 4 | exponent)
 }
 
 /// SVCB and HTTPS (RFC 9460 §2.1 and §14.3): parameters in the order of their numbers, each once.
@@ -353,6 +430,29 @@ mod tests {
             .map(|d| d.len()),
             Some(35)
         );
+    }
+
+    #[test]
+    fn a_location_reads_as_rfc_1876_writes_it() {
+        let mut wanted = vec![0, 0x33, 0x16, 0x13];
+        // 42 21 54 N, 71 06 18 W, 24 m below, of RFC 1876 §4, with a size of 30 m.
+        wanted.extend_from_slice(&((1u32 << 31) + 152_514_000).to_be_bytes());
+        wanted.extend_from_slice(&((1u32 << 31) - 255_978_000).to_be_bytes());
+        wanted.extend_from_slice(&(10_000_000u32 - 2_400).to_be_bytes());
+        assert_eq!(wire(29, "42 21 54 N 71 06 18 W -24m 30m"), Some(wanted));
+        assert_eq!(wire(29, "52 N 4.5 E 0m"), None);
+        assert!(wire(29, "52 14 05.123 N 00 08 50 E 10.25m").is_some());
+        assert!(wire(29, "90 N 180 E 0 1 2 3").is_some());
+        for text in [
+            "91 N 0 E 0m",
+            "90 0 1 N 0 E 0m",
+            "1 60 N 0 E 0m",
+            "1 N 0 E",
+            "1 E 0 N 0m",
+            "1 N 0 E 0m 1 2 3 4",
+        ] {
+            assert_eq!(wire(29, text), None, "{text}");
+        }
     }
 
     #[test]

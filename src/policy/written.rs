@@ -4,6 +4,7 @@
 //! (blanks, the address of a hosts line) are as is usual.
 
 use crate::dns::key::to_text;
+use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::list::dump::{Target, effect_text, name_text, pattern_text};
 use crate::list::rdata;
@@ -32,6 +33,8 @@ pub fn rule(format: Format, target: &Target, effect: &Effect, modifiers: &Modifi
             Target::Pattern(pattern) => pattern_text(pattern),
         },
         Format::Dnscrypt => match target {
+            // `ads.*` is a beginning, which needs no sign there.
+            Target::Pattern(Pattern::Wildcard(pattern)) => pattern.trim_start_matches('|').to_owned(),
             Target::Name(key, Scope::Exact) => format!("={}", to_text(key)),
             Target::Name(key, scope) => name_text(key, *scope),
             Target::Pattern(pattern) => pattern_text(pattern),
@@ -106,7 +109,8 @@ fn rewrite(effect: &Effect) -> String {
     match effect {
         Effect::Data { rtype: kind, rdata, .. } if matches!(*kind, rtype::A | rtype::AAAA) => rdata::text(*kind, rdata),
         Effect::Data { rtype, rdata, .. } => {
-            format!("NOERROR;{};{}", rdata::type_name(*rtype), rdata::text(*rtype, rdata))
+            let data = presented(*rtype, rdata, false);
+            format!("NOERROR;{};{data}", rdata::type_name(*rtype))
         }
         Effect::Cname(name) => without_dot(&name.to_string()),
         Effect::Nodata => "NOERROR;;".to_owned(),
@@ -131,7 +135,9 @@ fn rpz(target: &Target, effect: &Effect) -> String {
         Effect::TcpOnly => "CNAME rpz-tcp-only.".to_owned(),
         Effect::Cname(name) => format!("CNAME {name}"),
         Effect::CnameBelow(name) => format!("CNAME *.{name}"),
-        Effect::Data { rtype, rdata, .. } => format!("{} {}", rdata::type_name(*rtype), rdata::text(*rtype, rdata)),
+        Effect::Data { rtype, rdata, .. } => {
+            format!("{} {}", rdata::type_name(*rtype), presented(*rtype, rdata, true))
+        }
         _ => "CNAME .".to_owned(),
     };
     format!("{trigger} {action}")
@@ -162,7 +168,7 @@ fn unbound(target: &Target, effect: &Effect) -> String {
     };
     let kind = match effect {
         Effect::Data { rtype, rdata, .. } => {
-            let record = format!("{name} {} {}", rdata::type_name(*rtype), rdata::text(*rtype, rdata));
+            let record = format!("{name} {} {}", rdata::type_name(*rtype), presented(*rtype, rdata, true));
             return format!("local-data: '{record}'");
         }
         Effect::Allow => "transparent",
@@ -173,6 +179,58 @@ fn unbound(target: &Target, effect: &Effect) -> String {
         _ => "static",
     };
     format!("local-zone: \"{name}\" {kind}")
+}
+
+/// Record data as people write it, for the types that lists use; `\#` form for the others. `master`: as in a master file, with
+/// final dots and quotes.
+fn presented(kind: u16, data: &[u8], master: bool) -> String {
+    let name = |wire: &[u8]| {
+        let text = Name::from_wire(wire)?.to_string();
+        Some(if master || text == "." {
+            text
+        } else {
+            without_dot(&text)
+        })
+    };
+    let number = |at: usize| data.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]));
+    let text = match kind {
+        rtype::NS | rtype::PTR | rtype::DNAME => name(data),
+        rtype::MX => number(0)
+            .zip(name(data.get(2..).unwrap_or_default()))
+            .map(|(preference, name)| format!("{preference} {name}")),
+        rtype::SRV => name(data.get(6..).unwrap_or_default())
+            .and_then(|name| Some(format!("{} {} {} {name}", number(0)?, number(2)?, number(4)?))),
+        rtype::TXT => strings(data, master),
+        _ => None,
+    };
+    text.unwrap_or_else(|| rdata::text(kind, data))
+}
+
+/// The strings of a TXT record, each in quotes; without them only where there is one.
+fn strings(mut data: &[u8], quoted: bool) -> Option<String> {
+    let mut texts = Vec::new();
+    while let Some((&length, rest)) = data.split_first() {
+        let (string, after) = rest.split_at_checked(usize::from(length))?;
+        data = after;
+        if !string
+            .iter()
+            .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+        {
+            return None;
+        }
+        texts.push(String::from_utf8_lossy(string));
+    }
+    match texts.as_slice() {
+        [one] if !quoted => Some(one.to_string()),
+        _ if !quoted => None,
+        texts => Some(
+            texts
+                .iter()
+                .map(|text| format!("\"{text}\""))
+                .collect::<Vec<_>>()
+                .join(" "),
+        ),
+    }
 }
 
 /// A network as lists write it: a single address without its prefix.
@@ -266,6 +324,10 @@ mod tests {
                 "||k*.example^",
                 "/^ads[0-9]+\\./",
                 "||192.0.2.7^",
+                "||m.example^$dnsrewrite=NOERROR;MX;10 mail.example",
+                "||s.example^$dnsrewrite=NOERROR;SRV;10 60 8080 host.example",
+                "||t.example^$dnsrewrite=NOERROR;TXT;two words",
+                "||p.example^$dnsrewrite=NOERROR;PTR;host.example",
             ],
         );
     }
@@ -282,6 +344,9 @@ mod tests {
                 "d.example CNAME rpz-tcp-only.",
                 "e.example CNAME garden.example.",
                 "f.example A 192.0.2.1",
+                "m.example MX 10 mail.example.",
+                "t.example TXT \"one\" \"and two\"",
+                "l.example TYPE65280 \\# 2 abcd",
                 "24.0.2.0.192.rpz-ip CNAME .",
                 "32.1.2.0.192.rpz-client-ip CNAME rpz-drop.",
                 "48.zz.1.db8.2001.rpz-nsip CNAME .",
@@ -301,6 +366,7 @@ mod tests {
             ],
         );
         come_back("# domains\n", &["a.example", "b.example"]);
+        come_back("# dnscrypt\n", &["ads.*", "*banner*", "=a.example", "b.example"]);
         come_back("# hosts\n", &["0.0.0.0 a.example", "0.0.0.0 b.example"]);
     }
 }

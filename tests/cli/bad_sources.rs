@@ -95,24 +95,38 @@ fn an_endless_stream_ends_at_the_bound() {
     let output = compile.stdin(zeros()).output().expect("the binary runs");
     refused(&home, &ended(&output), "-", "larger than the 1073741824 bytes");
 
-    // A pipe by name is read once and to the same bound; one that ends is a list.
-    let made = Command::new("mkfifo").arg(home.file("pipe")).status();
-    assert!(made.is_ok_and(|made| made.success()), "mkfifo works");
-    let pipe = home.file("pipe");
-    let writer = std::thread::spawn(move || fs::write(pipe, "adult.example\n"));
-    let short = run(&["compile", "--output", "pipe.gate", "pipe"], home.path());
-    writer.join().expect("no panic").expect("the pipe was read");
-    assert_eq!(short.code, Some(0), "{short:?}");
-    let pipe = home.file("pipe");
-    let writer = std::thread::spawn(move || {
-        let mut pipe = fs::OpenOptions::new().write(true).open(pipe).expect("a reader");
-        let lines = b"adult.example\n".repeat(1 << 16);
-        // Until nobody reads any more.
-        while pipe.write_all(&lines).is_ok() {}
-    });
-    let endless = run(&["compile", "--output", "out.gate", "pipe"], home.path());
-    writer.join().expect("no panic");
-    refused(&home, &endless, "pipe", "larger than the 1073741824 bytes");
+    // Standard input by its path is the same.
+    let mut compile = stairgate(&["compile", "--output", "out.gate", "/dev/stdin"], home.path());
+    let output = compile.stdin(zeros()).output().expect("the binary runs");
+    refused(&home, &ended(&output), "/dev/stdin", "larger than the 1073741824 bytes");
+    let mut compile = stairgate(&["compile", "--output", "small.gate", "/dev/stdin"], home.path());
+    home.write("small.txt", "adult.example\n");
+    let small = fs::File::open(home.file("small.txt")).expect("just written");
+    let output = compile.stdin(small).output().expect("the binary runs");
+    assert_eq!(ended(&output).code, Some(0), "{output:?}");
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_is_refused_at_once() {
+    let home = Home::new();
+    fs::create_dir(home.file("lists")).expect("a writable folder");
+    for name in ["pipe", "lists/pipe"] {
+        let made = Command::new("mkfifo").arg(home.file(name)).status();
+        assert!(made.is_ok_and(|made| made.success()), "mkfifo works");
+    }
+    for source in ["pipe", "lists", "/dev/zero"] {
+        let ended = run(&["compile", "--output", "out.gate", source], home.path());
+        refused(&home, &ended, source, "not a file or a folder");
+    }
+}
+
+#[test]
+fn a_category_that_is_none_is_a_mistake_of_the_command_line() {
+    let home = Home::new();
+    home.write("block.txt", "adult.example\n");
+    let ended = run(&["compile", "--output", "out.gate", "BAD=block.txt"], home.path());
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("\"BAD\""), "{ended:?}");
 }
 
 #[test]

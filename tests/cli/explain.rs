@@ -285,3 +285,67 @@ fn a_gate_explained_once_is_noted_in_the_state_directory_if_there_is_one() {
     assert!(!state.join("gates").exists(), "no copy of it is made");
     assert_eq!(ask(), "block");
 }
+
+#[test]
+fn a_name_may_begin_with_a_hyphen_before_and_behind_the_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("a.txt");
+    fs::write(&list, "-lead.example\n--two.example\n").unwrap();
+    assert_eq!(
+        run(folder.path(), &["compile", "--output", "x.gate", "a.txt"]).code,
+        Some(0)
+    );
+    for name in ["-lead.example", "--two.example"] {
+        for arguments in [
+            ["explain", name, "--json", "--gate", "x.gate"],
+            ["explain", "--json", name, "--gate", "x.gate"],
+            ["explain", "--gate", "x.gate", "--json", name],
+        ] {
+            let ended = run(folder.path(), &arguments);
+            assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
+            let said: Value = serde_json::from_str(&ended.stdout).expect("one JSON object");
+            assert_eq!(said["verdict"], "block", "{said}");
+        }
+    }
+    let helped = run(folder.path(), &["explain", "--help"]);
+    assert_eq!(helped.code, Some(0), "{}", helped.stderr);
+}
+
+#[test]
+fn a_rule_is_as_written_where_its_list_is_at_hand_and_in_the_lists_language_where_not() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    let list = folder.path().join("a.hosts");
+    fs::write(&list, "# hosts\n127.0.0.1   a.example # why\n").unwrap();
+    let made = run(folder.path(), &["compile", "--output", "out/x.gate", "a.hosts"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let ask = || explained(folder.path(), &["a.example", "--gate", "out/x.gate"])["rule"].clone();
+    assert_eq!(ask(), "127.0.0.1   a.example # why");
+    fs::rename(&list, folder.path().join("out/a.hosts")).unwrap();
+    assert_eq!(ask(), "127.0.0.1   a.example # why");
+    fs::write(folder.path().join("a.hosts"), "# another list of that name\n1 2 3\n").unwrap();
+    assert_eq!(ask(), "127.0.0.1   a.example # why");
+    fs::remove_file(folder.path().join("out/a.hosts")).unwrap();
+    assert_eq!(ask(), "0.0.0.0 a.example");
+}
+
+#[test]
+fn rejects_are_told_one_by_one_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.txt"), "||a.example^\n||b.example^$popup\n").unwrap();
+    let made = run(folder.path(), &["compile", "--json", "--output", "x.gate", "a.txt"]);
+    let inspected = run(folder.path(), &["inspect", "--json", "x.gate"]);
+    for said in [made.stdout, inspected.stdout] {
+        let said: Value = serde_json::from_str(&said).expect("one JSON object");
+        let source = &said["sources"][0];
+        assert_eq!(source["rejects"], 1, "{said}");
+        assert_eq!(source["rejected"][0]["line"], 2, "{said}");
+        assert_eq!(source["rejected"][0]["entry"], "||b.example^$popup", "{said}");
+        assert!(
+            source["rejected"][0]["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("popup")),
+            "{said}"
+        );
+    }
+}

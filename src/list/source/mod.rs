@@ -78,9 +78,11 @@ pub enum SourceError {
     TooLarge { path: String },
     #[error("{path}: holds no list; README*, LICENSE* and hidden files are left out")]
     NoList { path: String },
-    #[error("{path}: is neither a file nor a folder")]
+    #[error("{path}: is a pipe, a socket or a device, not a file or a folder; give `-` and its data on standard input")]
     Special { path: String },
-    #[error("\"{argument}\": the category \"{category}\" is not made of a to z, 0 to 9, \"_\" and \"-\"")]
+    #[error(
+        "\"{argument}\": the category \"{category}\" may hold only a to z, 0 to 9, \"_\" and \"-\"; write CATEGORY=PATH so"
+    )]
     Category { argument: String, category: String },
 }
 
@@ -176,6 +178,12 @@ pub fn expand_path(
         (find::folder(&absolute)?, depth)
     } else {
         let depth = absolute.components().count().saturating_sub(2);
+        // Opening a pipe waits for its writer, maybe for ever; one that was handed over open has had its writer.
+        if !metadata.is_file() && !is_handed_over(&absolute) {
+            return Err(SourceError::Special {
+                path: path.display().to_string(),
+            });
+        }
         (find::file(&absolute, metadata.is_file())?, depth)
     };
     if found.is_empty() {
@@ -281,6 +289,11 @@ pub fn unique_names(specs: &mut [SourceSpec]) {
             };
         }
     }
+}
+
+/// Standard input by its path, and other files that the shell has opened for us (`<(command)`).
+fn is_handed_over(path: &Path) -> bool {
+    path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }
 
 const DEFAULT_CATEGORY: &str = "default";

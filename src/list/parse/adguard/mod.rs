@@ -93,6 +93,9 @@ impl Adguard {
             Some(rest) => (true, rest),
             None => (false, text),
         };
+        if has_flags(text) {
+            return Err("flags behind an expression are not supported; expressions match in any letter case".into());
+        }
         let (pattern, options) = split(text);
         // What a URL rule's modifiers say is of no account.
         if is_url_pattern(pattern) {
@@ -305,6 +308,17 @@ fn expression(pattern: &str) -> Option<&str> {
         .strip_prefix('/')?
         .strip_suffix('/')
         .filter(|inner| !inner.is_empty())
+}
+
+/// Whether this is `/x/i`, as other programs write expressions. AdGuard's urlfilter takes the flags for an unknown modifier.
+/// A path such as `/ads/i` has no sign of an expression in it.
+fn has_flags(text: &str) -> bool {
+    let Some((inner, flags)) = text.strip_prefix('/').and_then(|rest| rest.rsplit_once('/')) else {
+        return false;
+    };
+    (1..=6).contains(&flags.len())
+        && flags.bytes().all(|flag| b"dgimsuvy".contains(&flag))
+        && (inner.starts_with('^') || inner.contains(['\\', '(', '[', '{', '+', '$']))
 }
 
 /// Parts a rule into pattern and modifiers at the `$` between them.

@@ -125,18 +125,9 @@ impl Zone {
         match number {
             rtype::SOA => return self.soa(owner, data, out),
             // What a zone needs for itself, and what signing adds.
-            rtype::NS
-            | 24
-            | 25
-            | rtype::DS
-            | rtype::RRSIG
-            | rtype::NSEC
-            | rtype::DNSKEY
-            | rtype::NSEC3
-            | 51
-            | 59
-            | 60
-            | 63 => return Ok(Line::Comment),
+            24 | 25 | rtype::DS | rtype::RRSIG | rtype::NSEC | rtype::DNSKEY | rtype::NSEC3 | 51 | 59 | 60 | 63 => {
+                return Ok(Line::Comment);
+            }
             _ => {}
         }
         let is_nxdomain = number == rtype::CNAME && *data == [b"."];
@@ -146,11 +137,14 @@ impl Zone {
         }
         let trigger = trigger::parse(&self.trigger_text(owner)?)?;
         if matches!(trigger, Trigger::Apex) {
-            // A text at the apex says something of the zone.
+            // A text or the name servers at the apex say something of the zone.
             return match number {
                 rtype::CNAME | rtype::DNAME => Err("the rule has no trigger".into()),
                 _ => Ok(Line::Comment),
             };
+        }
+        if number == rtype::NS {
+            return Err("an NS record below the zone's name delegates, which is no action".into());
         }
         let effect = self.effect(owner, number, data, ttl)?;
         let template = out
