@@ -95,6 +95,8 @@ pub const CACHED_MESSAGE_BYTES: usize = 16_384;
 pub const CACHED_NEGATIVE_S: u32 = 3 * 3600;
 /// Names in an answer that are followed when it is inspected (CNAME, SVCB targets); an answer with more is SERVFAIL.
 pub const INSPECTED_NAMES: usize = 32;
+/// Times in a row that lists rewrite what a rewrite led to; two lists that do are rare. Past it, the answer is SERVFAIL.
+pub const REWRITES_IN_A_ROW: usize = 8;
 /// After SIGTERM, how long queries in flight may still be answered.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 

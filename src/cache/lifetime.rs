@@ -109,6 +109,23 @@ pub fn judge(key: &CacheKey<'_>, response: &[u8], bounds: Bounds) -> Result<Keep
     })
 }
 
+/// Puts the TTLs of a response between the bounds, as those of one that was kept are. A TTL of 0 stays: nobody may keep that.
+pub fn bound(response: &mut [u8], bounds: Bounds) {
+    let Some(message) = Message::parse(response) else {
+        return;
+    };
+    let ttls: Vec<(usize, u32)> = message
+        .records()
+        .flatten()
+        .filter(|record| record.rtype != rtype::OPT)
+        .map(|record| (record.rdata_at - 6, plain_ttl(record.ttl)))
+        .collect();
+    for (at, ttl) in ttls {
+        let ttl = if ttl == 0 { 0 } else { bounds.apply(ttl) };
+        response[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
+    }
+}
+
 /// Whether a question section asks what `key` is for, in class IN.
 pub fn asks(question: &[u8], key: &CacheKey<'_>) -> bool {
     let [qtype_high, qtype_low] = key.qtype.to_be_bytes();

@@ -185,6 +185,12 @@ impl Cache {
         count.fetch_add(1, Relaxed);
     }
 
+    /// Puts the TTLs of a response that comes from the resolver between the bounds, so that those who get it first are told no
+    /// other ones than those who get it from here.
+    pub fn bound_ttls(&self, response: &mut [u8]) {
+        lifetime::bound(response, self.bounds);
+    }
+
     /// Forgets everything; with a name that name, all types; with `below` also everything below it. Returns how many
     /// entries were forgotten, those past their time included.
     pub fn flush(&self, name: Option<&Name>, below: bool) -> usize {

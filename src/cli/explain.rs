@@ -4,11 +4,16 @@ use super::inspect::unreadable;
 use super::{Exit, Failure, Outcome, connected, lists};
 use crate::config::settings::{ProfileSettings, Settings, Unmatched};
 use crate::config::values;
+use crate::dns::answer::{Message, Section};
+use crate::dns::name::Name;
+use crate::list::dump::effect_text;
 use crate::list::rdata;
+use crate::list::rule::Effect;
 use crate::list::set::SourceId;
 use crate::list::source::SourceSpec;
-use crate::policy::explain::{Explanation, Subject, Texts, explain};
-use crate::policy::{Asker, Policy};
+use crate::local::{Origin, Zones};
+use crate::policy::explain::{Explanation, Local, Subject, Texts, explain, plain_text};
+use crate::policy::{Asker, Policy, Refusal};
 use ipnet::IpNet;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -97,6 +102,17 @@ fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure>
     let policy =
         Policy::build_for(&held.gate, &settings, connected, |name| asked == Some(name)).map_err(Failure::usage)?;
     let asker = asker(args, &settings, &policy)?;
+    // A gate alone says nothing of what some server answers itself.
+    let subject = match subject {
+        Subject::Name(name) if args.gate.is_none() => {
+            let zones = Zones::build(&settings).map_err(Failure::usage)?;
+            match local(&zones, &name, qtype) {
+                Some(says) => Subject::Local(name, says),
+                None => Subject::Name(name),
+            }
+        }
+        subject => subject,
+    };
     let texts = Originals::new(&held);
     Ok(explain(
         &policy,
@@ -106,7 +122,7 @@ fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure>
             line_text: &|source, line| texts.line(source, line),
         },
         &std::mem::take(&mut settings.profiles),
-        asker.as_ref(),
+        asker.as_ref().map_err(|refusal| *refusal),
         &subject,
         qtype,
     ))
@@ -166,10 +182,47 @@ fn profile<'s>(args: &'s Args, settings: &'s Settings, connected: &[IpNet]) -> O
     }
 }
 
-/// Who is asked for; `None` for somebody who may not ask.
-fn asker(args: &Args, settings: &Settings, policy: &Policy) -> Result<Option<Asker>, Failure> {
+/// What this server answers itself to a question for `name`; `None` where it does not.
+fn local(zones: &Zones, name: &Name, qtype: u16) -> Option<Local> {
+    let wire = name.as_wire();
+    let mut message = Vec::new();
+    let answer = zones.answer(wire, qtype, &mut message)?;
+    let rule = match zones.origin(wire, qtype)? {
+        Origin::Record(owner) => format!("[[record]] {}", plain_text(&owner)),
+        Origin::File(apex) => format!("[[zone]] {}", plain_text(&apex)),
+        Origin::Builtin(apex) => format!("built-in zone {}", plain_text(&apex)),
+    };
+    let parsed = Message::parse(&message)?;
+    let records = parsed
+        .records()
+        .flatten()
+        .filter(|record| record.section == Section::Answer);
+    let records: Vec<String> = records
+        .map(|record| {
+            effect_text(&Effect::Data {
+                rtype: record.rtype,
+                rdata: message[record.rdata_at..record.rdata_at + record.rdata_bytes].into(),
+                ttl: None,
+            })
+        })
+        .collect();
+    let action = match parsed.rcode() {
+        0 if records.is_empty() && parsed.authoritative() => "nodata".to_owned(),
+        0 if records.is_empty() => "referral".to_owned(),
+        0 => records.join(", "),
+        rcode => effect_text(&Effect::Rcode(rcode)),
+    };
+    Some(Local {
+        rule,
+        action,
+        follow: answer.follow,
+    })
+}
+
+/// Who is asked for, or why they may not ask.
+fn asker(args: &Args, settings: &Settings, policy: &Policy) -> Result<Result<Asker, Refusal>, Failure> {
     if args.gate.is_some() {
-        return Ok(Some(Asker::new(policy.profile(EVERYTHING), None, args.client)));
+        return Ok(Ok(Asker::new(policy.profile(EVERYTHING), None, args.client)));
     }
     if let Some(name) = &args.profile {
         let profile = policy.profile(name).ok_or_else(|| {
@@ -179,16 +232,16 @@ fn asker(args: &Args, settings: &Settings, policy: &Policy) -> Result<Option<Ask
                 known.join(", ")
             ))
         })?;
-        return Ok(Some(Asker::new(Some(profile), None, None)));
+        return Ok(Ok(Asker::new(Some(profile), None, None)));
     }
     if let Some(addr) = args.client {
-        return Ok(policy.client(addr));
+        return Ok(policy.client(addr).ok_or_else(|| policy.refusal(addr)));
     }
     // A client that no entry matches and that may ask.
     Ok(match settings.server.unmatched {
-        Unmatched::Default => Some(Asker::new(policy.profile("default"), None, None)),
-        Unmatched::Open => Some(Asker::new(None, None, None)),
-        Unmatched::Refuse => None,
+        Unmatched::Default => Ok(Asker::new(policy.profile("default"), None, None)),
+        Unmatched::Open => Ok(Asker::new(None, None, None)),
+        Unmatched::Refuse => Err(Refusal::Unmatched),
     })
 }
 
@@ -299,6 +352,76 @@ mod tests {
         };
         assert_eq!(ask(&[]), "refused");
         assert_eq!(ask(&["198.51.100.0/24".parse().expect("a network")]), "null");
+    }
+
+    #[test]
+    fn what_this_server_answers_itself_is_explained_before_any_list_is() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a writable folder");
+        write(
+            "a.hosts",
+            "0.0.0.0 bad.example\n0.0.0.0 printer.home.arpa\n0.0.0.0 www.site.example\n0.0.0.0 x.test\n0.0.0.0 nas.example\n",
+        );
+        write(
+            "site.zone",
+            "@ SOA ns.site.example. host.site.example. 1 2 3 4 60\nwww A 192.0.2.1\nto CNAME bad.example.\n",
+        );
+        write(
+            "stairgate.toml",
+            "[server]\nallow = [\"127.0.0.0/8\"]\nunmatched = \"refuse\"\n\
+             [[list]]\nname = \"a\"\nsource = \"a.hosts\"\ncategory = \"adult\"\n[profile.default]\nblock = [\"adult\"]\n\
+             [[client]]\nname = \"me\"\nmatch = [\"127.0.0.1\"]\nprofile = \"default\"\n\
+             [[zone]]\nname = \"site.example\"\nfile = \"site.zone\"\n\
+             [[record]]\nname = \"printer.home.arpa\"\ndata = [\"A 192.168.1.20\"]\n\
+             [[record]]\nname = \"*.nas.example\"\ndata = [\"A 192.168.1.21\"]\n",
+        );
+        let ask = |name: &str, client: &str| {
+            let Ok(found) = explanation(&args(name, Some(client), folder.path()), &[]) else {
+                panic!("good settings");
+            };
+            let rule = found.rule.unwrap_or_default();
+            (format!("{} {}", found.verdict, found.action), rule, found.matches.len())
+        };
+        for (name, does, rule, matched) in [
+            (
+                "Printer.home.arpa",
+                "rewrite data=A 192.168.1.20",
+                "[[record]] printer.home.arpa",
+                1,
+            ),
+            (
+                "x.nas.example",
+                "rewrite data=A 192.168.1.21",
+                "[[record]] *.nas.example",
+                0,
+            ),
+            ("nas.example", "block null", "0.0.0.0 nas.example", 1),
+            (
+                "www.site.example",
+                "rewrite data=A 192.0.2.1",
+                "[[zone]] site.example",
+                1,
+            ),
+            ("none.site.example", "rewrite nxdomain", "[[zone]] site.example", 0),
+            ("to.site.example", "block null", "0.0.0.0 bad.example", 1),
+            ("localhost", "rewrite data=A 127.0.0.1", "built-in zone localhost", 0),
+            ("x.test", "rewrite nxdomain", "built-in zone test", 1),
+            ("_dns.resolver.arpa", "rewrite nodata", "built-in zone resolver.arpa", 0),
+            ("mask.icloud.com", "block nxdomain", "canary of iCloud Private Relay", 0),
+            ("bad.example", "block null", "0.0.0.0 bad.example", 1),
+        ] {
+            assert_eq!(
+                ask(name, "127.0.0.1"),
+                (does.to_owned(), rule.to_owned(), matched),
+                "{name}"
+            );
+        }
+        for (client, rule) in [("127.0.0.2", "server.unmatched"), ("192.0.2.1", "server.allow")] {
+            assert_eq!(
+                ask("localhost", client),
+                ("block refused".to_owned(), rule.to_owned(), 0)
+            );
+        }
     }
 
     #[test]

@@ -106,6 +106,9 @@ impl<'a> Query<'a> {
             1 => question(bytes).unwrap_or_default(),
             _ => &[],
         };
+        if head.opcode != 0 || question.is_empty() {
+            head.edns = readable_opt(bytes, [questions, answers, authorities, additionals]);
+        }
         if head.opcode != 0 {
             return Err(Fault::Owed {
                 head,
@@ -153,14 +156,10 @@ impl<'a> Query<'a> {
                     broken = true;
                     break;
                 }
-                let [_, version, dnssec, _] = record.ttl;
-                head.edns = Some(Edns {
-                    payload_bytes: record.class,
-                    version,
-                    dnssec_ok: dnssec & 0x80 != 0,
-                });
+                let edns = record.edns();
+                head.edns = Some(edns);
                 // What the options of another version look like is not known.
-                if version == 0 && !options_whole(record.rdata) {
+                if edns.version == 0 && !options_whole(record.rdata) {
                     broken = true;
                     break;
                 }
@@ -184,6 +183,32 @@ impl<'a> Query<'a> {
             qclass,
         })
     }
+}
+
+/// What the OPT record of a message says that is answered for what stands in front of it (RFC 6891 §7: a response to a query with
+/// an OPT has one). `None` where the sections cannot be walked up to the end, or there is not exactly one.
+fn readable_opt(bytes: &[u8], [questions, answers, authorities, additionals]: [u16; 4]) -> Option<Edns> {
+    let mut rest = Rest {
+        bytes,
+        at: HEADER_BYTES,
+    };
+    for _ in 0..questions {
+        rest.at = skip_name(bytes, rest.at)? + 4;
+    }
+    for _ in 0..u32::from(answers) + u32::from(authorities) {
+        rest.record()?;
+    }
+    let mut edns = None;
+    for _ in 0..additionals {
+        let record = rest.record()?;
+        if record.rtype == rtype::OPT {
+            if edns.is_some() || !record.owned_by_root {
+                return None;
+            }
+            edns = Some(record.edns());
+        }
+    }
+    edns
 }
 
 /// The first question, or `None` if it is not whole or its name is compressed (there is nothing before it to point to).
@@ -211,6 +236,18 @@ struct Additional<'a> {
     class: u16,
     ttl: [u8; 4],
     rdata: &'a [u8],
+}
+
+impl Additional<'_> {
+    /// What an OPT record says (RFC 6891 §6.1.2, §6.1.3).
+    fn edns(&self) -> Edns {
+        let [_, version, dnssec, _] = self.ttl;
+        Edns {
+            payload_bytes: self.class,
+            version,
+            dnssec_ok: dnssec & 0x80 != 0,
+        }
+    }
 }
 
 impl<'a> Rest<'a> {
@@ -330,6 +367,34 @@ mod tests {
             bytes[2] = opcode << 3;
             assert_eq!(owed(&bytes), rcode::NOTIMP, "opcode {opcode}");
         }
+    }
+
+    #[test]
+    fn what_is_owed_for_another_opcode_or_no_question_goes_with_the_opt_that_came() {
+        let edns = |bytes: &[u8]| match Query::parse(bytes) {
+            Err(Fault::Owed { head, rcode, .. }) => (rcode, head.edns.map(|edns| edns.payload_bytes)),
+            other => panic!("{other:?}"),
+        };
+        let opt: &[u8] = &[0, 0, 41, 0x04, 0xd0, 0, 0, 0x80, 0, 0, 0];
+        let mut notify = with_opt("example.com", opt);
+        notify[2] = 4 << 3;
+        assert_eq!(edns(&notify), (rcode::NOTIMP, Some(1232)));
+        let mut none = [&plain("example.com")[..HEADER_BYTES], opt].concat();
+        (none[5], none[11]) = (0, 1);
+        assert_eq!(edns(&none), (rcode::FORMERR, Some(1232)));
+        let mut two = with_opt("example.com", opt);
+        let question = two[HEADER_BYTES..two.len() - opt.len()].to_vec();
+        two.splice(HEADER_BYTES..HEADER_BYTES, question);
+        two[5] = 2;
+        assert_eq!(edns(&two), (rcode::FORMERR, Some(1232)));
+        for length in HEADER_BYTES..none.len() {
+            assert_eq!(edns(&none[..length]), (rcode::FORMERR, None), "{length} bytes");
+        }
+        let twice = [&none[..], opt].concat();
+        assert_eq!(edns(&twice).1, Some(1232), "what is behind the counts is nothing");
+        none.extend(opt);
+        none[11] = 2;
+        assert_eq!(edns(&none), (rcode::FORMERR, None), "two are none");
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl<'a> Writer<'a> {
     pub const ROOM: usize = 512;
 
     /// Takes over a response that stands at the start of `out`, `len` bytes, whose question is `question` but for letter
-    /// case. Its records stay, ID, flags and question become those of this query. `None` if it is not such a response.
+    /// case. Its records stay, ID, flags and question become those of this query; where TC says that some are missing, that
+    /// stays, too. `None` if it is not such a response.
     pub fn resume(out: &'a mut [u8], len: usize, head: Head, question: &[u8]) -> Option<Writer<'a>> {
         let message = Message::parse(out.get(..len)?)?;
         // Lengths of labels are below the letters: comparing all bytes without case compares names.
@@ -86,7 +87,9 @@ impl<'a> Writer<'a> {
         let counts = [Section::Answer, Section::Authority, Section::Additional].map(|section| message.count(section));
         let rcode = u16::from(message.rcode());
         let authenticated = out[3] & 0x20 != 0;
+        let truncated = out[2] & 2 != 0;
         let mut writer = Writer::start(out, head, question, rcode);
+        writer.truncated = truncated;
         writer.at = len;
         writer.counts = counts;
         writer.authenticated = authenticated;
@@ -243,8 +246,10 @@ impl<'a> Writer<'a> {
 
     /// Writes the header as it stands and returns the length so far, for a response that [`resume`](Writer::resume) will
     /// take up again.
+    ///
+    /// There is no OPT yet, so none is counted: whoever takes the response up would go looking for it among the records.
     pub fn pause(mut self) -> usize {
-        self.header(self.truncated);
+        self.header(self.truncated, false);
         self.at
     }
 
@@ -266,7 +271,7 @@ impl<'a> Writer<'a> {
         let free = limit - opt_bytes - self.at;
         let with_text = errors.wire_len(true) <= free;
         let errors_bytes = errors.wire_len(with_text);
-        self.header(truncated);
+        self.header(truncated, self.head.edns.is_some());
         if self.head.edns.is_some() {
             self.opt(errors, if errors_bytes <= free { errors_bytes } else { 0 }, with_text);
         }
@@ -280,14 +285,14 @@ impl<'a> Writer<'a> {
     /// is gone that the response needs.
     fn cut(&mut self, end: usize) -> bool {
         // The walk needs the counts where it looks for them, and there is no OPT yet.
-        self.header(false);
-        self.out[10..HEADER_BYTES].copy_from_slice(&self.counts[2].to_be_bytes());
+        self.header(false, false);
         let cut = cut::cut(&self.out[..self.at], self.question_end, end);
         (self.at, self.counts) = (cut.bytes, cut.counts);
         cut.needed
     }
 
-    fn header(&mut self, truncated: bool) {
+    /// `with_opt`: an OPT record follows the records and is counted with them.
+    fn header(&mut self, truncated: bool, with_opt: bool) {
         let head = &self.head;
         let asked_for_ad = head.authentic_data || head.dnssec_ok();
         let flag = |yes: bool, bit: u8| if yes { bit } else { 0 };
@@ -310,10 +315,7 @@ impl<'a> Writer<'a> {
             | flag(head.checking_disabled, 0x10)
             | (rcode & 15) as u8;
         let questions = u16::from(self.question_end > HEADER_BYTES);
-        let mut additionals = self.counts[2];
-        if head.edns.is_some() {
-            additionals += 1;
-        }
+        let additionals = self.counts[2] + u16::from(with_opt);
         for (slot, count) in
             header[4..]
                 .chunks_exact_mut(2)
@@ -350,6 +352,7 @@ mod tests {
     use super::super::ede::Text;
     use super::super::query::Edns;
     use super::*;
+    use proptest::prelude::*;
 
     const QUESTION: &[u8] = b"\x07eXample\x03com\0\0\x01\0\x01";
 
@@ -472,5 +475,67 @@ mod tests {
         assert_eq!(&out[12..12 + QUESTION.len()], QUESTION);
         let other = b"\x07example\x03com\0\0\x1c\0\x01";
         assert!(Writer::resume(&mut out, stored.len(), head, other).is_none());
+    }
+
+    #[test]
+    fn what_did_not_fit_before_a_pause_is_missed_after_it() {
+        let mut out = [0; 600];
+        let mut writer = Writer::start(&mut out, edns(512), QUESTION, 0);
+        writer.record(Section::Answer, Owner::Qname, 16, 1, &[0; 700]);
+        let bytes = writer.pause();
+        let writer = Writer::resume(&mut out, bytes, edns(512), QUESTION).unwrap();
+        assert!(writer.finish(512, &Errors::NONE).truncated);
+    }
+
+    proptest! {
+        #[test]
+        fn a_response_with_pauses_is_the_one_without_and_its_counts_are_those_of_its_records(
+            records in proptest::collection::vec((0usize..3, 1usize..80, any::<bool>()), 0..12),
+            with_edns in any::<bool>(),
+            dnssec_ok in any::<bool>(),
+            with_error in any::<bool>(),
+            limit in 512usize..=1400,
+        ) {
+            const SECTIONS: [Section; 3] = [Section::Answer, Section::Authority, Section::Additional];
+            let mut records = records;
+            records.sort_by_key(|record| record.0);
+            let head = Head {
+                edns: with_edns.then_some(Edns { payload_bytes: 1232, version: 0, dnssec_ok }),
+                ..Head::default()
+            };
+            let errors = if with_error { Errors::one(4, Text::new("why")) } else { Errors::NONE };
+            let write = |out: &mut [u8], pauses: bool| {
+                let mut writer = Writer::start(out, head, QUESTION, 0);
+                for &(section, rdata_bytes, pause) in &records {
+                    writer.record(SECTIONS[section], Owner::Qname, 65_280, 1, &vec![7; rdata_bytes]);
+                    if pauses && pause {
+                        let bytes = writer.pause();
+                        writer = Writer::resume(out, bytes, head, QUESTION).expect("what was written is a response");
+                    }
+                }
+                writer.finish(limit, &errors)
+            };
+            let (mut paused, mut whole) = ([0; 2000], [0; 2000]);
+            let written = write(&mut paused, true);
+            prop_assert_eq!(written, write(&mut whole, false));
+            let bytes = &paused[..written.bytes];
+            prop_assert_eq!(bytes, &whole[..written.bytes]);
+
+            let message = Message::parse(bytes).expect("a response");
+            let mut walk = message.records();
+            let mut seen = [0u16; 3];
+            let mut opts = 0;
+            for record in walk.by_ref() {
+                let record = record.expect("a whole record");
+                seen[record.section as usize] += 1;
+                opts += usize::from(record.rtype == rtype::OPT);
+            }
+            prop_assert_eq!(walk.position(), bytes.len(), "nothing behind the records");
+            prop_assert_eq!(seen, SECTIONS.map(|section| message.count(section)));
+            prop_assert_eq!(opts, usize::from(with_edns));
+            let read = hickory_proto::op::Message::from_vec(bytes).expect("another reader takes it");
+            prop_assert_eq!(read.answers.len(), usize::from(seen[0]));
+            prop_assert_eq!(read.edns.is_some(), with_edns);
+        }
     }
 }

@@ -19,7 +19,7 @@ const TOP_LEVEL: [&str; 5] = [
 ];
 
 /// Zones that are served locally and empty: SOA and NS only.
-const EMPTY: [&str; 21] = [
+const EMPTY: [&str; 20] = [
     // RFC 6303 §4.1: reverse zones of private networks (RFC 1918); those of 172.16.0.0/12 are counted out below.
     "10.in-addr.arpa",
     "168.192.in-addr.arpa",
@@ -40,13 +40,15 @@ const EMPTY: [&str; 21] = [
     "a.e.f.ip6.arpa",
     "b.e.f.ip6.arpa",
     "8.b.d.0.1.0.0.2.ip6.arpa",
-    // Names of the home and of discovery, which mean this network only. A designated resolver (RFC 9462) that an upstream
-    // names for itself would lead clients past this server.
+    // Names of the home and of discovery, which mean this network only.
     "home.arpa",        // RFC 8375 §4
-    "resolver.arpa",    // RFC 9462 §8.2
     "service.arpa",     // RFC 9665
     "empty.as112.arpa", // RFC 7535
 ];
+
+/// Where clients ask for designated resolvers (RFC 9462 §4). One that an upstream names for itself would lead them past this
+/// server, and here there is none: NODATA for every name (§6.4), which says so without denying the name itself.
+const DISCOVERY: &str = "resolver.arpa";
 
 /// The built-in zones: special-use names, and the empty zones of RFC 6303 §3.
 pub(super) fn table() -> Table {
@@ -57,6 +59,7 @@ pub(super) fn table() -> Table {
     for empty in EMPTY {
         insert(&mut table, empty, Kind::Whole);
     }
+    insert(&mut table, DISCOVERY, Kind::Hollow);
     // RFC 6303 §4.1: 172.16.0.0/12. RFC 7793: shared address space, 100.64.0.0/10.
     for byte in 16..=31 {
         insert(&mut table, &format!("{byte}.172.in-addr.arpa"), Kind::Whole);

@@ -124,7 +124,7 @@ fn put(table: &mut Table, owner: &Name, set: RrSet) -> Result<(), ZoneError> {
     if let Some(apex) = zone_above(table, owner)
         && let Some(Entry::Zone(zone)) = table.get_mut(&apex)
     {
-        return zone.add(owner.as_wire(), set);
+        return zone.add_recorded(owner.as_wire(), set);
     }
     // A wildcard stands in a zone at its parent, so that the names it covers find it.
     let apex = match owner.labels().next() {
@@ -133,12 +133,12 @@ fn put(table: &mut Table, owner: &Name, set: RrSet) -> Result<(), ZoneError> {
     };
     let apex = key(apex.as_wire());
     if let Some(Entry::Zone(zone)) = table.get_mut(&apex) {
-        return zone.add(owner.as_wire(), set);
+        return zone.add_recorded(owner.as_wire(), set);
     }
     let mut zone = empty_zone(&apex, Kind::Loose, RECORD_TTL_S);
     // What a `[[zone]] forward` at this very name said still holds for everything the records do not.
     zone.set_elsewhere(matches!(table.get_mut(&apex), Some(Entry::Elsewhere)));
-    zone.add(owner.as_wire(), set)?;
+    zone.add_recorded(owner.as_wire(), set)?;
     table.insert(apex, Entry::Zone(Box::new(zone)));
     Ok(())
 }

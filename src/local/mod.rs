@@ -25,12 +25,23 @@ use crate::dns::rcode;
 use crate::limits;
 use table::Table;
 use write::Response;
-use zone::Found;
+use zone::{Found, Zone};
 
 /// All local zones. Part of what is swapped on reload: building it reads files, using it does not.
 #[derive(Debug)]
 pub struct Zones {
     table: Table,
+}
+
+/// Where a local answer comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A `[[record]]` of this name, or a PTR record made along with one.
+    Record(Name),
+    /// The `[[zone]] file` of this name.
+    File(Name),
+    /// The built-in zone of this name.
+    Builtin(Name),
 }
 
 /// A local answer, written to the caller's buffer.
@@ -65,7 +76,7 @@ impl Zones {
     /// message as [`Answer`](crate::resolver::Answer) describes it, with AA set: ID 0, QR, RD and RA, the question as asked,
     /// no OPT, at most [`MESSAGE_BYTES`](limits::MESSAGE_BYTES). No DNSSEC records: local zones are not signed.
     pub fn answer(&self, qname: &[u8], qtype: u16, out: &mut Vec<u8>) -> Option<LocalAnswer> {
-        let mut found = self.find(qname, qtype)?;
+        let (_, mut found) = self.find(qname, qtype)?;
         let mut response = Response::start(out, qname, qtype);
         let mut owner: Vec<u8> = qname.to_vec();
         let mut follow = None;
@@ -75,7 +86,7 @@ impl Zones {
                     response.answer(&owner, set);
                     // Where the chain goes on: here, or in the hands of the resolver.
                     match self.find(target, qtype) {
-                        Some(next) => {
+                        Some((_, next)) => {
                             owner = target.to_vec();
                             found = next;
                             continue;
@@ -99,13 +110,26 @@ impl Zones {
         Some(LocalAnswer { follow: None })
     }
 
-    fn find<'a>(&'a self, qname: &'a [u8], qtype: u16) -> Option<Found<'a>> {
+    /// Where the answer to a question comes from that [`answer`](Zones::answer) answers; of a chain of aliases, its beginning.
+    pub fn origin(&self, qname: &[u8], qtype: u16) -> Option<Origin> {
+        let (zone, _) = self.find(qname, qtype)?;
+        if let Some(owner) = zone.recorded(&key(qname)) {
+            return Name::from_wire(owner).map(Origin::Record);
+        }
+        let apex = Name::from_wire(zone.apex())?;
+        Some(match zone.is_from_file() {
+            true => Origin::File(apex),
+            false => Origin::Builtin(apex),
+        })
+    }
+
+    fn find<'a>(&'a self, qname: &'a [u8], qtype: u16) -> Option<(&'a Zone, Found<'a>)> {
         for candidate in self.table.candidates(qname) {
             match candidate {
                 table::Entry::Elsewhere => return None,
                 table::Entry::Zone(zone) => {
                     if let Some(found) = zone.find(qname, qtype) {
-                        return Some(found);
+                        return Some((&**zone, found));
                     }
                     if zone.is_elsewhere() {
                         return None;

@@ -100,10 +100,13 @@ fn special_names_do_not_exist_and_ordinary_ones_are_left_alone() {
         "printer.local",
         "abc.onion",
         "x.home.arpa",
+        "resolver.arpa",
         "_dns.resolver.arpa",
+        "x.y.Resolver.ARPA",
     ] {
         let answer = ask(&zones, qname, RecordType::A);
-        let nodata = qname == "invalid";
+        // RFC 9462: nothing is designated here, and that is all that is said.
+        let nodata = qname == "invalid" || qname.to_ascii_lowercase().ends_with("resolver.arpa");
         assert!(
             answer.starts_with(if nodata { "NoError aa  /" } else { "NXDomain aa  /" }),
             "{qname}: {answer}"

@@ -6,7 +6,7 @@
 use super::key;
 use crate::dns::name;
 use crate::dns::rtype;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Records of one name and type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Whole,
     /// A special-use top-level name: like a whole zone, and no DS exists.
     TopLevel,
+    /// A special-use zone in which every name exists and those that it does not hold have nothing.
+    Hollow,
     /// Records among the names of others: what it does not hold is looked for elsewhere.
     Loose,
 }
@@ -37,6 +39,8 @@ pub(super) struct Zone {
     nodes: HashMap<Box<[u8]>, Vec<RrSet>>,
     has_cuts: bool,
     from_file: bool,
+    /// The names whose records came from `[[record]]` entries.
+    recorded: HashSet<Box<[u8]>>,
     elsewhere: bool,
 }
 
@@ -95,6 +99,7 @@ impl Zone {
             kind,
             has_cuts: false,
             from_file: false,
+            recorded: HashSet::new(),
             elsewhere: false,
         }
     }
@@ -106,6 +111,17 @@ impl Zone {
 
     pub(super) fn is_from_file(&self) -> bool {
         self.from_file
+    }
+
+    /// Adds records of a `[[record]]`.
+    pub(super) fn add_recorded(&mut self, owner: &[u8], set: RrSet) -> Result<(), ZoneError> {
+        self.add(owner, set)?;
+        self.recorded.insert(key(owner));
+        Ok(())
+    }
+
+    pub(super) fn apex(&self) -> &[u8] {
+        &self.apex
     }
 
     /// A zone of loose records at the apex of a forwarded zone: what it does not hold is the resolver's, whatever local
@@ -182,7 +198,7 @@ impl Zone {
         let lower: &[u8] = lower;
 
         let at_apex = lower == &*self.apex;
-        if at_apex && qtype == rtype::DS && self.kind == Kind::Whole {
+        if at_apex && qtype == rtype::DS && matches!(self.kind, Kind::Whole | Kind::Hollow) {
             return None;
         }
         if self.has_cuts
@@ -190,10 +206,31 @@ impl Zone {
         {
             return Some(referral);
         }
-        if let Some(sets) = self.nodes.get(lower) {
-            return self.answer_from(sets, qtype, at_apex);
+        match self.node(lower) {
+            Some((_, sets)) => self.answer_from(sets, qtype, at_apex),
+            None => match self.kind {
+                Kind::Loose => None,
+                Kind::Hollow => Some(Found::Nodata { soa: self.soa() }),
+                Kind::Whole | Kind::TopLevel => Some(Found::Nxdomain { soa: self.soa() }),
+            },
         }
-        // The closest encloser, and the wildcard below it (RFC 4592 §3.3.1).
+    }
+
+    /// The owner of the `[[record]]` that what is said about a name (lower-case wire form, within the zone) rests on.
+    pub(super) fn recorded(&self, lower: &[u8]) -> Option<&[u8]> {
+        let (owner, _) = self.node(lower)?;
+        self.recorded.get(owner).map(|owner| &**owner)
+    }
+
+    /// The node that speaks for a name: its own, or that of the wildcard below its closest encloser (RFC 4592 §3.3.1).
+    fn node(&self, lower: &[u8]) -> Option<(&[u8], &[RrSet])> {
+        let at_owner = |owner: &[u8]| {
+            let (owner, sets) = self.nodes.get_key_value(owner)?;
+            Some((&**owner, &**sets))
+        };
+        if let Some(node) = at_owner(lower) {
+            return Some(node);
+        }
         let mut at = 0;
         loop {
             at += usize::from(*lower.get(at)?) + 1;
@@ -203,11 +240,7 @@ impl Zone {
                 wildcard[..2].copy_from_slice(b"\x01*");
                 let wildcard = wildcard.get_mut(..encloser.len() + 2)?;
                 wildcard[2..].copy_from_slice(encloser);
-                return match self.nodes.get(&*wildcard) {
-                    Some(sets) => self.answer_from(sets, qtype, false),
-                    None if self.kind == Kind::Loose => None,
-                    None => Some(Found::Nxdomain { soa: self.soa() }),
-                };
+                return at_owner(wildcard);
             }
         }
     }

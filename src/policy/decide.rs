@@ -74,6 +74,19 @@ impl Policy {
         decision.observed_if(profile.observe)
     }
 
+    /// What becomes of an answer that holds this name in a record of type `rtype`, where `qtype` was asked for.
+    pub fn decide_in_answer(&self, gate: &Gate, asker: &Asker, key: &Key, rtype: u16, qtype: u16) -> Decision {
+        let decision = self.decide(gate, asker, key, Met::Answer, rtype);
+        // What a list's records put in place of the alias's target depends on the type that is wanted at its end.
+        if matches!(decision.action, Action::Nodata | Action::Rewrite(_)) {
+            let wanted = self.decide(gate, asker, key, Met::Answer, qtype);
+            if wanted.acts() {
+                return wanted;
+            }
+        }
+        decision
+    }
+
     /// What becomes of an answer that holds this address. `qtype`: the type of the record it stands in.
     pub fn decide_address(&self, gate: &Gate, asker: &Asker, addr: IpAddr, qtype: u16) -> Decision {
         let Some(profile) = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0))) else {
@@ -119,18 +132,21 @@ impl Policy {
     }
 
     /// Every rule that counts for this asker and name, or address, whatever becomes of it: the longest names first.
-    pub(super) fn matches(&self, gate: &Gate, asker: &Asker, what: What<'_>, qtype: u16) -> Vec<(RuleId, u8)> {
+    pub(super) fn matches(
+        &self,
+        gate: &Gate,
+        asker: &Asker,
+        what: What<'_>,
+        met: Met,
+        qtype: u16,
+    ) -> Vec<(RuleId, u8)> {
         let Some(profile) = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0))) else {
             return Vec::new();
         };
         let table = &self.tables[usize::from(profile.table)];
-        let (places, key, met) = match what {
-            What::Name(key) => (
-                places_of_name(gate, table, asker, key, Met::Question).0,
-                Some(key),
-                Met::Question,
-            ),
-            What::Address(addr) => (self.places_of_address(gate, table, addr), None, Met::Answer),
+        let (places, key) = match what {
+            What::Name(key) => (places_of_name(gate, table, asker, key, met).0, Some(key)),
+            What::Address(addr) => (self.places_of_address(gate, table, addr), None),
         };
         let judge = Judge {
             policy: self,

@@ -9,8 +9,8 @@ pub struct Decision {
     pub cause: Cause,
     /// The profile or the list only observes: the query is answered unfiltered, `action` is what would have been.
     pub observed: bool,
-    /// An RPZ zone let the question through: this source and those behind it, as far as they are RPZ zones, have no say
-    /// in its answer. `u16::MAX`: none did. For [`Asker::after`](super::Asker::after).
+    /// An RPZ zone let the question through, or put an alias in place of the answer: this source and those behind it, as far
+    /// as they are RPZ zones, have no say in what follows. `u16::MAX`: none did. For [`Asker::after`](super::Asker::after).
     pub rpz_bar: u16,
 }
 

@@ -1,15 +1,18 @@
 //! Why a name is answered as it is: the decision that `decide` makes, and every rule that matched, in words.
 //!
 //! In: a gate, its line numbers if they are at hand, a policy, who asks and for what. Out: an [`Explanation`].
-//! Always: the verdict is the one the server gives; this module only looks up where it comes from.
+//! Always: the verdict is the one the server gives; this module only looks up where it comes from. What a resolver would say
+//! is not known here, so aliases are followed as far as rules and local zones write them.
 
 use super::decide::What;
 use super::decision::{Action, Cause, Decision};
 use super::rules::Act;
-use super::{Asker, Met, Policy, written};
+use super::{Asker, Met, Policy, Refusal, written};
 use crate::config::settings::{AnswerKind, ProfileSettings};
 use crate::dns::key::{Key, to_text};
 use crate::dns::name::Name;
+use crate::dns::rtype;
+use crate::limits::REWRITES_IN_A_ROW;
 use crate::list::dump::{Target, effect_text};
 use crate::list::lines::Lines;
 use crate::list::rule::{Effect, Pattern};
@@ -24,9 +27,11 @@ pub struct Explanation {
     pub name: String,
     /// "allow", "block", "rewrite"
     pub verdict: &'static str,
-    /// The rule it rests on, as written; none where nothing matched.
+    /// The rule it rests on, as written; none where nothing matched. "server.allow" or "server.unmatched" for somebody who may
+    /// not ask; "[[record]] NAME", "[[zone]] NAME" or "built-in zone NAME" where this server answers itself, which is a
+    /// "rewrite" that no list has a say in.
     pub rule: Option<String>,
-    /// The list the rule stands in; none for the profile's own names.
+    /// The list the rule stands in; none for the profile's own names and for this server's own answers.
     pub list: Option<String>,
     /// The line in the unpacked list, from 1; none where the line numbers are not at hand.
     pub line: Option<u32>,
@@ -53,14 +58,30 @@ pub struct Match {
     pub effect: String,
     #[serde(skip)]
     id: RuleId,
+    /// The client's address matched.
+    #[serde(skip)]
+    by_client: bool,
 }
 
 /// What is asked.
 #[derive(Debug, Clone)]
 pub enum Subject {
     Name(Name),
+    /// A name that this server answers for itself.
+    Local(Name, Local),
     /// An address in an answer.
     Address(IpAddr),
+}
+
+/// What this server says about a name before any list is asked.
+#[derive(Debug, Clone)]
+pub struct Local {
+    /// Where that stands, as [`Explanation::rule`] has it.
+    pub rule: String,
+    /// What is answered, as [`Explanation::action`] has it.
+    pub action: String,
+    /// The name outside the local zones that an alias leads to.
+    pub follow: Option<Name>,
 }
 
 /// What lists hold, as far as it is at hand.
@@ -71,28 +92,23 @@ pub struct Texts<'t> {
     pub line_text: &'t dyn Fn(SourceId, u32) -> Option<String>,
 }
 
-/// Explains what becomes of `subject`. `asker` is `None` for a client that may not ask.
+/// Explains what becomes of `subject`, to somebody who asks or who may not.
 pub fn explain(
     policy: &Policy,
     gate: &Gate,
     texts: &Texts<'_>,
     profiles: &[ProfileSettings],
-    asker: Option<&Asker>,
+    asker: Result<&Asker, Refusal>,
     subject: &Subject,
     qtype: u16,
 ) -> Explanation {
-    let key = match subject {
-        Subject::Name(name) => Some(Key::from_wire(name.as_wire())),
+    let name = match subject {
+        Subject::Name(name) | Subject::Local(name, _) => Some(name),
         Subject::Address(_) => None,
     };
     let mut explanation = Explanation {
         name: match subject {
-            Subject::Name(name) if name.is_root() => ".".to_owned(),
-            Subject::Name(name) => {
-                let mut text = name.to_lower().to_string();
-                text.pop();
-                text
-            }
+            Subject::Name(name) | Subject::Local(name, _) => plain_text(name),
             Subject::Address(addr) => addr.to_string(),
         },
         verdict: "allow",
@@ -105,60 +121,137 @@ pub fn explain(
         observed: false,
         matches: Vec::new(),
     };
-    let Some(asker) = asker else {
-        explanation.verdict = "block";
-        explanation.rule = Some("server.allow".to_owned());
-        explanation.action = "refused".to_owned();
-        return explanation;
+    let asker = match asker {
+        Ok(asker) => asker,
+        Err(refusal) => {
+            let rule = match refusal {
+                Refusal::Access => "server.allow",
+                Refusal::Unmatched => "server.unmatched",
+            };
+            explanation.verdict = "block";
+            explanation.rule = Some(rule.to_owned());
+            explanation.action = "refused".to_owned();
+            return explanation;
+        }
     };
     let settings = asker.profile.and_then(|id| {
         let name = policy.profile_name(id);
         explanation.profile = Some(name.to_owned());
         profiles.iter().find(|profile| profile.name == name)
     });
+    let key = name.map(|name| Key::from_wire(name.as_wire()));
     let what = match (&key, subject) {
         (Some(key), _) => What::Name(key),
         (None, Subject::Address(addr)) => What::Address(*addr),
-        (None, Subject::Name(_)) => return explanation,
+        (None, _) => return explanation,
     };
-    let finder = Finder {
-        policy,
-        gate,
-        texts,
-        what,
-    };
-    let found = policy.matches(gate, asker, what, qtype);
-    explanation.matches = found
-        .iter()
-        .flat_map(|&(rule, labels)| finder.find(rule, labels))
-        .collect();
     let decision = match what {
         What::Name(key) => policy.decide(gate, asker, key, Met::Question, qtype),
         What::Address(addr) => policy.decide_address(gate, asker, addr, qtype),
     };
-    let own = |names: Option<&Vec<Name>>, index: u32| names.and_then(|names| names.get(index as usize)).map(own_text);
-    match decision.cause {
-        Cause::Nothing | Cause::Unfiltered => {}
-        Cause::Canary(feature) => explanation.rule = Some(format!("canary of {feature}")),
-        Cause::OwnAllow(index) => explanation.rule = own(settings.map(|profile| &profile.allow), index),
-        Cause::OwnDeny(index) => explanation.rule = own(settings.map(|profile| &profile.deny), index),
-        Cause::Rule(rule) => {
-            // Of the places a rule was met at, the longest name, which comes first.
-            if let Some(found) = explanation.matches.iter().find(|found| found.id == rule) {
-                explanation.rule = Some(found.rule.clone());
-                explanation.list = Some(found.list.clone());
-                explanation.line = found.line;
-                explanation.category = Some(found.category.clone());
-            }
+    let met = if name.is_some() { Met::Question } else { Met::Answer };
+    let all = |what: What<'_>, asker: &Asker, met| {
+        let finder = Finder {
+            policy,
+            gate,
+            texts,
+            what,
+            asker,
+        };
+        finder.all(met, qtype)
+    };
+    explanation.matches = all(what, asker, met);
+    let mut asker = *asker;
+    let mut next = match subject {
+        Subject::Local(_, says) => {
+            explanation.verdict = "rewrite";
+            explanation.rule = Some(says.rule.clone());
+            explanation.action.clone_from(&says.action);
+            // An own allow of the name covers all that its alias leads to.
+            says.follow.clone().filter(|_| decision.action != Action::PassWhole)
         }
+        _ => {
+            explanation.rests_on(policy, gate, settings, &decision);
+            name.and_then(|name| alias_of(gate, &decision, name, qtype))
+        }
+    };
+    if matches!(subject, Subject::Name(_)) || !decision.acts() {
+        asker = asker.after(&decision);
     }
-    let answer = settings.map_or(AnswerKind::Null, |profile| profile.answer);
-    explanation.observed = decision.observed;
-    if !decision.observed {
-        explanation.verdict = verdict(policy, &decision);
-        explanation.action = action(gate, &decision, answer);
+    // What an alias leads to is judged, too.
+    for _ in 0..REWRITES_IN_A_ROW {
+        let Some(target) = next.take() else { break };
+        let key = Key::from_wire(target.as_wire());
+        let decision = policy.decide_in_answer(gate, &asker, &key, rtype::CNAME, qtype);
+        if !decision.acts() || decision.observed {
+            break;
+        }
+        explanation.matches.extend(all(What::Name(&key), &asker, Met::Answer));
+        explanation.rests_on(policy, gate, settings, &decision);
+        next = alias_of(gate, &decision, &target, qtype);
+        asker = asker.after(&decision);
     }
     explanation
+}
+
+impl Explanation {
+    /// Takes over a decision; what matched is known.
+    fn rests_on(&mut self, policy: &Policy, gate: &Gate, settings: Option<&ProfileSettings>, decision: &Decision) {
+        let own =
+            |names: Option<&Vec<Name>>, index: u32| names.and_then(|names| names.get(index as usize)).map(own_text);
+        (self.rule, self.list, self.line, self.category) = (None, None, None, None);
+        match decision.cause {
+            Cause::Nothing | Cause::Unfiltered => {}
+            Cause::Canary(feature) => self.rule = Some(format!("canary of {feature}")),
+            Cause::OwnAllow(index) => self.rule = own(settings.map(|profile| &profile.allow), index),
+            Cause::OwnDeny(index) => self.rule = own(settings.map(|profile| &profile.deny), index),
+            Cause::Rule(rule) => {
+                // Rules of one source with one effect share a number. A zone is asked about the client first; then, of the
+                // places a rule was met at, the longest name or network counts, which comes first.
+                let mut of_rule = self.matches.iter().filter(|found| found.id == rule);
+                let found = of_rule.clone().find(|found| found.by_client).or_else(|| of_rule.next());
+                if let Some(found) = found {
+                    self.rule = Some(found.rule.clone());
+                    self.list = Some(found.list.clone());
+                    self.line = found.line;
+                    self.category = Some(found.category.clone());
+                }
+            }
+        }
+        let answer = settings.map_or(AnswerKind::Null, |profile| profile.answer);
+        self.observed = decision.observed;
+        if !decision.observed {
+            self.verdict = verdict(policy, decision);
+            self.action = action(gate, decision, answer);
+        }
+    }
+}
+
+/// The name that a rewrite of `name` leads to.
+fn alias_of(gate: &Gate, decision: &Decision, name: &Name, qtype: u16) -> Option<Name> {
+    let Action::Rewrite(rewrites) = decision.action else {
+        return None;
+    };
+    if decision.observed || matches!(qtype, rtype::CNAME | rtype::ANY) {
+        return None;
+    }
+    rewrites.iter().find_map(|rule| match &gate.rule(rule)?.effect {
+        Effect::Cname(target) => Some(target.clone()),
+        Effect::CnameBelow(parent) => {
+            let labels = name.as_wire().split_last()?.1;
+            Name::from_wire(&[labels, parent.as_wire()].concat())
+        }
+        _ => None,
+    })
+}
+
+/// A name without a final dot, in lower case; the root is ".".
+pub fn plain_text(name: &Name) -> String {
+    let mut text = name.to_lower().to_string();
+    if !name.is_root() {
+        text.pop();
+    }
+    text
 }
 
 fn own_text(name: &Name) -> String {
@@ -216,9 +309,19 @@ struct Finder<'f> {
     gate: &'f Gate,
     texts: &'f Texts<'f>,
     what: What<'f>,
+    asker: &'f Asker,
 }
 
 impl Finder<'_> {
+    /// Every rule that matched, the longest names first.
+    fn all(&self, met: Met, qtype: u16) -> Vec<Match> {
+        let found = self.policy.matches(self.gate, self.asker, self.what, met, qtype);
+        found
+            .iter()
+            .flat_map(|&(rule, labels)| self.find(rule, labels))
+            .collect()
+    }
+
     /// Where a rule was met: on the key of `labels` labels, or as patterns and networks (several may share a rule).
     fn find(&self, rule: RuleId, labels: u8) -> Vec<Match> {
         let Some(whole) = self.gate.rule(rule) else {
@@ -240,20 +343,29 @@ impl Finder<'_> {
         if labels > 0 {
             return found;
         }
+        // Of networks the longest first.
+        let mut others: Vec<(u8, Match)> = Vec::new();
         for (index, (pattern, id)) in self.gate.patterns().iter().enumerate() {
             if *id == rule && self.matches(pattern) {
                 let line = self.texts.lines.and_then(|lines| lines.of_pattern(index));
-                found.push(self.describe(rule, Target::Pattern(pattern.clone()), line));
+                let length = match pattern {
+                    Pattern::Client(network) => network.prefix_len(),
+                    _ => 0,
+                };
+                others.push((length, self.describe(rule, Target::Pattern(pattern.clone()), line)));
             }
         }
         if let What::Address(addr) = self.what {
             for (index, (network, id)) in self.gate.networks().enumerate() {
                 if id == rule && network.contains(&addr.to_canonical()) {
                     let line = self.texts.lines.and_then(|lines| lines.of_network(index));
-                    found.push(self.describe(rule, Target::Pattern(Pattern::Address(network)), line));
+                    let target = Target::Pattern(Pattern::Address(network));
+                    others.push((network.prefix_len(), self.describe(rule, target, line)));
                 }
             }
         }
+        others.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+        found.extend(others.into_iter().map(|(_, found)| found));
         found
     }
 
@@ -270,13 +382,13 @@ impl Finder<'_> {
                 }
                 matched
             }
-            // That it matched the client is why it is here.
-            Pattern::Client(_) => true,
+            Pattern::Client(network) => self.asker.addr.is_some_and(|addr| network.contains(&addr)),
             Pattern::Address(_) | Pattern::NsName(..) | Pattern::NsAddress(_) => false,
         }
     }
 
     fn describe(&self, rule: RuleId, target: Target, line: Option<u32>) -> Match {
+        let by_client = matches!(target, Target::Pattern(Pattern::Client(_)));
         let whole = self.gate.rule(rule);
         let text = whole.map_or_else(String::new, |whole| {
             line.and_then(|line| (self.texts.line_text)(whole.source, line))
@@ -293,6 +405,7 @@ impl Finder<'_> {
             category: source.map_or_else(String::new, |source| source.category.clone()),
             effect: whole.map_or_else(String::new, |whole| effect_text(&whole.effect)),
             id: rule,
+            by_client,
         }
     }
 }

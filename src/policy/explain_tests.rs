@@ -74,7 +74,7 @@ fn explained(what: &str, with_lines: bool, adapt: impl Fn(&mut Settings)) -> Exp
         &gate,
         &texts,
         &settings.profiles,
-        Some(&asker),
+        Ok(&asker),
         &subject,
         rtype::A,
     )
@@ -118,6 +118,80 @@ fn every_verdict_names_its_rule_list_and_line() {
         (".", "allow resolve -:- -"),
     ] {
         assert_eq!(words(&explained(what, true, |_| {})), expected, "{what}");
+    }
+}
+
+#[test]
+fn of_networks_that_share_an_effect_the_one_that_matched_is_named_and_of_several_the_longest() {
+    let zone = "@ SOA localhost. root.localhost. 1 1h 15m 30d 2h\nfoo.example CNAME rpz-drop.\n8.0.0.0.127.rpz-client-ip CNAME rpz-drop.\n\
+                112.zz.2001.rpz-client-ip CNAME rpz-drop.\n128.5.zz.2001.rpz-client-ip CNAME rpz-drop.\n\
+                24.0.2.0.192.rpz-ip CNAME .\n26.64.2.0.192.rpz-ip CNAME .\n";
+    let adguard = "! Title: ads\n||x.example^\n198.51.100.0/24\n||198.51.100.64^\n";
+    let gate = Gate::from_lists(&[("ads", "x", adguard), ("zone", "x", zone)]);
+    let policy = Policy::build(&gate, &settings(), &[]).unwrap();
+    let texts = Texts {
+        lines: None,
+        line_text: &|_, _| None,
+    };
+    let ask = |what: &str, client: Option<&str>| {
+        let subject = match what.parse() {
+            Ok(addr) => Subject::Address(addr),
+            Err(_) => Subject::Name(Name::parse(what).unwrap()),
+        };
+        let asker = Asker::new(
+            policy.profile("default"),
+            None,
+            client.map(|addr| addr.parse().unwrap()),
+        );
+        explain(&policy, &gate, &texts, &[], Ok(&asker), &subject, rtype::A)
+    };
+    let rule = |what: &str, client: Option<&str>| ask(what, client).rule.unwrap_or_default();
+    assert_eq!(rule("foo.example", None), "foo.example CNAME rpz-drop.");
+    for name in ["foo.example", "bar.example"] {
+        assert_eq!(
+            rule(name, Some("127.0.0.1")),
+            "8.0.0.0.127.rpz-client-ip CNAME rpz-drop."
+        );
+        assert_eq!(rule(name, Some("2001::6")), "112.zz.2001.rpz-client-ip CNAME rpz-drop.");
+        assert_eq!(
+            rule(name, Some("2001::5")),
+            "128.5.zz.2001.rpz-client-ip CNAME rpz-drop."
+        );
+    }
+    assert_eq!(ask("bar.example", Some("2001::5")).matches.len(), 2);
+    assert_eq!(rule("192.0.2.70", None), "26.64.2.0.192.rpz-ip CNAME .");
+    assert_eq!(rule("192.0.2.7", None), "24.0.2.0.192.rpz-ip CNAME .");
+    assert_eq!(ask("192.0.2.70", None).matches.len(), 2);
+}
+
+#[test]
+fn what_an_alias_of_a_rule_leads_to_is_judged_as_the_server_does() {
+    let adguard = "! Title: ads\n||to.example^$dnsrewrite=bad.example\n||fine.example^$dnsrewrite=good.example\n";
+    let gate = Gate::from_lists(&[("ads", "x", adguard), ("hosts", "x", "0.0.0.0 bad.example\n")]);
+    let policy = Policy::build(&gate, &settings(), &[]).unwrap();
+    let texts = Texts {
+        lines: None,
+        line_text: &|_, _| None,
+    };
+    let asker = Asker::new(policy.profile("default"), None, None);
+    let ask = |subject: Subject| words(&explain(&policy, &gate, &texts, &[], Ok(&asker), &subject, rtype::A));
+    let name = |text: &str| Name::parse(text).unwrap();
+    assert_eq!(
+        ask(Subject::Name(name("to.example"))),
+        "block null hosts:- 0.0.0.0 bad.example"
+    );
+    let fine = ask(Subject::Name(name("fine.example")));
+    assert!(fine.starts_with("rewrite cname=good.example"), "{fine}");
+    for (target, expected) in [
+        ("bad.example", "block null hosts:- 0.0.0.0 bad.example"),
+        ("good.example", "rewrite cname -:- [[record]] bad.example"),
+    ] {
+        let says = super::explain::Local {
+            rule: "[[record]] bad.example".to_owned(),
+            action: "cname".to_owned(),
+            follow: Some(name(target)),
+        };
+        assert_eq!(ask(Subject::Local(name("bad.example"), says)), expected);
     }
 }
 
@@ -180,8 +254,11 @@ fn a_client_that_may_not_ask_is_told_so() {
         line_text: &|_, _| None,
     };
     let subject = Subject::Name(Name::parse("x.example").unwrap());
-    let explanation = explain(&policy, &gate, &texts, &[], None, &subject, rtype::A);
+    let explanation = explain(&policy, &gate, &texts, &[], Err(Refusal::Access), &subject, rtype::A);
     assert_eq!((explanation.verdict, explanation.action.as_str()), ("block", "refused"));
+    assert_eq!(explanation.rule.as_deref(), Some("server.allow"));
+    let explanation = explain(&policy, &gate, &texts, &[], Err(Refusal::Unmatched), &subject, rtype::A);
+    assert_eq!(explanation.rule.as_deref(), Some("server.unmatched"));
 }
 
 #[test]

@@ -220,6 +220,16 @@ impl Judge<'_> {
             }
         }
         let mut decision = self.settle(&found, &adguard);
+        // An answer is rewritten once: what the zone's records lead to is as its author wished.
+        if let (Some((_, best)), Action::Rewrite(_), Cause::Rule(rule)) = (rpz, decision.action, decision.cause)
+            && self
+                .policy
+                .rules
+                .get(rule)
+                .is_some_and(|short| short.source == best.source)
+        {
+            bar = best.source;
+        }
         decision.rpz_bar = bar;
         (decision, observing)
     }

@@ -81,6 +81,15 @@ impl Asker {
     }
 }
 
+/// Why somebody may not ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The address is not in `server.allow`.
+    Access,
+    /// No client entry matches, and `server.unmatched` is "refuse".
+    Unmatched,
+}
+
 /// Where a name was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Met {
@@ -293,6 +302,14 @@ impl Policy {
             None => (self.unmatched?, None),
         };
         Some(Asker::new(profile, client, Some(addr)))
+    }
+
+    /// Why somebody at this address may not ask, whom [`client`](Policy::client) does not know.
+    pub fn refusal(&self, addr: IpAddr) -> Refusal {
+        match self.access.longest(addr) {
+            None => Refusal::Access,
+            Some(()) => Refusal::Unmatched,
+        }
     }
 
     /// The profile of this name.

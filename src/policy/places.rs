@@ -7,7 +7,7 @@ use super::profile::{Table, Verdict};
 use super::{Asker, Met};
 use crate::dns::key::Key;
 use crate::list::set::{Gate, RuleId, RuleSetId};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Matched sets and patterns that are kept on the stack. A name has few listed parents, since a name under a listed one
 /// is mostly dropped when lists are compiled; more than this go to the heap.
@@ -140,9 +140,34 @@ pub(super) struct AddressText {
 impl AddressText {
     pub(super) fn new(addr: IpAddr) -> AddressText {
         let mut text = AddressText { bytes: [0; 48], len: 0 };
+        let addr = addr.to_canonical();
+        if let IpAddr::V4(v4) = addr {
+            text.v4(v4);
+            return text;
+        }
         // Longest text of an address is 45 bytes, so that writing cannot fail.
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{}", addr.to_canonical()));
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{addr}"));
         text
+    }
+
+    /// Digit by digit: nearly all addresses of answers are these, and the formatting machinery takes ten times as long.
+    fn v4(&mut self, addr: Ipv4Addr) {
+        let mut put = |byte: u8| {
+            self.bytes[self.len] = byte;
+            self.len += 1;
+        };
+        for (index, octet) in addr.octets().into_iter().enumerate() {
+            if index > 0 {
+                put(b'.');
+            }
+            if octet >= 100 {
+                put(b'0' + octet / 100);
+            }
+            if octet >= 10 {
+                put(b'0' + octet / 10 % 10);
+            }
+            put(b'0' + octet % 10);
+        }
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -159,5 +184,32 @@ impl std::fmt::Write for AddressText {
         room.copy_from_slice(text.as_bytes());
         self.len += text.len();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_octet_is_written_as_the_standard_library_does() {
+        for octet in 0..=255 {
+            for addr in [[octet; 4], [0, octet, 255, 1]] {
+                let addr = IpAddr::from(addr);
+                assert_eq!(AddressText::new(addr).as_str(), addr.to_string());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_text_of_an_address_is_that_of_the_standard_library(v4 in any::<u32>(), v6 in any::<u128>()) {
+            let v4 = Ipv4Addr::from(v4);
+            for addr in [IpAddr::V4(v4), IpAddr::V6(v4.to_ipv6_mapped()), IpAddr::V6(v6.into())] {
+                let text = AddressText::new(addr);
+                prop_assert_eq!(text.as_str(), addr.to_canonical().to_string());
+            }
+        }
     }
 }

@@ -17,8 +17,8 @@ use crate::dns::key::Key;
 use crate::dns::{class, rtype};
 use crate::limits::INSPECTED_NAMES;
 use crate::list::source::Family;
-use crate::policy::decision::{Action, Cause, Decision};
-use crate::policy::{Asker, Met};
+use crate::policy::Asker;
+use crate::policy::decision::{Cause, Decision};
 use std::net::IpAddr;
 
 /// What there is in an answer.
@@ -37,6 +37,8 @@ pub(super) enum Finding {
 /// Something in an answer that policy acts on.
 pub(super) struct Hit {
     pub decision: Decision,
+    /// The client, less the RPZ zones that have let through something in front or have had their say with this.
+    pub asker: Asker,
     /// Index of the record in the answer section.
     pub index: usize,
     /// The name a rewrite's records stand at: the alias target that was hit, or the owner of the address.
@@ -49,13 +51,7 @@ pub(super) fn inspect(asked: &Asked<'_>, message: &[u8]) -> (Finding, Counts) {
     if !inspects.names && !inspects.addresses {
         return (Finding::Clear, Counts::NONE);
     }
-    let mut judge = Judge {
-        asked,
-        asker: asked.asker,
-        names: 0,
-        counts: Counts::NONE,
-        hit: None,
-    };
+    let mut judge = Judge::new(asked);
     let Some(parsed) = Message::parse(message) else {
         return (Finding::Unusable, Counts::NONE);
     };
@@ -76,12 +72,45 @@ pub(super) fn inspect(asked: &Asked<'_>, message: &[u8]) -> (Finding, Counts) {
                 let Some(owner) = name.or_else(|| NameBuf::read(message, record.owner_at)) else {
                     return (Finding::Unusable, judge.counts);
                 };
-                return (Finding::Hit(Hit { decision, index, owner }), judge.counts);
+                let asker = judge.asker.after(&decision);
+                let hit = Hit {
+                    decision,
+                    asker,
+                    index,
+                    owner,
+                };
+                return (Finding::Hit(hit), judge.counts);
             }
         }
         index += 1;
     }
     (Finding::Clear, judge.counts)
+}
+
+/// What policy says about a name that an alias leads to.
+pub(super) struct Judged {
+    pub decision: Decision,
+    /// Whether the client may see what the name holds.
+    pub passes: bool,
+    /// The client from here on, less the RPZ zones that have had their say.
+    pub asker: Asker,
+    pub counts: Counts,
+}
+
+/// Judges `target` (wire form) of an alias that a rule or a local zone put into the answer. `None` if it is no name.
+pub(super) fn alias(asked: &Asked<'_>, target: &[u8]) -> Option<Judged> {
+    let mut judge = Judge::new(asked);
+    let (decision, passes) = if asked.generation.policy.inspects(&asked.asker).names {
+        judge.name_alone(&NameBuf::read(target, 0)?, rtype::CNAME)
+    } else {
+        (Decision::PASS, true)
+    };
+    Some(Judged {
+        decision,
+        passes,
+        asker: asked.asker.after(&decision),
+        counts: judge.counts,
+    })
 }
 
 struct Judge<'a> {
@@ -93,7 +122,17 @@ struct Judge<'a> {
     hit: Option<(Decision, Option<NameBuf>)>,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(asked: &'a Asked<'a>) -> Judge<'a> {
+        Judge {
+            asked,
+            asker: asked.asker,
+            names: 0,
+            counts: Counts::NONE,
+            hit: None,
+        }
+    }
+
     /// `behind`: the records after this one. `None` if the record is broken.
     fn record(&mut self, message: &[u8], record: &Record, behind: &Records<'_>) -> Option<()> {
         match record.rtype {
@@ -131,27 +170,24 @@ impl Judge<'_> {
         if self.names > INSPECTED_NAMES || self.hit.is_some() {
             return;
         }
-        let generation = self.asked.generation;
-        let key = Key::from_wire(name.as_wire());
         let asker = self.asker;
-        let decide = |rtype| {
-            generation
-                .policy
-                .decide(&generation.gate, &asker, &key, Met::Answer, rtype)
-        };
-        let mut decision = decide(rtype);
-        // What a list's records put in place of the alias's target depends on the type that is wanted at its end.
-        if matches!(decision.action, Action::Nodata | Action::Rewrite(_)) {
-            let wanted = decide(self.asked.qtype);
-            if wanted.acts() {
-                decision = wanted;
-            }
-        }
-        if self.passes(&decision) {
+        let (decision, passes) = self.name_alone(name, rtype);
+        if passes {
             self.asker = asker.after(&decision);
         } else {
             self.hit = Some((decision, Some(*name)));
         }
+    }
+
+    /// What is decided about a name in a record of this type, and whether that leaves the answer as it is.
+    fn name_alone(&mut self, name: &NameBuf, rtype: u16) -> (Decision, bool) {
+        let generation = self.asked.generation;
+        let key = Key::from_wire(name.as_wire());
+        let decision = generation
+            .policy
+            .decide_in_answer(&generation.gate, &self.asker, &key, rtype, self.asked.qtype);
+        let passes = self.passes(&decision);
+        (decision, passes)
     }
 
     /// `others`: the addresses of the same RRset that have not been judged. They are looked at only if an RPZ zone acts on

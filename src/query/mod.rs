@@ -88,7 +88,8 @@ pub fn finish(
 ) -> (Begun, Counts) {
     let asked = pending.asked(now);
     let (answer, count) = match result {
-        Ok(answer) => {
+        Ok(mut answer) => {
+            cache.bound_ttls(&mut answer.message);
             cache.put(&asked.cache_key(pending.question.name.as_wire()), &answer.message, now);
             (answer, Count::Resolved)
         }
@@ -303,7 +304,7 @@ impl Pending {
                 }
                 None => respond::unusable(asked, out),
             },
-            Purpose::Alias(started) => alias::complete(asked, started, &answer.message, out),
+            Purpose::Alias(started) => alias::complete(asked, cache, started, &answer.message, &errors, out),
         }
     }
 

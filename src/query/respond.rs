@@ -13,6 +13,7 @@ use crate::dns::answer::Section;
 use crate::dns::ede::{Errors, Text, code};
 use crate::dns::response::{Owner, Writer};
 use crate::dns::{rcode, rtype};
+use crate::list::rule::Effect;
 use crate::policy::decision::{Action, Cause, Decision};
 use crate::resolver::Failure;
 use std::net::IpAddr;
@@ -96,6 +97,11 @@ pub(super) fn plain(asked: &Asked<'_>, decision: &Decision, blocked: Count, out:
             writer.truncate();
             finished(writer, asked, &Errors::NONE)
         }
+        Action::Nodata if list_data(asked, decision) => {
+            let mut writer = asked.start(out, rcode::NOERROR);
+            writer.negative_soa(ttl);
+            finished(writer, asked, &forged(&shape.text, imposed))
+        }
         Action::Nodata => negative(out, rcode::NOERROR),
         Action::Rcode(code) if u16::from(code) == rcode::NXDOMAIN => negative(out, rcode::NXDOMAIN),
         Action::Rcode(code) => finished(asked.start(out, u16::from(code)), asked, &reason()),
@@ -132,6 +138,15 @@ fn addresses(asked: &Asked<'_>, addresses: &[IpAddr], ttl: u32, errors: &Errors,
         writer.negative_soa(ttl);
     }
     finished(writer, asked, errors)
+}
+
+/// Whether a decision rests on records that a list puts in place of the answer, even if none has the type asked for.
+fn list_data(asked: &Asked<'_>, decision: &Decision) -> bool {
+    let Cause::Rule(rule) = decision.cause else {
+        return false;
+    };
+    let rule = asked.generation.gate.rule(rule);
+    rule.is_some_and(|rule| matches!(rule.effect, Effect::Data { .. }))
 }
 
 /// Who wants it so, as an INFO-CODE.

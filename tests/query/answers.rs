@@ -367,8 +367,75 @@ fn canaries_tell_clients_of_a_filtering_profile_to_leave_this_resolver_in_charge
         let message = road.ask(&ask(name, "A")).message();
         assert_eq!(message.metadata.response_code, ResponseCode::NXDomain, "{name}");
     }
-    let designated = road.ask(&ask("_dns.resolver.arpa.", "SVCB")).message();
-    assert!(designated.answers.is_empty() && designated.metadata.response_code != ResponseCode::ServFail);
+}
+
+#[test]
+fn no_designated_resolver_is_named_and_the_names_to_ask_for_one_exist() {
+    let mut open = settings();
+    (open.profiles[0].allow, open.profiles[0].deny) = (Vec::new(), Vec::new());
+    for settings in [settings(), open] {
+        let road = Road::new(settings, &Script::new());
+        for name in ["resolver.arpa.", "_dns.resolver.arpa.", "x.y._dns.Resolver.ARPA."] {
+            for rtype in ["SVCB", "A", "TXT", "HTTPS"] {
+                let message = road.ask(&ask(name, rtype).edns(1232, false)).message();
+                assert_eq!(message.metadata.response_code, ResponseCode::NoError, "{name} {rtype}");
+                assert!(
+                    message.answers.is_empty() && message.authorities.len() == 1,
+                    "{name} {rtype}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn ttls_are_between_the_bounds_for_who_gets_the_answer_first_too() {
+    let lines = ["long.example. 10000000 A 192.0.2.7", "long.example. 5 A 192.0.2.8"];
+    let script = Script::new().says("long.example.", "A", 0, &lines);
+    script.says("never.example.", "A", 0, &["never.example. 0 A 192.0.2.7"]);
+    script.says(
+        "none.example.",
+        "A",
+        3,
+        &["example. 10000000 SOA ns.x. host.x. 1 2 3 4 60"],
+    );
+    let mut road = Road::new(settings(), &script);
+    let minute = std::time::Duration::from_secs(60);
+    road.cache = stairgate::cache::Cache::new(1 << 20, minute, 60 * minute);
+    for cached in [false, true] {
+        let came = road.ask(&ask("long.example.", "A"));
+        assert_eq!(came.counted(Count::Cached), cached);
+        let ttls: Vec<u32> = came.message().answers.iter().map(|record| record.ttl).collect();
+        assert_eq!(ttls, [3600, 60]);
+    }
+    assert!(road.ask(&ask("none.example.", "A")).message().authorities[0].ttl <= 3600);
+    let never = road.ask(&ask("never.example.", "A")).message();
+    assert_eq!(never.answers[0].ttl, 0, "what nobody may keep is not made keepable");
+}
+
+#[test]
+fn what_is_owed_to_a_query_that_is_none_has_an_opt_where_the_query_had_one() {
+    let road = Road::new(settings(), &Script::new());
+    for edns in [true, false] {
+        let asking = |name: &str| {
+            let ask = ask(name, "A");
+            if edns {
+                ask.edns(1232, false).bytes()
+            } else {
+                ask.bytes()
+            }
+        };
+        let mut notify = asking("site.example.");
+        notify[2] |= 4 << 3;
+        let mut none = asking(".");
+        none.drain(12..17);
+        none[5] = 0;
+        for (bytes, rcode) in [(notify, ResponseCode::NotImp), (none, ResponseCode::FormErr)] {
+            let message = road.walk(&bytes).message();
+            assert_eq!(message.metadata.response_code, rcode);
+            assert_eq!(message.edns.is_some(), edns, "{rcode}");
+        }
+    }
 }
 
 /// A household whose profile blocks the category of its one list.
@@ -425,8 +492,17 @@ fn list_data_and_aliases_are_answered_with_what_they_lead_to() {
         [4, 17]
     );
     assert!(forged.counted(Count::Rewritten));
-    let other = road.ask(&ask("forged.example.", "AAAA")).message();
+    let forged = road.ask(&ask("forged.example.", "AAAA").edns(1232, false));
+    let other = forged.message();
     assert!(other.answers.is_empty() && other.authorities.len() == 1);
+    let codes = |came: &Came| errors(&came.bytes).iter().map(|(code, _)| *code).collect::<Vec<_>>();
+    assert_eq!(
+        codes(&forged),
+        [4, 17],
+        "that there is none of this type is the list's word, too"
+    );
+    let empty = road.ask(&ask("empty.example.", "A").edns(1232, false));
+    assert_eq!(codes(&empty), [17], "a block in the shape of NODATA is a block");
     for _ in 0..2 {
         let moved = road.ask(&ask("Moved.example.", "A")).message();
         let lines: Vec<String> = moved
