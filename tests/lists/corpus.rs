@@ -37,8 +37,8 @@ pub fn keys(parsed: &Parsed) -> BTreeSet<Vec<u8>> {
 const DIFFERENT_NAMES: &[(&str, usize, &str)] = &[
     (
         "ads/adguard-dns-filter.adguard.zst",
-        158774,
-        "open ends (`||x`, `||x.`) are patterns, not names",
+        158754,
+        "open ends (`||x`, `||x.`) and bare words that are no host name (`-ikln.`) are patterns, not names",
     ),
     ("ads/nickspaargaren-google.adguard.zst", 3156, HYPHEN),
     ("ads/nickspaargaren-google.dnsmasq.conf.zst", 6832, HYPHEN),
