@@ -7,10 +7,10 @@
 //! hash whose secret is drawn anew for each index: that a name which is no key is taken for one has a chance of one
 //! in 3 million million with six million keys. `docs/decisions/` weighs that; `explain` walks the fst.
 //!
-//! Shape, little-endian: [`MAGIC`], the gate's digest (32 bytes), the secret's seed (8), homes (8), slots (8), the most labels a
-//! key has (4), the rule set of the root (4, [`NONE`] without one), bits of a rule set's number (4), zeros up to
-//! [`HEAD_BYTES`]; then the slots, 8 bytes each. Keys stand in the order of their hashes. A hash has its home where it lies among
-//! all hashes, and its slot there or at most [`REACH`] - 1 further on. A slot holds, from its highest bit: 8 bits, how
+//! Shape, little-endian: `MAGIC`, the gate's digest (32 bytes), the secret's seed (8), homes (8), slots (8), the most labels a
+//! key has (4), the rule set of the root (4, `NONE` without one), bits of a rule set's number (4), zeros up to
+//! `HEAD_BYTES`; then the slots, 8 bytes each. Keys stand in the order of their hashes. A hash has its home where it lies among
+//! all hashes, and its slot there or at most `REACH` - 1 further on. A slot holds, from its highest bit: 8 bits, how
 //! far from home it is, and one; what tells the hash from others of the same home; the rule set. A free slot is 0.
 
 use crate::dns::key::{Key, SEPARATOR};

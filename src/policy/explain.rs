@@ -28,7 +28,7 @@ pub struct Explanation {
     /// "allow", "block", "rewrite"
     pub verdict: &'static str,
     /// The rule it rests on, as written; none where nothing matched. "server.allow" or "server.unmatched" for somebody who may
-    /// not ask; "[[record]] NAME", "[[zone]] NAME" or "built-in zone NAME" where this server answers itself, which is a
+    /// not ask; `[[record]] NAME`, `[[zone]] NAME` or `built-in zone NAME` where this server answers itself, which is a
     /// "rewrite" that no list has a say in.
     pub rule: Option<String>,
     /// The list the rule stands in; none for the profile's own names and for this server's own answers.

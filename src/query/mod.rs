@@ -43,7 +43,7 @@ pub enum Begun {
     Pending(Box<Pending>),
 }
 
-/// Answers a query as far as that is possible at once. `out` has at least [`MESSAGE_BYTES`](crate::limits::MESSAGE_BYTES)
+/// Answers a query as far as that is possible at once. `out` has at least [`MESSAGE_BYTES`]
 /// bytes.
 pub fn begin(
     generation: &Arc<Generation>,

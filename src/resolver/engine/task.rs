@@ -2,7 +2,7 @@
 //!
 //! In: events, each with the present time. Out: commands, and the result once.
 //! Always: no socket, no clock, no runtime, no source of randomness but the seed: the same seed and events give the same
-//! commands. The machine is written as `async fn` over two leaves, [`Io::open`] and [`Io::heard`], and the compiler turns it into
+//! commands. The machine is written as `async fn` over two leaves, `Io::open` and `Io::heard`, and the compiler turns it into
 //! states; nothing ever wakes it but [`Task::step`]. It ends at its deadline.
 
 use super::trace::{Step, Traced};

@@ -1,7 +1,7 @@
 //! DNSSEC validation: whether records are what their zones say.
 //!
-//! In: RRsets with signatures and proofs as servers gave them, trust anchors, the moment; a [`Source`](chain::Source) of DS and
-//! DNSKEY sets. Out: a [`Verdict`](verdict::Verdict) for each set and denial, with a reason for programs and for people.
+//! In: RRsets with signatures and proofs as servers gave them, trust anchors, the moment; a [`Source`] of DS and
+//! DNSKEY sets. Out: a [`Verdict`] for each set and denial, with a reason for programs and for people.
 //! Always: pure but for what the source does while it is awaited, and a memory of zones' keys; the work that one client query
 //! may cause is bounded ([`work`]); no panic on any bytes.
 //!
