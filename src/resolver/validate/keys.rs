@@ -63,7 +63,12 @@ impl Key {
         if self.protocol != 3 {
             return Err(Fault::Malformed);
         }
-        self.material.as_ref().ok_or(Fault::UnsupportedSignature)
+        match &self.material {
+            Some(material) => Ok(material),
+            // A point is as long as its curve has it, or it is none; an RSA key may be of a size that is not supported.
+            None if matches!(self.algorithm, 13..=15) => Err(Fault::Malformed),
+            None => Err(Fault::UnsupportedSignature),
+        }
     }
 
     fn bytes(&self) -> usize {

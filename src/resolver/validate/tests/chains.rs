@@ -395,3 +395,36 @@ fn rfc8914_4_2_why_an_answer_is_insecure_is_told_where_it_is_worth_telling() {
     world.ask("www.plain", rtype::A);
     assert_eq!(remark(&world, "www.plain", &[]), None);
 }
+
+#[test]
+fn rfc4035_5_2_a_key_of_unsupported_size_is_insecure_and_one_that_is_no_key_bogus() {
+    let with = |algorithm: u8, public: Vec<u8>, beside: bool| {
+        let mut example = Zone::new("example", Deny::Nsec).with_a("www.example");
+        let mut odd = TestKey::new(15);
+        odd.algorithm = algorithm;
+        odd.public = public;
+        example.keys = vec![odd];
+        let world = World::built(
+            vec![Zone::new(".", Deny::Nsec), example],
+            ValidatorSettings::default(),
+            |zones| {
+                if beside {
+                    // The zone promises a good key as well, and somebody left it out.
+                    let other = TestKey::new(15).ds(&name("example"), 2);
+                    ds_of(zones).push(other);
+                }
+            },
+        );
+        world.ask("www.example", rtype::A).verdict
+    };
+    let small = [&[3, 1, 0, 1][..], &[0xff; 64]].concat();
+    let verdict = with(8, small.clone(), false);
+    assert!(matches!(verdict, Verdict::Insecure(_)), "{verdict:?}");
+    assert_eq!(code(&verdict), Some(1));
+    assert_eq!(
+        fault(&with(8, small, true)),
+        Some(Fault::DsMismatch),
+        "leaving a key out must not make a zone insecure"
+    );
+    assert_eq!(fault(&with(13, vec![7; 60], false)), Some(Fault::Malformed));
+}
