@@ -3,8 +3,9 @@
 use super::Resolver;
 use super::bootstrap::{Bootstrap, Families};
 use super::counters::Counters;
-use super::engine::{Mapping, Recursive, RecursiveError};
+use super::engine::{self, Mapping, Recursive, RecursiveError};
 use super::failures::Failures;
+use super::forward::checked::Checked;
 use super::forward::{BadUpstream, Forward, Surroundings, Trust};
 use super::join::Join;
 use super::zones::Zones;
@@ -85,7 +86,13 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     let mut recursive = None;
     let default: Arc<dyn Resolver> = match wanted.mode {
         Mode::Forward if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
-        Mode::Forward => Arc::new(Forward::new(&wanted.forward, &surroundings)?),
+        Mode::Forward => {
+            let upstreams: Arc<dyn Resolver> = Arc::new(Forward::new(&wanted.forward, &surroundings)?);
+            match engine::validator(wanted)? {
+                Some(validator) => Arc::new(Checked::new(upstreams, validator, wanted)),
+                None => upstreams,
+            }
+        }
         Mode::Recursive => {
             let walk = Arc::new(Recursive::new(
                 wanted,

@@ -36,6 +36,7 @@ pub mod trace;
 mod trouble;
 pub mod walk;
 
+pub(super) use driver::validator;
 pub use driver::{Mapping, Recursive, RecursiveError};
 pub use shared::{Engine, EngineSettings, Wanted};
 pub use stage::Link;

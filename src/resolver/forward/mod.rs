@@ -1,10 +1,11 @@
 //! Asks other resolvers.
 //!
-//! In: a question. Out: an upstream's answer, checked as a message (not validated), or why none of them gave one.
+//! In: a question. Out: an upstream's answer, checked as a message ([`checked`] validates it), or why none of them gave one.
 //! Always: upstreams are asked in the order of the settings, those that lately kept silent last; one that is silent never uses up
 //! the deadline of the others; at most [`FORWARD_EXCHANGES`](crate::limits::FORWARD_EXCHANGES) exchanges a question.
 //! Fails: with the most telling thing that went wrong.
 
+pub mod checked;
 mod https;
 mod quic;
 pub(super) mod reuse;
