@@ -35,6 +35,8 @@ pub struct Outcome {
     pub right: bool,
     /// NOERROR or NXDOMAIN with something else than the zones say.
     pub wrong: bool,
+    /// SERVFAIL or another error, within [`PATIENCE`].
+    pub failed: bool,
     /// Until any response, or the end of patience.
     pub time: Duration,
     /// The response said that it is validated (AD).
@@ -114,6 +116,7 @@ async fn one(client: &Client, id: u16, asked: &Asked, dnssec_ok: bool) -> Outcom
     Outcome {
         right,
         wrong: said && !right,
+        failed: response.is_some() && !said,
         time,
         authentic: response.is_some_and(|response| response.metadata.authentic_data),
     }

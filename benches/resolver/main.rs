@@ -5,7 +5,7 @@
 //! Always: runs in a network namespace of its own, where loopback is all there is; nothing outside can be asked. Fails at once where
 //! there may be none, or where `unbound` is missing.
 //!
-//! `resolver [MEASUREMENT]... [--seed N] [--rounds N] [--fill N]`; all measurements where none is named.
+//! `resolver [MEASUREMENT]... [--seed N] [--rounds N] [--fill N] [--tell]`; all measurements where none is named.
 
 mod authority;
 mod driver;
@@ -26,6 +26,8 @@ pub struct Options {
     pub rounds: usize,
     /// Distinct names that the cache is filled with.
     pub fill: u64,
+    /// Names what was not answered at the first ask, and how the servers in question behave.
+    pub tell: bool,
     measurements: Vec<String>,
 }
 
@@ -114,6 +116,7 @@ fn options(arguments: &[String]) -> Options {
         seed: 1,
         rounds: 3,
         fill: 300_000,
+        tell: false,
         measurements: Vec::new(),
     };
     let mut words = arguments.iter();
@@ -126,6 +129,7 @@ fn options(arguments: &[String]) -> Options {
             "--seed" => options.seed = number(),
             "--rounds" => options.rounds = number() as usize,
             "--fill" => options.fill = number(),
+            "--tell" => options.tell = true,
             name => options.measurements.push(name.to_owned()),
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::Options;
 use crate::authority::Weather;
-use crate::driver::{self, Flood, Outcome, Pace};
+use crate::driver::{self, Flood, Outcome, PATIENCE, Pace};
 use crate::process::{Authorities, Kind, Resolver, Setup, settings};
 use crate::table::{Table, quantile};
 use crate::world::{Asked, Right, World, Zone};
@@ -119,6 +119,9 @@ pub fn names(options: &Options) {
                 .collect();
             let again = driver::ask(resolver.address, &failed, Pace::PerSecond(NAMES_PER_SECOND), false);
             for (asked, outcome) in failed.iter().zip(&again) {
+                if options.tell {
+                    println!("{}: {}; {}", kind.name(), asked.name, world.tempers(&asked.name));
+                }
                 if !outcome.right {
                     println!("round {round}: {} is still unanswered by {}", asked.name, kind.name());
                 }
@@ -145,6 +148,13 @@ pub fn names(options: &Options) {
                 "100",
                 2,
                 percent(by_second, names.len()),
+            );
+            let failures = cold.iter().filter(|outcome| outcome.failed).count();
+            add(
+                "SERVFAIL within 5 s at the first ask, %",
+                "",
+                2,
+                percent(failures, names.len()),
             );
             add("wrong answers", "0", 0, wrong as f64);
             add(
@@ -419,10 +429,13 @@ pub fn flood(options: &Options) {
             let before = driver::ask(resolver.address, &others(0), pace, false);
             authorities.count("127.13.");
             let cpu = resolver.cpu();
+            let start = Instant::now();
             let flood = Flood::start(resolver.address, &world.apex(Zone::Dead(0)), FLOOD_PER_SECOND);
             let during = driver::ask(resolver.address, &others(1), pace, false);
-            let cpu = resolver.cpu() - cpu;
+            // Both are flooded for the same time, however long they made others wait.
+            sleep((Duration::from_secs(seconds.into()) + PATIENCE).saturating_sub(start.elapsed()));
             let sent = flood.end();
+            let cpu = resolver.cpu() - cpu;
             let packets = authorities.count("127.13.");
             for (times, outcomes) in [
                 (

@@ -300,6 +300,17 @@ impl World {
         self.servers(zone, "").iter().any(right)
     }
 
+    /// How the servers of each zone on the way to a name behave, for people.
+    pub fn tempers(&self, name: &str) -> String {
+        let labels: Vec<String> = name.trim_end_matches('.').split('.').map(str::to_owned).collect();
+        let chain = self.chain(&labels).into_iter().map(|(zone, _)| {
+            let servers = self.servers(zone, "").into_iter();
+            let tempers = servers.filter_map(|server| Some((self.temper(server.address?), server.name)));
+            format!("{zone:?} {:?}", tempers.collect::<Vec<_>>())
+        });
+        chain.collect::<Vec<_>>().join(", ")
+    }
+
     /// The `number`th of the names people ask for: mostly hosts, some aliases across zones, some below empty non-terminals, some
     /// that are not there.
     pub fn asked(&self, number: u64) -> Asked {
