@@ -47,7 +47,7 @@ pub struct Setup<'a> {
 pub struct Resolver {
     child: Child,
     pub address: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Resolver {
@@ -89,7 +89,7 @@ impl Resolver {
         let resolver = Resolver {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], kind.port())),
-            _folder: folder,
+            folder,
         };
         resolver.wait(kind);
         resolver
@@ -112,7 +112,7 @@ impl Resolver {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        let log = std::fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         panic!("{} does not answer:\n{log}", kind.name());
     }
 
