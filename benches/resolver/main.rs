@@ -20,6 +20,9 @@ use std::process::{Command, ExitCode};
 /// Set for the part of this program that runs within the namespace.
 const INSIDE: &str = "STAIRGATE_BENCH_NAMESPACE";
 
+/// Measures and prints.
+type Measurement = fn(&Options);
+
 /// What to measure, and how much of it.
 pub struct Options {
     pub seed: u64,
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
         return inside_namespace(&arguments);
     }
     let options = options(&arguments);
-    let known: [(&str, fn(&Options)); 8] = [
+    let known: [(&str, Measurement); 8] = [
         ("names", measure::names),
         ("misses", measure::misses),
         ("validation", measure::validation),

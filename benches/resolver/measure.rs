@@ -172,13 +172,13 @@ pub fn names(options: &Options) {
             add(
                 "warm: median, ms",
                 "1.05 of Unbound's",
-                2,
+                3,
                 quantile(&warm_times, 0.5).unwrap_or_default(),
             );
             add(
                 "warm: p99, ms",
                 "1.05 of Unbound's",
-                2,
+                3,
                 quantile(&warm_times, 0.99).unwrap_or_default(),
             );
             add(
