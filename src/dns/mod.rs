@@ -12,6 +12,7 @@ pub mod key;
 pub mod name;
 pub mod query;
 pub mod response;
+pub mod special_use;
 
 /// Record types and query types (IANA "Resource Record (RR) TYPEs").
 pub mod rtype {

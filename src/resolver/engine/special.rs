@@ -7,35 +7,11 @@ use super::rrset::RRset;
 use super::store::{Denial, Security, expiry};
 use crate::dns::name::Name;
 use crate::dns::rtype;
+use crate::dns::special_use::{DISCOVERY, EMPTY, TOP_LEVEL};
 use std::sync::Arc;
 
-const NAMES: [&str; 25] = [
-    "localhost",
-    "invalid",
-    "test",
-    "local",
-    "onion",
-    "alt",
-    "home.arpa",
-    "resolver.arpa",
-    "service.arpa",
-    "10.in-addr.arpa",
-    "168.192.in-addr.arpa",
-    "0.in-addr.arpa",
-    "127.in-addr.arpa",
-    "254.169.in-addr.arpa",
-    "2.0.192.in-addr.arpa",
-    "100.51.198.in-addr.arpa",
-    "113.0.203.in-addr.arpa",
-    "255.255.255.255.in-addr.arpa",
-    "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
-    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
-    "d.f.ip6.arpa",
-    "8.e.f.ip6.arpa",
-    "9.e.f.ip6.arpa",
-    "a.e.f.ip6.arpa",
-    "b.e.f.ip6.arpa",
-];
+/// RFC 9476 §2: no name of the DNS. Nobody's zone, so this server has no answer of its own for it, but the root need not hear of it.
+const ALT: &str = "alt";
 
 /// How long the denial of such a name serves, in seconds (RFC 6303 §3).
 const TTL_S: u32 = 10_800;
@@ -47,16 +23,19 @@ pub(super) fn zone_of(name: &Name) -> Option<Name> {
     if last.eq_ignore_ascii_case(b"arpa") {
         return reverse(name).or_else(|| listed(name));
     }
-    let one = [&b"localhost"[..], b"invalid", b"test", b"local", b"onion", b"alt"];
-    one.iter()
-        .any(|special| last.eq_ignore_ascii_case(special))
+    TOP_LEVEL
+        .iter()
+        .chain([&ALT])
+        .any(|special| last.eq_ignore_ascii_case(special.as_bytes()))
         .then(|| listed(name))
         .flatten()
 }
 
 fn listed(name: &Name) -> Option<Name> {
-    let zones = NAMES
+    let zones = TOP_LEVEL
         .iter()
+        .chain(&EMPTY)
+        .chain([&DISCOVERY, &ALT])
         .map(|text| Name::parse(text).expect("the table holds names"));
     zones.into_iter().find(|zone| name.is_within(zone))
 }
