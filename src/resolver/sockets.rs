@@ -1,4 +1,4 @@
-//! How many sockets towards other servers are open at once.
+//! Sockets towards other servers: how many are open at once, and how one waits.
 //!
 //! Each exchange over UDP has a socket of its own, so that its port is hard to guess. When servers keep silent, that is one for
 //! each query that waits: without a bound they would take every file the process may open, and with them new TCP clients,
@@ -7,8 +7,12 @@
 
 use super::exchange::ExchangeError;
 use crate::limits::UPSTREAM_SOCKETS;
+use socket2::SockRef;
+use std::io::Read;
 use std::sync::LazyLock;
 use std::time::Instant;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
@@ -27,6 +31,16 @@ pub(super) async fn permit(end: Instant) -> Result<SemaphorePermit<'static>, Exc
 /// The same without waiting, for who has others open and must go on listening to them.
 pub(super) fn try_permit() -> Option<SemaphorePermit<'static>> {
     FREE.try_acquire().ok()
+}
+
+/// The length of the next datagram of a connected socket, which is put in `buffer`. What the network says of the query (RFC 1122
+/// §4.1.3.3) ends the wait as well: `UdpSocket::recv` waits for datagrams alone and would sleep over it.
+pub(super) async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> std::io::Result<usize> {
+    socket
+        .async_io(Interest::READABLE | Interest::ERROR, || {
+            (&*SockRef::from(socket)).read(buffer)
+        })
+        .await
 }
 
 /// Files that this process may have open, `None` for any number.

@@ -270,17 +270,16 @@ async fn the_deadline_holds_when_every_upstream_is_silent() {
 }
 
 #[tokio::test]
-async fn a_port_where_nobody_listens_is_noticed_at_once() {
+async fn an_upstream_with_a_closed_port_is_left_for_the_next_before_its_time_is_up() {
     let gone = servers::plain(good()).await.address;
     let fine = servers::plain(good()).await;
-    let resolver = forward(&[
-        upstream(Scheme::Udp, gone),
-        upstream(Scheme::Tcp, gone),
-        upstream(Scheme::Udp, fine.address),
-    ]);
-    let started = Instant::now();
-    ask(&resolver, "www.example").await.unwrap();
-    assert!(started.elapsed() < Duration::from_secs(2));
+    for scheme in [Scheme::Udp, Scheme::Tcp] {
+        let resolver = forward(&[upstream(scheme, gone), upstream(Scheme::Udp, fine.address)]);
+        let started = Instant::now();
+        ask(&resolver, "www.example").await.unwrap();
+        // The shortest time that an upstream not yet measured is waited for is 600 ms.
+        assert!(started.elapsed() < Duration::from_millis(300), "{scheme:?}");
+    }
     let failure = ask_within(
         &forward(&[upstream(Scheme::Udp, gone)]),
         "www.example",

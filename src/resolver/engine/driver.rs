@@ -29,16 +29,14 @@ use crate::resolver::{self, Answer, Failure, Question, Resolver, sockets};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use socket2::SockRef;
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Sleep;
@@ -404,16 +402,10 @@ struct Socket {
 }
 
 impl Socket {
-    /// The next datagram, and the socket for those after it. What the network says of the query (RFC 1122 §4.1.3.3) is waited for as
-    /// well; a wait for datagrams alone would sleep over it.
+    /// The next datagram, or what the network says of the query, and the socket for those after it.
     async fn hear(self) -> (Socket, std::io::Result<Vec<u8>>) {
-        let anything = Interest::READABLE | Interest::ERROR;
         let mut buffer = vec![0; limits::UPSTREAM_DATAGRAM_BYTES];
-        let received = self
-            .socket
-            .async_io(anything, || (&*SockRef::from(&self.socket)).read(&mut buffer))
-            .await;
-        let received = received.map(|length| {
+        let received = sockets::receive(&self.socket, &mut buffer).await.map(|length| {
             buffer.truncate(length);
             buffer
         });

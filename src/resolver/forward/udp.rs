@@ -41,7 +41,7 @@ pub(in crate::resolver) async fn exchange(
     let mut strangers = 0;
     loop {
         let until = again_at.unwrap_or(end);
-        let received = match timeout_at(until.into(), socket.recv(&mut buffer)).await {
+        let received = match timeout_at(until.into(), sockets::receive(&socket, &mut buffer)).await {
             Ok(received) => received?,
             Err(_) if again_at.take().is_some() => {
                 socket.send(&query).await?;
