@@ -79,8 +79,8 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// Forged Answer and its reason are two; an upstream may have said something as well.
-    pub const MOST: usize = 4;
+    /// Four of an authority, two that say what became of it, and that it was so a moment ago.
+    pub const MOST: usize = 7;
     pub const NONE: Errors = Errors {
         codes: [0; Errors::MOST],
         len: 0,

@@ -18,6 +18,9 @@ use crate::policy::decision::{Action, Cause, Decision};
 use crate::resolver::Failure;
 use std::net::IpAddr;
 
+// What a failure may tell (`Failure::ede`) fits.
+const _: () = assert!(Errors::MOST >= crate::limits::EDE_OPTIONS + 3);
+
 /// Whether a decision changes the answer.
 pub(super) enum Verdict {
     /// No. `whole`: the answer need not be inspected.

@@ -313,7 +313,7 @@ fn owner_end(message: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The Extended DNS Errors of OPT RDATA, as many and as long as are passed on; a torn option ends the list.
-fn errors_of(mut options: &[u8]) -> Vec<(u16, String)> {
+pub(super) fn errors_of(mut options: &[u8]) -> Vec<(u16, String)> {
     let mut errors = Vec::new();
     while let Some((header, rest)) = options.split_first_chunk::<4>() {
         let code = u16::from_be_bytes([header[0], header[1]]);

@@ -60,6 +60,10 @@ pub enum Failure {
     /// Every server that answered said this error; what they added to it is passed on.
     #[error("upstream answered with response code {rcode}")]
     Answered { rcode: u16, ede: Vec<(u16, String)> },
+    /// Authorities were reached, none gave an answer: what one of them did. What it added to it is passed on, before EDE 23 (Network
+    /// Error) and 22 (No Reachable Authority), which RFC 8914 §4.23 means for those that refuse as well.
+    #[error("authorities failed: {what}")]
+    Authorities { what: String, ede: Vec<(u16, String)> },
     /// Servers' answers do not hold against the chain of trust (RFC 4035 §5.5): an INFO-CODE of RFC 8914, and which records are
     /// wrong and how.
     #[error("bogus: {what}")]
@@ -84,13 +88,17 @@ impl Failure {
     }
 
     /// The Extended DNS Errors (RFC 8914 §4) that tell a client about this failure: INFO-CODE and EXTRA-TEXT, the most
-    /// telling first, at most [`EDE_OPTIONS`](crate::limits::EDE_OPTIONS) and one.
+    /// telling first, at most [`EDE_OPTIONS`](crate::limits::EDE_OPTIONS) and three.
     pub fn ede(&self) -> Vec<(u16, String)> {
         match self {
             Failure::Unreachable => vec![(22, String::new())],
             Failure::Upstream(_) => vec![(23, String::new())],
             Failure::Answered { rcode, ede } if ede.is_empty() => vec![(23, format!("upstream said rcode {rcode}"))],
             Failure::Answered { ede, .. } => ede.clone(),
+            Failure::Authorities { what, ede } => {
+                let ours = [(23, what.clone()), (22, String::new())];
+                ede.iter().cloned().chain(ours).collect()
+            }
             Failure::Bogus { code, what } => vec![(*code, what.clone())],
             Failure::Cached(failure) => {
                 let mut ede = failure.ede();

@@ -334,8 +334,14 @@ impl Asking<'_> {
                     self.sent -= 1;
                     let until_ms = walk.io.now_ms() + limits::LOCAL_PAUSE.as_millis() as u64;
                     walk.io.heard(&[], until_ms).await;
-                } else if failed.transport == Transport::Udp {
-                    self.choice(failed.server).done = true;
+                } else {
+                    // No connection in time is silence, over TCP.
+                    if why != Why::NoConnection {
+                        self.fails(Trouble::Lost(format!("{}: {why}", failed.server)));
+                    }
+                    if failed.transport == Transport::Udp {
+                        self.choice(failed.server).done = true;
+                    }
                 }
                 Ok(None)
             }
@@ -373,6 +379,13 @@ impl Asking<'_> {
             .retain(|running| !running.given_up || now_ms < running.patient_until_ms + last_words);
     }
 
+    /// What to say should nothing better come.
+    fn fails(&mut self, trouble: Trouble) {
+        let so_far = std::mem::replace(&mut self.trouble, Trouble::Unreachable);
+        self.trouble = so_far.or_later(trouble);
+        self.walk.io.worry(self.trouble.clone());
+    }
+
     fn choice(&mut self, server: IpAddr) -> &mut Choice {
         self.choices
             .iter_mut()
@@ -393,8 +406,7 @@ impl Asking<'_> {
             Next::Useless(trouble) => {
                 let asked = self.running.remove(at);
                 self.choice(asked.server).done = true;
-                self.walk.io.worry(trouble.clone());
-                self.trouble = trouble;
+                self.fails(trouble);
                 Ok(None)
             }
             Next::Again(transport, plain) => {
@@ -441,13 +453,13 @@ impl Asking<'_> {
             }
         }
         query::settle_case(&mut bytes, self.qname);
-        let response = match Response::read(&bytes, self.qtype) {
+        let mut response = match Response::read(&bytes, self.qtype) {
             Ok(response) => response,
             Err(cause) => {
                 note(Verdict::Unreadable(cause));
                 walk.engine.servers.heard(server, took_ms, false);
                 self.mark_lame(server, limits::LAME_SHORT);
-                return Next::Useless(Trouble::Unusable(format!("{server}: unreadable: {cause}")));
+                return Next::Useless(Trouble::unusable(format!("{server}: unreadable: {cause}")));
             }
         };
         match asked.transport {
@@ -469,7 +481,7 @@ impl Asking<'_> {
             note(Verdict::Truncated);
             return match asked.transport {
                 Transport::Udp => Next::Again(Transport::Tcp, asked.plain),
-                Transport::Tcp => Next::Useless(Trouble::Unusable(format!("{server}: truncated over TCP"))),
+                Transport::Tcp => Next::Useless(Trouble::unusable(format!("{server}: truncated over TCP"))),
             };
         }
         let refuses_edns = matches!(response.rcode, rcode::FORMERR | rcode::NOTIMP | rcode::BADVERS);
@@ -480,6 +492,13 @@ impl Asking<'_> {
         if asked.plain == Plain::Trial && !refuses_edns {
             walk.engine.servers.knows_no_edns(server, now_ms);
         }
+        // RFC 8914 §3: whose words they are is said with them.
+        let words = std::mem::take(&mut response.ede).into_iter();
+        let ede = words.map(|(code, text)| match text.as_str() {
+            "" => (code, server.to_string()),
+            text => (code, format!("{server}: {text}")),
+        });
+        let ede = ede.collect();
         let reading = classify::read(
             response,
             Asked {
@@ -503,7 +522,10 @@ impl Asking<'_> {
                     // Perhaps only for this name.
                     Flaw::Code(_) | Flaw::Circle => self.mark_lame(server, limits::LAME_SHORT),
                 }
-                Next::Useless(Trouble::Unusable(format!("{server}: {flaw}")))
+                Next::Useless(Trouble::Unusable {
+                    what: format!("{server}: {flaw}"),
+                    ede,
+                })
             }
         }
     }

@@ -208,7 +208,8 @@ impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Failure {
         match trouble {
             Trouble::Unreachable => Failure::Unreachable,
-            Trouble::Unusable(what) => Failure::Upstream(what),
+            Trouble::Lost(what) => Failure::Authorities { what, ede: Vec::new() },
+            Trouble::Unusable { what, ede } => Failure::Authorities { what, ede },
             Trouble::Limit(what) => Failure::Limit(what),
             Trouble::Bogus(reason) => Failure::Bogus {
                 code: reason.code(),

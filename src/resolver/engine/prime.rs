@@ -25,7 +25,7 @@ pub(super) async fn prime(walk: &Walk) -> Result<(), Trouble> {
         }
     };
     let (End::Found { set, .. }, Some((zone, servers))) = (reading.end, reading.own_servers) else {
-        return Err(Trouble::Unusable("no root server says who they are".to_owned()));
+        return Err(Trouble::unusable("no root server says who they are"));
     };
     let reachable = servers
         .servers
@@ -33,7 +33,7 @@ pub(super) async fn prime(walk: &Walk) -> Result<(), Trouble> {
         .flat_map(|server| &server.glue)
         .any(|&address| walk.engine.networks.may_ask(address));
     if !zone.is_root() || !reachable {
-        return Err(Trouble::Unusable("the root servers named cannot be asked".to_owned()));
+        return Err(Trouble::unusable("the root servers named cannot be asked"));
     }
     walk.engine.delegations.put_child(&zone, servers);
     let ttl_s = set.ttl_s.clamp(limits::PRIME_TTL_MIN_S, limits::PRIME_TTL_MAX_S);

@@ -3,13 +3,14 @@
 //! In: bytes whose ID and question were compared with the query's (`query`). Out: a [`Response`], or why it cannot be believed.
 //! Always: bounded by [`ANSWER_SETS`](limits::ANSWER_SETS) and [`SET_RECORDS`](limits::SET_RECORDS); no panic on any bytes. What
 //! the records may say is `classify`'s to judge.
-//! Keeps: RFC 1035 §4.1, RFC 2181 §5, RFC 6891 §6.1, RFC 9619.
+//! Keeps: RFC 1035 §4.1, RFC 2181 §5, RFC 6891 §6.1, RFC 8914 §2, RFC 9619.
 
 use super::rrset::{self, RRset};
 use crate::dns::answer::{Message, NameBuf, Record, Section};
 use crate::dns::name::Name;
-use crate::dns::{class, rtype};
+use crate::dns::{class, rcode, rtype};
 use crate::limits;
+use crate::resolver::message::errors_of;
 
 /// A response with one question, in pieces.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,8 @@ pub struct Response {
     pub recursion_available: bool,
     /// The server knows EDNS.
     pub has_opt: bool,
+    /// Extended DNS Errors of a response that is one (RFC 8914).
+    pub ede: Vec<(u16, String)>,
     pub answers: Vec<RRset>,
     pub authorities: Vec<RRset>,
     pub additionals: Vec<RRset>,
@@ -67,6 +70,9 @@ impl Response {
                 }
                 response.has_opt = true;
                 response.rcode |= ((record.ttl >> 24) as u16) << 4;
+                if !matches!(response.rcode, rcode::NOERROR | rcode::NXDOMAIN) {
+                    response.ede = errors_of(&bytes[record.rdata_at..record.rdata_at + record.rdata_bytes]);
+                }
                 continue;
             }
             response.add(bytes, &record, qtype, &mut rdata)?;

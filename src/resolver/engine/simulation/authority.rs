@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub enum Temper {
     Good,
     Silent,
+    /// Nobody listens at its port.
+    Closed,
     /// Every answer is this response code.
     Code(u16),
     /// Refers everybody to the root.
@@ -51,6 +53,8 @@ pub struct Reply {
     pub aa: bool,
     pub tc: bool,
     pub opt: bool,
+    /// Extended DNS Errors.
+    pub ede: Vec<(u16, &'static str)>,
     pub sections: [Vec<RRset>; 3],
 }
 
@@ -65,6 +69,7 @@ impl Reply {
             aa: false,
             tc: false,
             opt: query[11] == 1,
+            ede: Vec::new(),
             sections: Default::default(),
         }
     }
@@ -80,7 +85,7 @@ impl Reply {
 
     pub fn bytes(&self) -> Vec<u8> {
         let flags = 0x80 | u8::from(self.aa) << 2 | u8::from(self.tc) << 1;
-        let mut bytes = vec![self.id[0], self.id[1], flags, self.rcode as u8, 0, 1];
+        let mut bytes = vec![self.id[0], self.id[1], flags, self.rcode as u8 & 15, 0, 1];
         let sections: &[Vec<RRset>] = if self.tc { &[] } else { &self.sections };
         for section in 0..3 {
             let records = sections.get(section).map_or(0, |sets| {
@@ -102,7 +107,15 @@ impl Reply {
             }
         }
         if self.opt {
-            bytes.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
+            let mut options = Vec::new();
+            for (code, text) in &self.ede {
+                options.extend_from_slice(&[0, 15, 0, 2 + text.len() as u8]);
+                options.extend_from_slice(&code.to_be_bytes());
+                options.extend_from_slice(text.as_bytes());
+            }
+            let rcode = (self.rcode >> 4) as u8;
+            bytes.extend_from_slice(&[0, 0, 41, 4, 208, rcode, 0, 0x80, 0, 0, options.len() as u8]);
+            bytes.extend_from_slice(&options);
         }
         bytes
     }
@@ -221,7 +234,7 @@ pub fn respond(zones: &[Arc<Zone>], temper: Temper, transport: Transport, query:
     let mut reply = Reply::to(query);
     let udp = transport == Transport::Udp;
     match temper {
-        Temper::Silent => return None,
+        Temper::Silent | Temper::Closed => return None,
         Temper::TcpOnly if udp => return None,
         Temper::DropsEdns if reply.opt => return None,
         Temper::Code(code) => {

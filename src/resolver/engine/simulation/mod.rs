@@ -3,6 +3,7 @@
 
 mod authority;
 mod cases;
+mod errors;
 mod hostile;
 mod lives;
 mod network;

@@ -259,6 +259,11 @@ impl Internet {
             run.schedule(self.now_ms + 3000, task, event, Some(id));
             return;
         }
+        if server.temper == Temper::Closed {
+            let why = Why::PortClosed;
+            run.schedule(self.now_ms + delay, task, Event::Failed { id, why }, Some(id));
+            return;
+        }
         if transport == Transport::Udp && self.random.random_ratio(weather.forged, 100) {
             let mut forged = authority::Reply::to(&bytes);
             forged.id[1] ^= self.random.random_range(1..=255);

@@ -15,11 +15,15 @@ use std::sync::Arc;
 
 /// How a server of a signed zone spoils what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spoil {
+pub(super) enum Spoil {
     Nothing,
     Silent,
     /// No RRSIG, NSEC or NSEC3, as behind a box that does not know DNSSEC.
     Strips,
+    /// No RRSIG of what is asked for.
+    Signatures,
+    /// No NSEC and NSEC3.
+    Proofs,
     /// Other addresses under the same signatures.
     Changes,
     /// Denies what there is.
@@ -63,6 +67,18 @@ fn spoiled(how: Spoil, apex: &Name, reply: &mut Reply) {
                 }
             }
         }
+        Spoil::Signatures if reply.qtype() == A && apex.label_count() > 1 => {
+            for set in reply.sections.iter_mut().flatten() {
+                let mut plain = RRset::new(&set.name, set.rtype, set.ttl_s);
+                set.records().for_each(|rdata| plain.push(rdata));
+                *set = plain;
+            }
+        }
+        Spoil::Proofs if apex.label_count() > 1 => {
+            for section in &mut reply.sections {
+                section.retain(|set| !matches!(set.rtype, NSEC | NSEC3));
+            }
+        }
         Spoil::Changes => {
             for set in reply.sections[0].iter_mut().filter(|set| set.rtype == A) {
                 let mut other = RRset::of(&set.name, A, set.ttl_s, &[6, 6, 6, 6]);
@@ -78,13 +94,13 @@ fn spoiled(how: Spoil, apex: &Name, reply: &mut Reply) {
             let key = world::TestKey::new(15).rdata();
             reply.sections[0] = vec![RRset::of(apex, DNSKEY, TTL_S, &key)];
         }
-        Spoil::Denies | Spoil::Keys => {}
+        Spoil::Signatures | Spoil::Proofs | Spoil::Denies | Spoil::Keys => {}
     }
 }
 
 /// The zones of `world` in an internet that trusts the first: the root at [`ROOT`], the others at two addresses each, 193.N.0.1
 /// and 193.N.0.2, of which the first spoils what it says.
-fn internet(seed: u64, world: World, spoil: Spoil) -> Internet {
+pub(super) fn internet(seed: u64, world: World, spoil: Spoil) -> Internet {
     let mut internet = Internet::new(seed);
     let World { zones, validator, .. } = world;
     internet.validator = Some(validator);
@@ -135,7 +151,7 @@ fn internet(seed: u64, world: World, spoil: Spoil) -> Internet {
 }
 
 /// A root, `com`, and zones below: `nsec`, `nsec3` and `compact` signed, `plain` not.
-fn zones() -> World {
+pub(super) fn zones() -> World {
     let below = |label: &str, deny: Deny| {
         let apex = format!("{label}.com");
         Zone::new(&apex, deny)
