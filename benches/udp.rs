@@ -292,7 +292,7 @@ fn begin_all(
     let mut bytes = 0;
     for query in queries.iter().cycle().take(count) {
         match query::begin(generation, cache, query, peer, now, out) {
-            (Begun::Respond(len), _) => bytes += len,
+            (Begun::Respond(len) | Begun::RespondAndRenew(len, _), _) => bytes += len,
             _ => panic!("blocked and cached names are answered at once"),
         }
     }

@@ -61,6 +61,12 @@ counters! {
     Resolved = "resolved",
     /// Queries answered with what was known before, since resolving failed or takes long.
     Stale = "stale",
+    /// Cached answers whose renewal began before their time was over.
+    Renewals = "renewals",
+    /// Renewals that failed, so that the answer stayed as it was.
+    RenewalsFailed = "renewals_failed",
+    /// Cached answers not renewed because too much was under way.
+    RenewalsOverLimit = "renewals_over_limit",
     /// Queries that resolving failed; SERVFAIL.
     Failed = "failed",
     /// Queries refused because the client may not ask.

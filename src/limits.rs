@@ -90,6 +90,18 @@ pub const PENDING_QUERIES: usize = 10_000;
 pub const PENDING_ENDING: usize = 1000;
 /// Largest response the cache keeps. Above it the response is served and not kept: one such would push out a hundred.
 pub const CACHED_MESSAGE_BYTES: usize = 16_384;
+/// A cached answer that is asked for when no more than this part of its lifetime is left, and was asked for before, is renewed for
+/// those to come: a tenth costs at most a tenth more queries upstream (Unbound has the same).
+pub const RENEWED_PART: u32 = 10;
+/// Shortest lifetime of such an answer, in seconds: a tenth of less is no time to renew it in.
+pub const RENEWED_LIFETIME_S: u32 = 10;
+/// How soon an answer may be renewed again that stayed as it was, because servers failed or there was no room.
+pub const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
+/// Answers being renewed at once. More stay as they are. Well below [`ZONE_IN_FLIGHT`], so that one zone's popular names leave room for
+/// those that somebody waits for.
+pub const RENEWALS: usize = 200;
+/// Queries waiting for the resolver, all listeners together, above which nothing is renewed: those who wait come first.
+pub const RENEWALS_UP_TO_PENDING: usize = PENDING_QUERIES / 4;
 /// Longest a negative answer is kept, in seconds, whatever its SOA says (RFC 2308 §5: one to three hours work well, a day
 /// makes trouble).
 pub const CACHED_NEGATIVE_S: u32 = 3 * 3600;

@@ -42,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
         let peer = Peer { address: ([127, 0, 0, 1], 4000).into(), transport };
         let (begun, counts) = begin(generation, cache, bytes, &peer, now, &mut out);
         match begun {
-            Begun::Respond(length) => {
+            Begun::Respond(length) | Begun::RespondAndRenew(length, _) => {
                 assert!(length >= 12 && out[..2] == bytes[..2] && out[2] & 0x80 != 0);
                 assert!(transport == Transport::Tcp || length <= 1232);
             }

@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicU64, fence};
 const BLOCK_WORDS: usize = 16;
 /// The first word of every block: version, whether an entry begins here, next block.
 const VERSION: usize = 0;
-/// The second word of every block: whether the entry that begins here was read. No content ever lies here, because a
-/// reader may set it late, when the block has become part of another entry.
+/// The second word of every block: whether the entry that begins here was read, and above that until when its renewal is
+/// somebody's. No content ever lies here, because a reader may set it late, when the block has become part of another entry.
 const MARK: usize = 1;
 // Only in an entry's first block:
 const HASH: usize = 2;
@@ -38,6 +38,8 @@ const LINK_WORDS: usize = 2;
 const SEGMENT_BLOCKS: usize = 256;
 /// What an allocation costs beside its bytes: the allocator's own word or two and the alignment.
 const ALLOCATION_BYTES: usize = 128 + 16;
+
+const VISITED: u64 = 1;
 
 const NEXT_BITS: u32 = 28;
 const NEXT_MASK: u64 = (1 << NEXT_BITS) - 1;
@@ -197,16 +199,16 @@ impl Arena {
     /// Whether an entry was read since this was last asked. Under the shard's lock only.
     pub fn take_visited(&self, head: BlockId) -> bool {
         let mark = &self.own(head).0[MARK];
-        let visited = mark.load(Relaxed) != 0;
+        let visited = mark.load(Relaxed) & VISITED != 0;
         if visited {
-            mark.store(0, Relaxed);
+            mark.fetch_and(!VISITED, Relaxed);
         }
         visited
     }
 
     /// Whether an entry was read since [`take_visited`](Arena::take_visited).
     pub fn visited(&self, head: BlockId) -> bool {
-        self.own(head).0[MARK].load(Relaxed) != 0
+        self.own(head).0[MARK].load(Relaxed) & VISITED != 0
     }
 }
 
@@ -281,12 +283,26 @@ impl Reader<'_> {
     }
 
     /// Marks the entry as read. Writes only when the mark is not set already; on an entry that was just replaced the
-    /// mark lands on whatever has the block next, which does no harm.
-    pub fn mark_visited(&self) {
+    /// mark lands on whatever has the block next, which does no harm. Returns until when its renewal is somebody's, in
+    /// milliseconds, 0 if it never was; `None` for one that was not read before.
+    pub fn mark_visited(&self) -> Option<u64> {
         let mark = &self.head.0[MARK];
-        if mark.load(Relaxed) == 0 {
-            mark.store(1, Relaxed);
+        let before = mark.load(Relaxed);
+        if before & VISITED == 0 {
+            mark.fetch_or(VISITED, Relaxed);
+            return None;
         }
+        Some(before >> 1)
+    }
+
+    /// Makes its renewal the caller's until `until_ms`, below 2^63. False if it is somebody's already at `now_ms`.
+    pub fn claim(&self, now_ms: u64, until_ms: u64) -> bool {
+        let mark = &self.head.0[MARK];
+        let before = mark.load(Relaxed);
+        before >> 1 <= now_ms
+            && mark
+                .compare_exchange(before, until_ms << 1 | VISITED, Relaxed, Relaxed)
+                .is_ok()
     }
 }
 

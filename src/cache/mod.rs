@@ -56,8 +56,12 @@ pub struct Hit {
     pub len: usize,
     /// How long it still lives, in seconds; 0 for a stale one.
     pub remaining_s: u32,
+    /// How long it was to live when it was stored, in seconds.
+    pub lifetime_s: u32,
     /// Past its time (RFC 8767); only [`Cache::get_stale`] gives such.
     pub stale: bool,
+    /// Little of its time is left, it was read before, and nobody is renewing it: [`Cache::claim`] makes that the caller's.
+    pub ending: bool,
 }
 
 /// An entry, for those who look at the cache.
@@ -153,6 +157,12 @@ impl Cache {
     /// [`STALE_TTL_S`](crate::limits::STALE_TTL_S).
     pub fn get_stale(&self, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
         self.read(key, Want::EvenStale, now, out)
+    }
+
+    /// Makes the renewal of an [`ending`](Hit::ending) entry the caller's, for
+    /// [`RENEWAL_PAUSE`](crate::limits::RENEWAL_PAUSE). False if it is somebody's already.
+    pub fn claim(&self, key: &CacheKey<'_>, now: Now) -> bool {
+        self.place(key).is_some_and(|(hash, shard)| shard.claim(hash, key, now))
     }
 
     #[inline]

@@ -126,6 +126,11 @@ fn question_of(start: &[u8]) -> &[u8] {
     &question[..name + 4]
 }
 
+/// Whether an entry with so much left of such a lifetime, both in seconds, is worth renewing for who reads it next.
+fn is_ending(remaining_s: u32, lifetime_s: u32) -> bool {
+    lifetime_s >= limits::RENEWED_LIFETIME_S && (1..=lifetime_s / limits::RENEWED_PART).contains(&remaining_s)
+}
+
 /// Whether an entry past its time will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
@@ -176,7 +181,9 @@ fn copy(
     Some(Hit {
         len,
         remaining_s: age_s.map_or(0, |age_s| shape.lifetime_s - age_s),
+        lifetime_s: shape.lifetime_s,
         stale: age_s.is_none(),
+        ending: false,
     })
 }
 
@@ -221,12 +228,29 @@ impl Shard {
             if !entry.unchanged() {
                 return Read::Torn;
             }
-            if let Some(hit) = copied {
-                entry.mark_visited();
+            if let Some(mut hit) = copied {
+                let claimed_ms = entry.mark_visited();
+                hit.ending = is_ending(hit.remaining_s, hit.lifetime_s)
+                    && claimed_ms.is_some_and(|until_ms| until_ms <= now.mono_ms);
                 return Read::Hit(hit);
             }
         }
         Read::Miss
+    }
+
+    /// Makes the renewal of the entry stored under `key`, whose hash this is, the caller's for a while, unless it is somebody's.
+    pub fn claim(&self, hash: u64, key: &CacheKey<'_>, now: Now) -> bool {
+        let until_ms = now.mono_ms + limits::RENEWAL_PAUSE.as_millis() as u64;
+        // Names of the same whole hash are too rare to be told apart here: one would go without a renewal.
+        let entry = self
+            .index
+            .find(hash)
+            .filter_map(|id| self.arena.read(id))
+            .find(|entry| {
+                let header = entry.header();
+                header.hash == hash && is_for(header.shape, key)
+            });
+        entry.is_some_and(|entry| entry.claim(now.mono_ms, until_ms))
     }
 
     /// Stores a response under `key`, whose hash this is, in the place of one that was there. False if the shard is too
@@ -360,6 +384,19 @@ impl Shard {
                 self.forget(&mut writer, id, now);
             }
         }
+    }
+
+    /// Takes the marks of all entries, as the hand does on its way.
+    #[cfg(test)]
+    pub fn forget_reads(&self) {
+        let writer = self.lock();
+        let moment = Moment {
+            arena: &self.arena,
+            now: Now::default(),
+        };
+        writer.queue.iter(&moment).for_each(|id| {
+            moment.take_visited(id);
+        });
     }
 
     /// What it holds and did.

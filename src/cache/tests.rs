@@ -75,6 +75,34 @@ fn what_is_past_its_time_is_given_to_who_asks_for_it_for_three_days() {
 }
 
 #[test]
+fn one_reader_at_a_time_may_renew_what_is_ending_and_eviction_changes_nothing_in_that() {
+    let cache = cache(1 << 20);
+    let name = qname("www.example.com");
+    let key = key(&name, rtype::A);
+    let response = Builder::new("www.example.com", rtype::A).a(1000).build();
+    cache.put(&key, &response, at(0));
+    let mut out = [0; 512];
+    let mut ending = |age_s: u64| cache.get(&key, at(age_s * 1000), &mut out).unwrap().ending;
+    assert!(!ending(950), "nobody has read it before");
+    assert!(!ending(899) && ending(900) && ending(999));
+    assert!(cache.claim(&key, at(900_000)));
+    assert!(!ending(901), "somebody is at it");
+    assert!(!cache.claim(&key, at(901_000)));
+    for shard in &cache.shards {
+        shard.forget_reads();
+    }
+    assert!(!ending(902) && !ending(903), "somebody still is");
+    assert!(
+        ending(930) && cache.claim(&key, at(930_000)),
+        "whoever it was has had his time"
+    );
+    cache.put(&key, &response, at(931_000));
+    assert!(!ending(1000) && ending(1850) && cache.claim(&key, at(1_850_000)));
+    let other = CacheKey { dnssec_ok: true, ..key };
+    assert!(!cache.claim(&other, at(1_850_000)), "there is none");
+}
+
+#[test]
 fn letter_case_makes_no_difference_and_every_other_part_of_the_key_does() {
     let cache = cache(1 << 20);
     let stored = Builder::new("WWW.eXample.com", rtype::A).a(60).build();

@@ -71,6 +71,7 @@ impl Default for CacheSettings {
             size_bytes: 128 << 20,
             min_ttl: Duration::ZERO,
             max_ttl: Duration::from_secs(86_400),
+            prefetch: true,
         }
     }
 }

@@ -306,6 +306,7 @@ impl Loader {
             size_bytes,
             min_ttl,
             max_ttl,
+            prefetch: shape.prefetch.unwrap_or(default.prefetch),
         })
     }
 

@@ -42,6 +42,7 @@ impl Settings {
             "cache.size": cache.size_bytes;
             "cache.min_ttl": cache.min_ttl;
             "cache.max_ttl": cache.max_ttl;
+            "cache.prefetch": cache.prefetch;
             "resolver.mode": resolver.mode;
             "resolver.root_hints": resolver.root_hints;
             "resolver.prime": resolver.prime;

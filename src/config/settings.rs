@@ -53,6 +53,8 @@ pub struct CacheSettings {
     pub size_bytes: u64,
     pub min_ttl: Duration,
     pub max_ttl: Duration,
+    /// Whether answers that are asked for again and again are renewed shortly before their time is over.
+    pub prefetch: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -62,6 +62,7 @@ pub struct Cache {
     pub size: Option<Text>,
     pub min_ttl: Option<Text>,
     pub max_ttl: Option<Text>,
+    pub prefetch: Option<bool>,
 }
 
 /// `[resolver]`

@@ -7,6 +7,7 @@
 
 mod connections;
 mod line;
+mod renew;
 mod stream;
 mod udp;
 
@@ -14,12 +15,13 @@ use crate::cache::Cache;
 use crate::clock;
 use crate::count::{Count, Counts};
 use crate::generation::{Generation, Generations};
-use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES, STALE_WAIT};
+use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES, RENEWALS, STALE_WAIT};
 use crate::now::Now;
 use crate::query::{self, Begun, Peer, Pending, Transport};
 use crate::resolver::{Answer, Failure, Resolver};
 use crate::telemetry::counters::Counters;
 use line::{Line, Place};
+use renew::renew;
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -95,6 +97,8 @@ impl Listeners {
             runtime: tokio::runtime::Handle::current(),
             line: Line::new(PENDING_QUERIES),
             tasks: Arc::new(Semaphore::new(TASKS)),
+            renewals: Arc::new(Semaphore::new(RENEWALS)),
+            stop: stopped.clone(),
             stopping: AtomicBool::new(false),
         });
         let connections = Arc::new(connections::Connections::default());
@@ -195,6 +199,11 @@ struct Shared {
     line: Arc<Line>,
     /// One permit for each task that a query may have: those in the line, and those sent away whose response is not yet out.
     tasks: Arc<Semaphore>,
+    /// One permit for each answer being renewed.
+    renewals: Arc<Semaphore>,
+    /// Turns true when the listeners stop.
+    stop: watch::Receiver<bool>,
+    /// The same, for threads.
     stopping: AtomicBool,
 }
 
@@ -237,6 +246,8 @@ enum Later {
     Waits,
     /// No: here is its response.
     Respond(usize),
+    /// No, and a rule says that it gets none.
+    Drop,
 }
 
 /// Has the resolver asked for `pending` and its response handed to `deliver`; an empty one means that there is none. Over
@@ -249,12 +260,7 @@ fn answer_later(
     deliver: impl FnOnce(&Shared, &[u8]) + Send + 'static,
 ) -> Later {
     let Ok(permit) = Arc::clone(&shared.tasks).try_acquire_owned() else {
-        let (begun, counts) = query::finish(pending, Err(OVER_LIMIT), &shared.service.cache, clock::now(), out);
-        shared.service.counters.add(counts.with(Count::PendingOverLimit));
-        let Begun::Respond(len) = begun else {
-            unreachable!("a failure is answered")
-        };
-        return Later::Respond(len);
+        return answer_over_limit(shared, pending, out);
     };
     let waiting = Waiting {
         shared: Arc::clone(shared),
@@ -264,6 +270,26 @@ fn answer_later(
     };
     shared.runtime.spawn(resolve(pending, waiting));
     Later::Waits
+}
+
+/// Answers a query that may not wait: with what was known before, or SERVFAIL.
+fn answer_over_limit(shared: &Shared, mut pending: Box<Pending>, out: &mut [u8]) -> Later {
+    let mut all = Count::PendingOverLimit.into();
+    loop {
+        let (begun, counts) = query::finish(pending, Err(OVER_LIMIT), &shared.service.cache, clock::now(), out);
+        all = counts.union(all);
+        let later = match begun {
+            // What was known leads on to another name; a row of such has an end.
+            Begun::Pending(next) => {
+                pending = next;
+                continue;
+            }
+            Begun::Respond(len) | Begun::RespondAndRenew(len, _) => Later::Respond(len),
+            Begun::Drop => Later::Drop,
+        };
+        shared.service.counters.add(all);
+        return later;
+    }
 }
 
 /// A query that waits; dropped undelivered (a bug, or the end of the server) it is a counted drop.
@@ -314,6 +340,10 @@ async fn resolve<D: FnOnce(&Shared, &[u8]) + Send>(mut pending: Box<Pending>, mu
             let counts = counts.union(over_limit);
             match begun {
                 Begun::Respond(len) => waiting.deliver(&out[..len], counts),
+                Begun::RespondAndRenew(len, renewal) => {
+                    waiting.deliver(&out[..len], counts);
+                    renew(&waiting.shared, renewal);
+                }
                 Begun::Drop => waiting.deliver(&[], counts),
                 Begun::Pending(pending) => return Some(pending),
             }

@@ -7,7 +7,7 @@
 //! Keeps: RFC 1035 §4.2.2, RFC 7766 §6 (pipelining, out of order, idle, half-close), RFC 9210 §4.
 
 use super::connections::{Connections, Entry};
-use super::{Later, SCRATCH, Shared, answer_later, begin};
+use super::{Later, SCRATCH, Shared, answer_later, begin, renew};
 use crate::clock;
 use crate::count::{Count, Counts};
 use crate::dns::query::HEADER_BYTES;
@@ -220,6 +220,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             self.shared.service.counters.add(counts);
             match begun {
                 Begun::Respond(len) => self.collect(&out[..len]),
+                Begun::RespondAndRenew(len, renewal) => {
+                    self.collect(&out[..len]);
+                    renew(self.shared, renewal);
+                }
                 Begun::Drop => {}
                 Begun::Pending(pending) => {
                     let sender = self.sender.clone();
@@ -232,6 +236,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     match answer_later(self.shared, pending, out, deliver) {
                         Later::Waits => self.in_flight += 1,
                         Later::Respond(len) => self.collect(&out[..len]),
+                        Later::Drop => {}
                     }
                 }
             }

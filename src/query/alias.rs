@@ -10,7 +10,7 @@
 //! have had their say.
 
 use super::inspect::{self, Finding, Hit};
-use super::{Asked, Begun, Purpose, add, respond, special};
+use super::{Asked, Begun, Purpose, add, renew, respond, special};
 use crate::cache::Cache;
 use crate::count::{Count, Counts};
 use crate::dns::answer::{Message, Section};
@@ -207,7 +207,10 @@ fn follow(
         match cache.get(&asked.cache_key(&target), asked.now, &mut found) {
             Some(hit) => {
                 let done = complete(&asked, cache, &started, &found[..hit.len], &Errors::NONE, out);
-                add(done, Count::Cached.into())
+                add(
+                    renew::when_due(&asked, cache, &target, &hit, done),
+                    Count::Cached.into(),
+                )
             }
             None => asked.wait(&target, Purpose::Alias(started), out),
         }

@@ -11,10 +11,12 @@
 mod alias;
 mod client;
 mod inspect;
+mod renew;
 mod respond;
 mod special;
 
 pub use client::{Peer, Transport};
+pub use renew::Renewal;
 
 use crate::cache::{Cache, CacheKey};
 use crate::count::{Count, Counts};
@@ -37,6 +39,8 @@ use std::sync::Arc;
 pub enum Begun {
     /// The response: this many bytes at the start of `out`.
     Respond(usize),
+    /// The same, and an answer that the resolver should renew meanwhile.
+    RespondAndRenew(usize, Box<Renewal>),
     /// No response; the counts say why.
     Drop,
     /// The resolver must answer [`Pending::question`] first.
@@ -115,7 +119,7 @@ pub fn keep(pending: &Pending, answer: &Answer, cache: &Cache, now: Now) {
 pub fn meanwhile(pending: &Pending, cache: &Cache, now: Now, out: &mut [u8]) -> Option<(usize, Counts)> {
     let answer = pending.known_before(cache, now)?;
     match pending.respond(&pending.asked(now), cache, &answer, out) {
-        (Begun::Respond(len), counts) => Some((len, counts.with(Count::Stale))),
+        (Begun::Respond(len) | Begun::RespondAndRenew(len, _), counts) => Some((len, counts.with(Count::Stale))),
         (Begun::Drop | Begun::Pending(_), _) => None,
     }
 }
@@ -126,10 +130,13 @@ fn look_up(asked: &Asked<'_>, cache: &Cache, whole: bool, out: &mut [u8]) -> (Be
         return done;
     }
     match cache.get(&asked.cache_key(asked.qname()), asked.now, out) {
-        Some(hit) => add(
-            deliver(asked, cache, hit.len, whole, &Errors::NONE, out),
-            Count::Cached.into(),
-        ),
+        Some(hit) => {
+            let done = deliver(asked, cache, hit.len, whole, &Errors::NONE, out);
+            add(
+                renew::when_due(asked, cache, asked.qname(), &hit, done),
+                Count::Cached.into(),
+            )
+        }
         None => asked.wait(asked.qname(), Purpose::Answer { whole }, out),
     }
 }
@@ -219,6 +226,16 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// What to ask the resolver about `name`.
+    fn question(&self, name: Name) -> Question {
+        Question {
+            name,
+            qtype: self.qtype,
+            dnssec_ok: self.head.dnssec_ok(),
+            checking_disabled: self.head.checking_disabled,
+        }
+    }
+
     /// Has the resolver asked for `name` (uncompressed wire form) with the type of the query.
     fn wait(&self, name: &[u8], purpose: Purpose, out: &mut [u8]) -> (Begun, Counts) {
         let Some(name) = Name::from_wire(name) else {
@@ -231,12 +248,7 @@ impl<'a> Asked<'a> {
             section: self.section.into(),
             transport: self.transport,
             purpose,
-            question: Question {
-                name,
-                qtype: self.qtype,
-                dnssec_ok: self.head.dnssec_ok(),
-                checking_disabled: self.head.checking_disabled,
-            },
+            question: self.question(name),
         };
         (Begun::Pending(Box::new(pending)), Counts::NONE)
     }

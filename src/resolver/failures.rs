@@ -1,6 +1,7 @@
 //! Remembers which questions failed a moment ago, so that a broken name costs its servers, and us, little.
 //!
 //! Always: what failed is not tried again for a few seconds, longer each time it fails in a row; a success forgets it. Bounded.
+//! A renewal that fails is not remembered: its answer is still good, and whoever needs it once it is not asks for himself.
 //! Keeps: RFC 9520 §3.
 
 use super::counters::Counters;
@@ -10,7 +11,7 @@ use crate::limits;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A resolver with a memory for failures in front.
 pub struct Failures {
@@ -99,6 +100,19 @@ impl Resolver for Failures {
         }
         result
     }
+
+    async fn renew(&self, question: &Question, least_left: Duration, deadline: Instant) -> Result<Answer, Failure> {
+        if let Some(failure) = self.recent(question, clock::now().mono_ms) {
+            self.counters.cached_failures.add();
+            return Err(Failure::Cached(Box::new(failure)));
+        }
+        let result = self.inner.renew(question, least_left, deadline).await;
+        match result {
+            Ok(_) => drop(self.locked().remove(question)),
+            Err(_) => self.counters.failures.add(),
+        }
+        result
+    }
 }
 
 #[cfg(test)]
@@ -106,7 +120,6 @@ mod tests {
     use super::*;
     use crate::dns::name::Name;
     use crate::resolver::scripted::Scripted;
-    use std::time::Duration;
 
     fn question(text: &str) -> Question {
         Question {
@@ -168,6 +181,24 @@ mod tests {
         let deadline = clock::instant() + Duration::from_secs(1);
         failures.resolve(&asked, deadline).await.unwrap();
         assert!(failures.locked().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_renewal_that_fails_fails_nobody_else_and_none_begins_for_what_failed_just_now() {
+        let scripted = Arc::new(Scripted::new());
+        let failures = Failures::new(Arc::clone(&scripted) as Arc<dyn Resolver>, Arc::default());
+        let asked = question("www.example");
+        scripted.failure("www.example", "A", Failure::Unreachable);
+        let deadline = clock::instant() + Duration::from_secs(1);
+        let renew = || failures.renew(&asked, Duration::ZERO, deadline);
+        assert_eq!(renew().await.unwrap_err(), Failure::Unreachable);
+        assert!(failures.locked().is_empty());
+        assert_eq!(
+            failures.resolve(&asked, deadline).await.unwrap_err(),
+            Failure::Unreachable
+        );
+        assert!(matches!(renew().await, Err(Failure::Cached(_))));
+        assert_eq!(scripted.asked(), 2);
     }
 
     #[test]

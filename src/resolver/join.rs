@@ -1,7 +1,8 @@
 //! Joins equal questions in flight: a hundred clients that ask the same at once cost one resolution.
 //!
 //! Always: who joins waits for the first one's result, yet not past a deadline of its own. When everybody has gone, so has the
-//! work; the next to ask starts afresh.
+//! work; the next to ask starts afresh. Renewals are joined among themselves: a client that waits is not told of the failure of
+//! one, and one is not content with what satisfies a client.
 
 use super::counters::Counters;
 use super::{Answer, Failure, Question, Resolver};
@@ -11,14 +12,21 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
 type Outcome = Result<Arc<Answer>, Failure>;
 type Work = Shared<BoxFuture<'static, Outcome>>;
-/// Work by question, each with a ticket of its own.
-type Works = HashMap<Question, (u64, WeakShared<BoxFuture<'static, Outcome>>)>;
+/// Work by what is wanted, each with a ticket of its own.
+type Works = HashMap<Wanted, (u64, WeakShared<BoxFuture<'static, Outcome>>)>;
 type InFlight = Mutex<Works>;
+
+/// A question, and how fresh an answer must be that is known already.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Wanted {
+    question: Question,
+    renewal: bool,
+}
 
 /// A resolver with joining in front.
 pub struct Join {
@@ -43,9 +51,14 @@ impl Join {
         locked(&self.in_flight).len()
     }
 
-    fn work(&self, question: &Question, deadline: Instant) -> Work {
+    /// The work of answering a question, or of renewing its answer where that must be fresh for so much longer.
+    fn work(&self, question: &Question, least_left: Option<Duration>, deadline: Instant) -> Work {
+        let wanted = Wanted {
+            question: question.clone(),
+            renewal: least_left.is_some(),
+        };
         let mut in_flight = locked(&self.in_flight);
-        if let Some(work) = in_flight.get(question).and_then(|(_, work)| work.upgrade()) {
+        if let Some(work) = in_flight.get(&wanted).and_then(|(_, work)| work.upgrade()) {
             self.counters.joined.add();
             return work;
         }
@@ -54,27 +67,33 @@ impl Join {
         let place = Place {
             ticket,
             in_flight: Arc::clone(&self.in_flight),
-            question: question.clone(),
+            wanted: wanted.clone(),
         };
         let work = async move {
-            let result = inner.resolve(&place.question, deadline).await;
+            let question = &place.wanted.question;
+            let result = match least_left {
+                None => inner.resolve(question, deadline).await,
+                Some(least_left) => inner.renew(question, least_left, deadline).await,
+            };
             drop(place);
             result.map(Arc::new)
         }
         .boxed()
         .shared();
         if let Some(weak) = work.downgrade() {
-            in_flight.insert(question.clone(), (ticket, weak));
+            in_flight.insert(wanted, (ticket, weak));
         }
         work
     }
-}
 
-#[async_trait]
-impl Resolver for Join {
-    async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+    async fn outcome(
+        &self,
+        question: &Question,
+        least_left: Option<Duration>,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
         self.counters.questions.add();
-        let work = self.work(question, deadline);
+        let work = self.work(question, least_left, deadline);
         let answer = match timeout_at(deadline.into(), work).await {
             Ok(outcome) => outcome?,
             Err(_) => return Err(Failure::Unreachable),
@@ -86,11 +105,22 @@ impl Resolver for Join {
     }
 }
 
+#[async_trait]
+impl Resolver for Join {
+    async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+        self.outcome(question, None, deadline).await
+    }
+
+    async fn renew(&self, question: &Question, least_left: Duration, deadline: Instant) -> Result<Answer, Failure> {
+        self.outcome(question, Some(least_left), deadline).await
+    }
+}
+
 /// A place in the table, given up when the work is done or dropped.
 struct Place {
     ticket: u64,
     in_flight: Arc<InFlight>,
-    question: Question,
+    wanted: Wanted,
 }
 
 impl Drop for Place {
@@ -98,10 +128,10 @@ impl Drop for Place {
         let mut in_flight = locked(&self.in_flight);
         // Once everybody has gone somebody else may have begun anew in this place; theirs stays.
         if in_flight
-            .get(&self.question)
+            .get(&self.wanted)
             .is_some_and(|(ticket, _)| *ticket == self.ticket)
         {
-            in_flight.remove(&self.question);
+            in_flight.remove(&self.wanted);
         }
     }
 }
@@ -116,7 +146,6 @@ mod tests {
     use crate::clock;
     use crate::dns::name::Name;
     use crate::resolver::scripted::Scripted;
-    use std::time::Duration;
 
     fn question(text: &str) -> Question {
         Question {
@@ -160,6 +189,17 @@ mod tests {
         };
         join.resolve(&signed, deadline).await.unwrap();
         assert_eq!(scripted.asked(), 2);
+    }
+
+    #[tokio::test]
+    async fn renewals_are_joined_among_themselves_and_never_with_who_waits() {
+        let (scripted, join) = slow();
+        let deadline = clock::instant() + Duration::from_secs(5);
+        let question = question("www.example");
+        let renew = || join.renew(&question, Duration::from_secs(9), deadline);
+        let (first, second, third) = tokio::join!(renew(), join.resolve(&question, deadline), renew());
+        assert!(first.is_ok() && second.is_ok() && third.is_ok());
+        assert_eq!((scripted.asked(), join.counters.joined.get()), (2, 1));
     }
 
     #[tokio::test]

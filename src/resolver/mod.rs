@@ -25,7 +25,7 @@ pub use build::{BuildError, Stack, build, build_mapped, memory_bytes};
 
 use crate::dns::name::Name;
 use async_trait::async_trait;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is asked of a resolver. Class IN; other classes never come here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,4 +115,12 @@ impl Failure {
 pub trait Resolver: Send + Sync {
     /// Answers `question`, or fails, before `deadline`.
     async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure>;
+
+    /// The same for an answer that is known and about to end, which nobody waits for: what is known of it counts only if it is
+    /// fresh for so much longer. That it fails is no reason to fail others.
+    async fn renew(&self, question: &Question, least_left: Duration, deadline: Instant) -> Result<Answer, Failure> {
+        // Who keeps nothing has nothing that could be too old.
+        let _ = least_left;
+        self.resolve(question, deadline).await
+    }
 }

@@ -9,7 +9,7 @@ use crate::dns::rtype;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Ways by zone.
 pub struct Zones {
@@ -44,6 +44,10 @@ impl Zones {
 impl Resolver for Zones {
     async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
         self.way(question).resolve(question, deadline).await
+    }
+
+    async fn renew(&self, question: &Question, least_left: Duration, deadline: Instant) -> Result<Answer, Failure> {
+        self.way(question).renew(question, least_left, deadline).await
     }
 }
 

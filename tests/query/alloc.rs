@@ -65,6 +65,18 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         checking_disabled: false,
     };
     cache.put(&key, &response, now);
+    // One whose last tenth has come, and whose renewal is somebody's.
+    let mut ending = response.clone();
+    ending[17..23].copy_from_slice(b"ending");
+    let key = CacheKey {
+        qname: b"\x03www\x06ending\x07example\0",
+        ..key
+    };
+    let before = Now {
+        mono_ms: now.mono_ms - 280_000,
+        ..now
+    };
+    cache.put(&key, &ending, before);
     let peer = Peer {
         address: "127.0.0.1:40000".parse().unwrap(),
         transport: Transport::Udp,
@@ -73,6 +85,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         (query("www.blocked.example", 1), Count::Blocked),
         (query("blocked.example", 65), Count::Blocked),
         (query("www.cached.example", 1), Count::Cached),
+        (query("www.ending.example", 1), Count::Cached),
         (query("www.Listed.example", 28), Count::Blocked),
         (query("zone.example", 1), Count::Blocked),
         (query("x.ads7.tracker.example", 1), Count::Blocked),
@@ -82,16 +95,25 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
     ];
     let mut out = vec![0; 65_535];
     let mut walk = |times: usize| {
+        let mut renewals = 0;
         for index in 0..times {
             let (bytes, count) = &cases[index % cases.len()];
             let (begun, counts) = query::begin(&generation, &cache, bytes, &peer, now, &mut out);
-            assert!(matches!(begun, Begun::Respond(len) if len > bytes.len()));
+            match begun {
+                Begun::Respond(len) if len > bytes.len() => {}
+                Begun::RespondAndRenew(len, _) if len > bytes.len() => renewals += 1,
+                _ => panic!("query {index} is not answered at once"),
+            }
             assert!(counts.contains(*count));
         }
+        renewals
     };
     // Whatever is made at first use is not made for a query.
-    walk(100);
-    assert_eq!(allocation_counter::measure(|| walk(100_000)).count_total, 0);
+    assert_eq!(walk(100), 1);
+    assert_eq!(
+        allocation_counter::measure(|| assert_eq!(walk(100_000), 0)).count_total,
+        0
+    );
     let one = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1))));
     assert_eq!(one.count_total, 1, "what is counted is counted");
 }

@@ -15,7 +15,7 @@ use stairgate::listener::{Listeners, Service};
 use stairgate::local::Zones;
 use stairgate::now::Now;
 use stairgate::policy::Policy;
-use stairgate::query::{self, Begun, Peer, Transport};
+use stairgate::query::{self, Begun, Peer, Renewal, Transport};
 use stairgate::resolver::{Answer, Failure, Question, Resolver};
 use stairgate::telemetry::counters::Counters;
 use std::collections::HashMap;
@@ -228,6 +228,8 @@ pub struct Came {
     /// Empty where there is no response.
     pub bytes: Vec<u8>,
     pub counts: Counts,
+    /// What the resolver is to renew beside it.
+    pub renewal: Option<Box<Renewal>>,
 }
 
 impl Road {
@@ -253,12 +255,25 @@ impl Road {
             match begun {
                 Begun::Respond(len) => {
                     out.truncate(len);
-                    return Came { bytes: out, counts };
+                    return Came {
+                        bytes: out,
+                        counts,
+                        renewal: None,
+                    };
+                }
+                Begun::RespondAndRenew(len, renewal) => {
+                    out.truncate(len);
+                    return Came {
+                        bytes: out,
+                        counts,
+                        renewal: Some(renewal),
+                    };
                 }
                 Begun::Drop => {
                     return Came {
                         bytes: Vec::new(),
                         counts,
+                        renewal: None,
                     };
                 }
                 Begun::Pending(pending) => {
@@ -319,6 +334,7 @@ pub fn errors(bytes: &[u8]) -> Vec<(u16, String)> {
 pub struct Server {
     pub listeners: Listeners,
     pub generations: Arc<Generations>,
+    pub cache: Arc<Cache>,
     pub counters: Arc<Counters>,
     pub address: SocketAddr,
 }
@@ -328,9 +344,10 @@ impl Server {
     pub fn start(ip: &str, settings: Settings, resolver: Arc<dyn Resolver>) -> Server {
         let generations = Arc::new(Generations::new(generation(settings)));
         let counters = Arc::new(Counters::new());
+        let cache = Arc::new(cache());
         let service = Service {
             generations: Arc::clone(&generations),
-            cache: Arc::new(cache()),
+            cache: Arc::clone(&cache),
             resolver,
             counters: Arc::clone(&counters),
         };
@@ -340,6 +357,7 @@ impl Server {
         Server {
             listeners,
             generations,
+            cache,
             counters,
             address,
         }

@@ -5,6 +5,7 @@ mod alloc;
 mod answers;
 mod common;
 mod hostile;
+mod renewals;
 mod rpz_answers;
 mod sockets;
 mod streams;

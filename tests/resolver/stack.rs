@@ -9,6 +9,7 @@ use stairgate::resolver::forward::Trust;
 use stairgate::resolver::{BuildError, Failure, Question, Stack, build, build_mapped};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 fn to(server: &servers::Server) -> Vec<Upstream> {
@@ -21,16 +22,19 @@ fn to(server: &servers::Server) -> Vec<Upstream> {
     }]
 }
 
-async fn ask(stack: &Stack, name: &str) -> Result<Message, Failure> {
-    let question = Question {
+fn question(name: &str) -> Question {
+    Question {
         name: Name::parse(name).unwrap(),
         qtype: 1,
         dnssec_ok: false,
         checking_disabled: false,
-    };
+    }
+}
+
+async fn ask(stack: &Stack, name: &str) -> Result<Message, Failure> {
     let answer = stack
         .resolver
-        .resolve(&question, Instant::now() + Duration::from_secs(5))
+        .resolve(&question(name), Instant::now() + Duration::from_secs(5))
         .await?;
     Ok(Message::from_vec(&answer.message).unwrap())
 }
@@ -90,6 +94,45 @@ async fn each_zone_goes_its_way_and_what_failed_is_not_asked_again_until_it_is_f
             ("upstream_errors", 2)
         ]
     );
+}
+
+#[tokio::test]
+async fn a_renewal_asks_whoever_knows_although_the_answer_is_still_good_and_its_failure_is_nobody_elses() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let mut internet = Internet::new("com. NS com.servers.\ncom.servers. A 127.5.0.2").await;
+    let goes_wrong = Arc::clone(&broken);
+    let seen = internet
+        .odd(
+            "127.5.0.2",
+            Arc::new(move |_, query| match goes_wrong.load(Relaxed) {
+                true => vec![servers::error(query, ResponseCode::ServFail)],
+                false => vec![servers::address(query)],
+            }),
+        )
+        .await;
+    let mut settings = Settings::builtin(Path::new("."));
+    settings.resolver = internet.settings();
+    let stack = build_mapped(&settings, Trust::public(), internet.mapping()).unwrap();
+    ask(&stack, "www.com").await.unwrap();
+    ask(&stack, "www.com").await.unwrap();
+    let first = seen.udp();
+    let question = question("www.com");
+    let renew = |least_left| {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        stack
+            .resolver
+            .renew(&question, Duration::from_secs(least_left), deadline)
+    };
+    renew(1).await.unwrap();
+    assert_eq!(seen.udp(), first, "what is known has more than a second left");
+    let renewed = Message::from_vec(&renew(86_400).await.unwrap().message).unwrap();
+    assert_eq!((seen.udp(), renewed.answers.len()), (first + 1, 1));
+    broken.store(true, Relaxed);
+    renew(86_400).await.unwrap_err();
+    assert!(seen.udp() > first + 1);
+    ask(&stack, "www.com").await.expect("it is still known");
+    broken.store(false, Relaxed);
+    renew(86_400).await.expect("no failure is remembered");
 }
 
 #[test]

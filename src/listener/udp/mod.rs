@@ -5,7 +5,7 @@
 //! Always: no error of one datagram ends the thread or touches another datagram. Fails by dropping, counted.
 //! Keeps: RFC 1035 §4.2.1, RFC 6891 §6.2, RFC 5452 §9 (the response's source address).
 
-use super::{Later, Shared, answer_later, begin};
+use super::{Later, Shared, answer_later, begin, renew};
 use crate::count::Count;
 use crate::dns::edns;
 use crate::limits::{SOCKET_BYTES, STOP_GRACE, STOP_NOTICE};
@@ -141,6 +141,10 @@ fn answer(
         counters.add_all(counts);
         match begun {
             Begun::Respond(len) => batch.respond(index, len),
+            Begun::RespondAndRenew(len, renewal) => {
+                batch.respond(index, len);
+                renew(shared, renewal);
+            }
             Begun::Drop => {}
             Begun::Pending(pending) => {
                 let Some(route) = batch.route(index) else { continue };
@@ -156,7 +160,7 @@ fn answer(
                 };
                 let (_, out) = batch.incoming(index);
                 match answer_later(shared, pending, out, deliver) {
-                    Later::Waits => {}
+                    Later::Waits | Later::Drop => {}
                     Later::Respond(len) => batch.respond(index, len),
                 }
             }

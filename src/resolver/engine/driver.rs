@@ -173,11 +173,8 @@ impl Recursive {
     pub fn engine(&self) -> &Arc<Engine> {
         &self.inner.engine
     }
-}
 
-#[async_trait]
-impl Resolver for Recursive {
-    async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+    async fn answer(&self, question: &Question, least_left: Duration, deadline: Instant) -> Result<Answer, Failure> {
         let now = clock::now();
         let left = deadline.saturating_duration_since(clock::instant());
         let deadline_ms = now.mono_ms + left.as_millis() as u64;
@@ -187,7 +184,7 @@ impl Resolver for Recursive {
             name: question.name.clone(),
             qtype: question.qtype,
             check: !question.checking_disabled,
-            least_left_ms: 0,
+            least_left_ms: least_left.as_millis() as u64,
         };
         let traced = tracing::enabled!(tracing::Level::DEBUG);
         let task = engine.resolve(wanted, rand::random(), deadline_ms, traced);
@@ -201,6 +198,17 @@ impl Resolver for Recursive {
             false => engine.remarks(&question.name, &found, now),
         };
         Ok(Answer { message, ede })
+    }
+}
+
+#[async_trait]
+impl Resolver for Recursive {
+    async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+        self.answer(question, Duration::ZERO, deadline).await
+    }
+
+    async fn renew(&self, question: &Question, least_left: Duration, deadline: Instant) -> Result<Answer, Failure> {
+        self.answer(question, least_left, deadline).await
     }
 }
 
