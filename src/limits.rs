@@ -339,6 +339,8 @@ pub const ZONES_TRUSTED_BYTES: usize = 24 << 20;
 pub const AGGRESSIVE_BYTES: usize = 16 << 20;
 /// Longest that such a proof is used, in seconds: negative answers live three hours at most.
 pub const AGGRESSIVE_TTL_MAX_S: u32 = CACHED_NEGATIVE_S;
+/// Types of one wildcard that are kept to be put in the place of other names; more than two or three are rare. The oldest makes room.
+pub const WILDCARD_TYPES: usize = 8;
 /// Trust anchors that settings may name; more are refused.
 pub const ANCHORS: usize = 1000;
 /// Keys of one anchor that are followed (RFC 5011), those removed long ago included; further new ones are not taken up.

@@ -7,8 +7,9 @@
 //! Keeps: RFC 4035 §4.3 and §5.5, RFC 8198 §5 (proofs are kept for other names).
 
 use super::Engine;
+use super::rrset::RRset;
 use super::stage::{Link, Stage, StageEnd};
-use super::store::{Denial, Held, Security, expiry};
+use super::store::{Denial, Held, Known, Rank, Security, expiry};
 use super::trace::Step;
 use super::trouble::Trouble;
 use super::walk::{Finding, Found, Trip, Walk};
@@ -132,6 +133,11 @@ impl Walk {
         let judged = validator.set(&held.set, &held.proofs, source, when, work).await;
         held.security = security(&judged.verdict)?;
         held.expires_ms = held.expires_ms.min(expiry(when.now.mono_ms, judged.ttl_s));
+        if let (true, Some(zone), Some(encloser)) = (judged.verdict.is_secure(), &judged.zone, &judged.encloser) {
+            let proofs = judged.proofs.iter().filter_map(|&at| held.proofs.get(at));
+            let mut aggressive = self.engine.aggressive.lock().unwrap_or_else(PoisonError::into_inner);
+            aggressive.learn_made(zone, encloser, &held.set, proofs, judged.ttl_s, when.now.mono_ms);
+        }
         Ok(())
     }
 
@@ -144,8 +150,8 @@ impl Walk {
         }
     }
 
-    /// The denial that proofs at hand give for `qtype` at `name` (RFC 8198 §5.1, §5.2).
-    pub(super) fn shown(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Option<Arc<Denial>> {
+    /// What proofs at hand say about `qtype` at `name` (RFC 8198 §5.1 to §5.3).
+    pub(super) fn shown(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Option<Known> {
         self.validator(trip)?;
         let now_ms = self.io.now_ms();
         let mut work = Work::new();
@@ -153,22 +159,37 @@ impl Walk {
             let mut aggressive = self.engine.aggressive.lock().unwrap_or_else(PoisonError::into_inner);
             aggressive.find(name, qtype, now_ms, &mut work)?
         };
-        let nxdomain = match shown.what {
-            What::NoName => true,
-            What::NoData => false,
-            // The wildcard's own set is asked for by the name that wants it.
-            What::Wildcard(_) => return None,
-        };
-        let proofs = shown.proofs.iter().map(|set| (**set).clone()).collect();
-        let soa = Some((*shown.soa).clone());
+        // To be renewed, not to be repeated.
+        if trip.depth == 0 && u64::from(shown.ttl_s) * 1000 <= self.least_left_ms {
+            return None;
+        }
+        let proofs: Vec<RRset> = shown.proofs.iter().map(|set| (**set).clone()).collect();
         let expires_ms = expiry(now_ms, shown.ttl_s);
-        Some(Arc::new(Denial::new(
-            nxdomain,
-            soa,
-            proofs,
-            expires_ms,
-            Security::Secure,
-        )))
+        let denied = |nxdomain, soa: Arc<RRset>, proofs| {
+            let soa = Some((*soa).clone());
+            Known::Denied(Arc::new(Denial::new(
+                nxdomain,
+                soa,
+                proofs,
+                expires_ms,
+                Security::Secure,
+            )))
+        };
+        Some(match shown.what {
+            What::NoName(soa) => denied(true, soa, proofs),
+            What::NoData(soa) => denied(false, soa, proofs),
+            What::Made(set) => {
+                let alias = set.rtype != qtype;
+                let held = Held {
+                    set: Arc::new(set),
+                    expires_ms,
+                    rank: Rank::AnswerAa,
+                    security: Security::Secure,
+                    proofs: proofs.into(),
+                };
+                if alias { Known::Alias(held) } else { Known::Set(held) }
+            }
+        })
     }
 }
 

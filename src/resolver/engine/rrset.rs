@@ -64,6 +64,20 @@ impl RRset {
         set
     }
 
+    /// The same records and signatures under another name and TTL: what a wildcard makes, and back.
+    pub fn at(&self, name: &Name, ttl_s: u32) -> RRset {
+        RRset {
+            name: name.to_lower(),
+            ttl_s,
+            ..self.clone()
+        }
+    }
+
+    /// Whether the records are the same, in the same order.
+    pub fn same_data(&self, other: &RRset) -> bool {
+        self.records == other.records
+    }
+
     /// Adds a record; one that is there already is left out (RFC 2181 §5). `rdata` is at most 65,535 bytes and uncompressed.
     pub fn push(&mut self, rdata: &[u8]) {
         if !self.records.iter().any(|theirs| theirs == rdata) {

@@ -204,8 +204,8 @@ impl Walk {
                 return Some(stage);
             }
         }
-        if let Some(denial) = self.shown(name, qtype, trip) {
-            return Some(self.known(name, qtype, Known::Denied(denial)));
+        if let Some(known) = self.shown(name, qtype, trip) {
+            return Some(self.known(name, qtype, known));
         }
         self.secure_dname(name)
     }

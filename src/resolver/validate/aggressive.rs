@@ -1,10 +1,10 @@
 //! Answers from proofs that are there already: a gap that one name was denied with denies its neighbors.
 //!
-//! In: NSEC and NSEC3 sets of secure denials, with the zone's SOA; then names and types. Out: denials that the zone would give as
-//! well, or the wildcard that stands in.
+//! In: NSEC and NSEC3 sets of secure denials, with the zone's SOA; secure sets that wildcards made, with their proofs; then names and
+//! types. Out: denials that the zone would give as well, or what the wildcard makes of the name.
 //! Always: what is answered is proven by the same functions that judge responses; opt-out spans prove nothing here; bounded in
 //! bytes. An attack of random names at a signed zone ends here.
-//! Keeps: RFC 8198 §5, RFC 9077 (TTLs), RFC 9824 §6 (compact denials are about their own name).
+//! Keeps: RFC 8198 §5.1 to §5.4, RFC 9077 (TTLs), RFC 9824 §6 (compact denials are about their own name).
 
 use super::algorithm::nsec3_hash;
 use super::canonical::{self, compare};
@@ -20,24 +20,23 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// A denial, or a wildcard, that the proofs at hand show.
+/// What the proofs at hand show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
     pub what: What,
     /// How long it holds, in seconds.
     pub ttl_s: u32,
-    /// The SOA of the zone, which goes with a denial.
-    pub soa: Arc<RRset>,
     /// The sets that prove it.
     pub proofs: Vec<Arc<RRset>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    NoName,
-    NoData,
-    /// The name does not exist and this wildcard stands in for it, if its set is at hand (RFC 8198 §5.3).
-    Wildcard(Name),
+    /// With the SOA of the zone, as for the next.
+    NoName(Arc<RRset>),
+    NoData(Arc<RRset>),
+    /// The set, or the CNAME set, that a wildcard makes at the name (RFC 8198 §5.3), signed as the wildcard is.
+    Made(RRset),
 }
 
 /// A name in canonical order.
@@ -59,13 +58,18 @@ impl PartialOrd for Ordered {
 #[derive(Debug, Clone)]
 struct Kept {
     set: Arc<RRset>,
+    /// As long as it proves that a name does not exist for which a wildcard stands in.
     until_ms: u64,
+    /// As long as it denies: not past what the SOA allows (RFC 9077 §3), so not at all where no SOA came along.
+    denies_until_ms: u64,
 }
 
 /// What is kept of one zone.
 #[derive(Default)]
 struct Zone {
     soa: Option<Kept>,
+    /// Sets of wildcards, under the name that each is right below.
+    wildcards: BTreeMap<Ordered, Vec<Kept>>,
     nsecs: BTreeMap<Ordered, Kept>,
     nsec3s: BTreeMap<Hash, Kept>,
     /// Salt and iterations of `nsec3s`; a set of others takes their place.
@@ -107,25 +111,67 @@ impl Aggressive {
         }
         let until_ms = now_ms + u64::from(ttl_s.min(limits::AGGRESSIVE_TTL_MAX_S)) * 1000;
         let mut kept = self.take(zone).unwrap_or_default();
-        kept.soa = Some(Kept {
-            set: Arc::clone(soa),
+        let keep = |set: Arc<RRset>| Kept {
+            set,
             until_ms,
+            denies_until_ms: until_ms,
+        };
+        kept.soa = Some(keep(Arc::clone(soa)));
+        let useful = sets.into_iter().filter(|set| is_useful(set));
+        useful.for_each(|set| kept.put(zone, keep(Arc::new(set.clone()))));
+        self.settle(zone, kept);
+    }
+
+    /// Keeps a set of `zone` that the wildcard below `encloser` made, and the proofs that nothing is closer to its owner, each
+    /// checked, for `ttl_s`: the least of theirs.
+    pub fn learn_made<'a>(
+        &mut self,
+        zone: &Name,
+        encloser: &Name,
+        made: &RRset,
+        proofs: impl IntoIterator<Item = &'a RRset>,
+        ttl_s: u32,
+        now_ms: u64,
+    ) {
+        // Those are about zone cuts and subtrees, which a wildcard's owner is none of (RFC 4592 §4).
+        let plain = !matches!(
+            made.rtype,
+            rtype::NS | rtype::DNAME | rtype::DS | rtype::DNSKEY | rtype::NSEC
+        );
+        let Some(owner) = canonical::wildcard(encloser).filter(|_| plain && ttl_s > 0 && made.is_signed()) else {
+            return;
+        };
+        let until_ms = now_ms + u64::from(ttl_s.min(limits::AGGRESSIVE_TTL_MAX_S)) * 1000;
+        let mut kept = self.take(zone).unwrap_or_default();
+        let soa = kept.soa.as_ref().filter(|soa| soa.until_ms > now_ms);
+        let denies_until_ms = soa.map_or(0, |soa| {
+            until_ms.min(now_ms + u64::from(soa.set.negative_ttl_s()) * 1000)
         });
-        for set in sets {
-            let useful = match set.rtype {
-                // One about a name that does not exist denies no other.
-                rtype::NSEC => set.records().filter_map(Nsec::read).all(|nsec| !nsec.types.is_nxname()),
-                rtype::NSEC3 => set
-                    .records()
-                    .filter_map(Nsec3::read)
-                    .all(|nsec3| !nsec3.is_opt_out() && nsec3.iterations <= limits::NSEC3_ITERATIONS),
-                _ => false,
-            };
-            if useful {
-                let set = Arc::new(set.clone());
-                kept.put(zone, Kept { set, until_ms });
-            }
+        for set in proofs.into_iter().filter(|set| is_useful(set)) {
+            let set = Arc::new(set.clone());
+            kept.put(
+                zone,
+                Kept {
+                    set,
+                    until_ms,
+                    denies_until_ms,
+                },
+            );
         }
+        let set = Arc::new(made.at(&owner, made.ttl_s));
+        kept.put_wildcard(
+            encloser,
+            Kept {
+                set,
+                until_ms,
+                denies_until_ms: 0,
+            },
+        );
+        self.settle(zone, kept);
+    }
+
+    /// Puts back what was taken and has grown.
+    fn settle(&mut self, zone: &Name, kept: Zone) {
         // No zone takes the room of all others.
         if kept.bytes <= self.bound_bytes / 4 {
             self.give(zone.to_lower(), kept);
@@ -184,11 +230,33 @@ impl Aggressive {
     }
 }
 
+/// Whether a proof says something about other names too.
+fn is_useful(set: &RRset) -> bool {
+    match set.rtype {
+        // One about a name that does not exist denies no other.
+        rtype::NSEC => set.records().filter_map(Nsec::read).all(|nsec| !nsec.types.is_nxname()),
+        rtype::NSEC3 => set
+            .records()
+            .filter_map(Nsec3::read)
+            .all(|nsec3| !nsec3.is_opt_out() && nsec3.iterations <= limits::NSEC3_ITERATIONS),
+        _ => false,
+    }
+}
+
 impl Zone {
-    fn put(&mut self, zone: &Name, kept: Kept) {
+    fn put(&mut self, zone: &Name, mut kept: Kept) {
         let bytes = weight(&kept.set);
+        let outlives = |kept: &mut Kept, there: Option<&Kept>| {
+            if let Some(there) = there.filter(|there| there.set.same_data(&kept.set)) {
+                kept.denies_until_ms = kept.denies_until_ms.max(there.denies_until_ms);
+            }
+        };
         let replaced = match kept.set.rtype {
-            rtype::NSEC => self.nsecs.insert(Ordered(kept.set.name.clone()), kept),
+            rtype::NSEC => {
+                let owner = Ordered(kept.set.name.clone());
+                outlives(&mut kept, self.nsecs.get(&owner));
+                self.nsecs.insert(owner, kept)
+            }
             _ => {
                 let Some(hash) = owner_hash(kept.set.name.as_wire(), zone.as_wire()) else {
                     return;
@@ -202,6 +270,7 @@ impl Zone {
                     self.nsec3s.clear();
                     self.parameters = parameters;
                 }
+                outlives(&mut kept, self.nsec3s.get(&hash));
                 self.nsec3s.insert(hash, kept)
             }
         };
@@ -209,7 +278,65 @@ impl Zone {
         self.bytes -= replaced.map_or(0, |kept| weight(&kept.set));
     }
 
+    fn put_wildcard(&mut self, encloser: &Name, kept: Kept) {
+        self.bytes += weight(&kept.set);
+        let there = self.wildcards.entry(Ordered(encloser.to_lower())).or_default();
+        let same = there.iter().position(|theirs| theirs.set.rtype == kept.set.rtype);
+        let goes = match same {
+            None if there.len() >= limits::WILDCARD_TYPES => Some(0),
+            same => same,
+        };
+        if let Some(at) = goes {
+            self.bytes -= weight(&there.remove(at).set);
+        }
+        there.push(kept);
+    }
+
     fn find(&self, zone: &Name, name: &Name, qtype: u16, now_ms: u64, work: &mut Work) -> Option<Shown> {
+        self.made(zone, name, qtype, now_ms, work)
+            .or_else(|| self.denied(zone, name, qtype, now_ms, work))
+    }
+
+    /// RFC 8198 §5.3: what the wildcard that is known, and closest, makes of the name, if it is proven that nothing is closer.
+    fn made(&self, zone: &Name, name: &Name, qtype: u16, now_ms: u64, work: &mut Work) -> Option<Shown> {
+        if self.wildcards.is_empty() {
+            return None;
+        }
+        let enclosers = (zone.label_count()..name.label_count()).rev();
+        // A wildcard exists, and so does the name above it: no other can be closer than the first one found.
+        let (encloser, sets) = enclosers
+            .map(|labels| Ordered(canonical::suffix(name, labels)))
+            .find_map(|encloser| self.wildcards.get_key_value(&encloser))?;
+        let of_type = |rtype: u16| {
+            sets.iter()
+                .find(|kept| kept.set.rtype == rtype && kept.until_ms > now_ms)
+        };
+        let wildcard = of_type(qtype).or_else(|| of_type(rtype::CNAME))?;
+        let closer = canonical::suffix(name, encloser.0.label_count() + 1);
+        let proves = |kept: &Kept, work: &mut Work| {
+            let proofs = Proofs::gather(zone, [&*kept.set]);
+            kept.until_ms > now_ms && proofs.wildcard(name, &encloser.0, work) == Ok(Proven::Secure)
+        };
+        let nsec = self.nsecs.range(..=Ordered(closer.clone())).next_back();
+        let proof = match nsec.map(|(_, kept)| kept).filter(|kept| proves(kept, work)) {
+            Some(nsec) => nsec,
+            None if self.nsec3s.is_empty() => return None,
+            None => {
+                let (salt, iterations) = &self.parameters;
+                work.hash(closer.as_wire().len(), salt.len(), *iterations).ok()?;
+                let hash = nsec3_hash(closer.as_wire(), salt, *iterations);
+                self.at_or_before(&hash).filter(|kept| proves(kept, work))?
+            }
+        };
+        let ttl_s = seconds_left(wildcard.until_ms.min(proof.until_ms), now_ms);
+        Some(Shown {
+            what: What::Made(wildcard.set.at(name, ttl_s)),
+            ttl_s,
+            proofs: vec![Arc::clone(&proof.set)],
+        })
+    }
+
+    fn denied(&self, zone: &Name, name: &Name, qtype: u16, now_ms: u64, work: &mut Work) -> Option<Shown> {
         let soa = self.soa.as_ref().filter(|soa| soa.until_ms > now_ms)?;
         let mut candidates: Vec<&Kept> = Vec::new();
         self.nsecs_for(name, now_ms, &mut candidates);
@@ -222,21 +349,16 @@ impl Zone {
         let proofs = Proofs::gather(zone, candidates.iter().map(|kept| &*kept.set));
         let proven = |found: Result<Proven, _>| matches!(found, Ok(Proven::Secure));
         let what = if proven(proofs.name_error(name, work)) {
-            What::NoName
+            What::NoName(Arc::clone(&soa.set))
         } else if proven(proofs.no_data(name, qtype, work)) {
-            What::NoData
+            What::NoData(Arc::clone(&soa.set))
         } else {
-            let encloser = (zone.label_count()..name.label_count())
-                .rev()
-                .map(|labels| canonical::suffix(name, labels))
-                .find(|encloser| proven(proofs.wildcard(name, encloser, work)))?;
-            What::Wildcard(canonical::wildcard(&encloser)?)
+            return None;
         };
-        let until_ms = candidates.iter().map(|kept| kept.until_ms).min()?.min(soa.until_ms);
+        let until_ms = candidates.iter().map(|kept| kept.denies_until_ms).min()?;
         Some(Shown {
             what,
-            ttl_s: u32::try_from((until_ms - now_ms).div_ceil(1000)).unwrap_or(u32::MAX),
-            soa: Arc::clone(&soa.set),
+            ttl_s: seconds_left(until_ms.min(soa.until_ms), now_ms),
             proofs: candidates.iter().map(|kept| Arc::clone(&kept.set)).collect(),
         })
     }
@@ -245,7 +367,7 @@ impl Zone {
     fn nsecs_for<'a>(&'a self, name: &Name, now_ms: u64, candidates: &mut Vec<&'a Kept>) {
         let before = |name: &Name| {
             let (_, kept) = self.nsecs.range(..=Ordered(name.clone())).next_back()?;
-            (kept.until_ms > now_ms).then_some(kept)
+            (kept.denies_until_ms > now_ms).then_some(kept)
         };
         let Some(first) = before(name) else { return };
         candidates.push(first);
@@ -281,15 +403,7 @@ impl Zone {
             work.hash(name.as_wire().len(), salt.len(), *iterations).ok()?;
             Some(nsec3_hash(name.as_wire(), salt, *iterations))
         };
-        let fresh = |kept: &&Kept| kept.until_ms > now_ms;
-        let at_or_before = |hash: &Hash| {
-            let before = self.nsec3s.range(..=*hash).next_back();
-            // The last gap goes around to the first.
-            before
-                .or_else(|| self.nsec3s.last_key_value())
-                .map(|(_, kept)| kept)
-                .filter(fresh)
-        };
+        let fresh = |kept: &&Kept| kept.denies_until_ms > now_ms;
         let mut closer: Option<Hash> = None;
         for labels in (zone.label_count()..=name.label_count()).rev() {
             let above = canonical::suffix(name, labels);
@@ -300,9 +414,9 @@ impl Zone {
             };
             candidates.push(encloser);
             if let Some(closer) = closer {
-                candidates.extend(at_or_before(&closer));
+                candidates.extend(self.at_or_before(&closer).filter(fresh));
                 let wildcard = canonical::wildcard(&above)?;
-                candidates.extend(at_or_before(&hash(&wildcard)?));
+                candidates.extend(self.at_or_before(&hash(&wildcard)?).filter(fresh));
             }
             break;
         }
@@ -310,6 +424,17 @@ impl Zone {
         candidates.dedup_by_key(|kept| Arc::as_ptr(&kept.set));
         Some(())
     }
+
+    /// The NSEC3 set at a hash, or of the gap that it lies in if there is none.
+    fn at_or_before(&self, hash: &Hash) -> Option<&Kept> {
+        let before = self.nsec3s.range(..=*hash).next_back();
+        // The last gap goes around to the first.
+        before.or_else(|| self.nsec3s.last_key_value()).map(|(_, kept)| kept)
+    }
+}
+
+fn seconds_left(until_ms: u64, now_ms: u64) -> u32 {
+    u32::try_from((until_ms - now_ms).div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 fn weight(set: &RRset) -> usize {

@@ -282,6 +282,38 @@ fn rfc8198_5_neighbors_of_a_denied_name_are_denied_without_asking() {
 }
 
 #[test]
+fn rfc8198_5_3_a_validated_wildcard_answers_for_its_neighbors_without_asking() {
+    for zone in ["nsec", "nsec3"] {
+        let mut internet = internet(4, zones(), Spoil::Nothing);
+        let mut ask = |label: &str| {
+            let before = internet.sent.len();
+            let answer = ask(&mut internet, &format!("{label}.wild.{zone}.com"), A);
+            assert_eq!(answer, "NOERROR: 192.0.2.1, secure", "{label}");
+            internet.sent.len() - before
+        };
+        (0..20).for_each(|number| {
+            ask(&format!("x{number}"));
+        });
+        let asked: usize = (20..120).map(|number| ask(&format!("x{number}"))).sum();
+        assert!(asked <= 3, "{asked} of 100, {zone}");
+        // Names that are there, or denied, stay what they are.
+        let found = internet.resolve(&format!("x1.wild.{zone}.com"), TXT).unwrap();
+        assert!(found.is_secure() && text(&found) == "NODATA");
+        internet.now_ms += u64::from(TTL_S) * 1000;
+        let before = internet.sent.len();
+        internet.resolve(&format!("y.wild.{zone}.com"), A).unwrap();
+        assert!(internet.sent.len() > before, "its time is over");
+        internet.check = false;
+        let before = internet.sent.len();
+        internet.resolve(&format!("z.wild.{zone}.com"), A).unwrap();
+        assert!(
+            internet.sent.len() > before,
+            "who checks for himself gets what servers say"
+        );
+    }
+}
+
+#[test]
 fn rfc8020_2_a_proven_denial_covers_all_below_at_once() {
     let mut internet = internet(5, zones(), Spoil::Nothing);
     ask(&mut internet, "none.nsec3.com", A);
