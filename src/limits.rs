@@ -146,6 +146,14 @@ pub const UPSTREAM_WAIT_MAX: Duration = Duration::from_millis(1500);
 /// How long other upstreams go first after two misses in a row, doubled with each further one, and at most.
 pub const UPSTREAM_AVOID_MIN: Duration = Duration::from_secs(2);
 pub const UPSTREAM_AVOID_MAX: Duration = Duration::from_secs(60);
+/// How much longer an upstream is listened to once the patience with it has ended and the next is asked.
+pub const UPSTREAM_LAST_WORDS: Duration = Duration::from_millis(1500);
+/// How far ahead of the next the first of raced upstreams starts: twice its usual time within these bounds, so that only answers
+/// slower than usual cost a second query.
+pub const RACE_AHEAD_MIN: Duration = Duration::from_millis(10);
+pub const RACE_AHEAD_MAX: Duration = Duration::from_millis(250);
+/// Upstreams that are chosen by time are measured this often: one question a minute goes to two of them at once.
+pub const UPSTREAM_MEASURE: Duration = Duration::from_secs(60);
 /// Exchanges with upstreams for one question, all upstreams and repetitions together; then it has failed.
 pub const FORWARD_EXCHANGES: usize = 8;
 /// UDP payload size of bootstrap queries, the size that passes everywhere (RFC 9715 §3.1).

@@ -35,9 +35,10 @@ impl Loader {
                         )),
                     ));
                 }
-                (Some(forward), None) => {
-                    ZoneSource::Forward(self.values(forward.get_ref(), "zone.forward", values::upstream)?)
-                }
+                (Some(forward), None) => ZoneSource::Forward(
+                    self.values(forward.get_ref(), "zone.forward", values::upstream)?,
+                    self.forward_order(zone.forward_order.as_ref(), "zone.forward_order")?,
+                ),
                 (None, Some(file)) => match self.path(Some(file), "zone.file")? {
                     Some(path) => ZoneSource::File(path),
                     None => continue,

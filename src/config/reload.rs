@@ -61,6 +61,7 @@ impl Settings {
             "resolver.query_private": resolver.query_private;
             "resolver.bootstrap": resolver.bootstrap;
             "resolver.forward": resolver.forward;
+            "resolver.forward_order": resolver.forward_order;
             "zone": zones;
             "record": records;
         }

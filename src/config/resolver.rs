@@ -3,6 +3,7 @@
 use super::error::{ConfigError, Problem};
 use super::load::Loader;
 use super::settings::*;
+use super::shape::Text;
 use super::{shape, values};
 use std::time::Duration;
 
@@ -112,6 +113,20 @@ impl Loader {
             )?,
             bootstrap,
             forward,
+            forward_order: self.forward_order(shape.forward_order.as_ref(), "resolver.forward_order")?,
         })
+    }
+
+    pub(super) fn forward_order(&self, text: Option<&Text>, key: &'static str) -> Result<ForwardOrder, ConfigError> {
+        self.word(
+            text,
+            key,
+            ForwardOrder::default(),
+            &[
+                ("ordered", ForwardOrder::Ordered),
+                ("fastest", ForwardOrder::Fastest),
+                ("raced", ForwardOrder::Raced),
+            ],
+        )
     }
 }

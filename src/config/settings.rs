@@ -77,6 +77,19 @@ pub struct ResolverSettings {
     pub query_private: Vec<IpNet>,
     pub bootstrap: Vec<SocketAddr>,
     pub forward: Vec<Upstream>,
+    pub forward_order: ForwardOrder,
+}
+
+/// Which of several upstreams is asked, and when the next is asked as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForwardOrder {
+    /// As written; the next where one fails or keeps silent.
+    #[default]
+    Ordered,
+    /// By measured time; the next where one fails or keeps silent.
+    Fastest,
+    /// By measured time; the next also where one takes longer than it usually does. The first answer counts.
+    Raced,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +142,7 @@ pub struct Zone {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ZoneSource {
-    Forward(Vec<Upstream>),
+    Forward(Vec<Upstream>, ForwardOrder),
     /// A master file.
     File(PathBuf),
 }

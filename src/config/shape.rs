@@ -87,6 +87,7 @@ pub struct Resolver {
     pub query_private: Option<Vec<Text>>,
     pub bootstrap: Option<Vec<Text>>,
     pub forward: Option<Vec<Text>>,
+    pub forward_order: Option<Text>,
 }
 
 /// `[[zone]]`
@@ -95,6 +96,7 @@ pub struct Resolver {
 pub struct Zone {
     pub name: Text,
     pub forward: Option<Spanned<Vec<Text>>>,
+    pub forward_order: Option<Text>,
     pub file: Option<Text>,
 }
 

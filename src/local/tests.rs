@@ -1,7 +1,7 @@
 //! What local zones answer, question by question.
 
 use super::*;
-use crate::config::settings::{LocalRecord, Zone, ZoneSource};
+use crate::config::settings::{ForwardOrder, LocalRecord, Zone, ZoneSource};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 use std::io::Write;
@@ -20,7 +20,7 @@ fn record(owner: &str, data: &[&str]) -> LocalRecord {
 fn forward(apex: &str) -> Zone {
     Zone {
         name: name(apex),
-        source: ZoneSource::Forward(Vec::new()),
+        source: ZoneSource::Forward(Vec::new(), ForwardOrder::Ordered),
     }
 }
 

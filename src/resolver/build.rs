@@ -87,7 +87,8 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     let default: Arc<dyn Resolver> = match wanted.mode {
         Mode::Forward if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
         Mode::Forward => {
-            let upstreams: Arc<dyn Resolver> = Arc::new(Forward::new(&wanted.forward, &surroundings)?);
+            let upstreams: Arc<dyn Resolver> =
+                Arc::new(Forward::new(&wanted.forward, wanted.forward_order, &surroundings)?);
             match engine::validator(wanted)? {
                 Some(validator) => Arc::new(Checked::new(upstreams, validator, wanted)),
                 None => upstreams,
@@ -110,8 +111,9 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     surroundings.bootstrap = Some(Arc::clone(&bootstrap));
     let mut ways: HashMap<_, Arc<dyn Resolver>> = HashMap::new();
     for zone in &settings.zones {
-        if let ZoneSource::Forward(upstreams) = &zone.source {
-            ways.insert(zone.name.clone(), Arc::new(Forward::new(upstreams, &surroundings)?));
+        if let ZoneSource::Forward(upstreams, order) = &zone.source {
+            let way = Forward::new(upstreams, *order, &surroundings)?;
+            ways.insert(zone.name.clone(), Arc::new(way));
         }
     }
     let zones = Arc::new(Zones::new(default, ways));

@@ -3,7 +3,7 @@
 use super::servers::{self, Handler, Identity, Server, Transport};
 use hickory_proto::op::{Edns, Message, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
-use stairgate::config::settings::{Host, Scheme, Upstream};
+use stairgate::config::settings::{ForwardOrder, Host, Scheme, Upstream};
 use stairgate::dns::name::Name;
 use stairgate::resolver::bootstrap::{Bootstrap, Families};
 use stairgate::resolver::counters::Counters;
@@ -45,7 +45,7 @@ fn surroundings(trust: Trust) -> Surroundings {
 }
 
 fn forward(upstreams: &[Upstream]) -> Forward {
-    Forward::new(upstreams, &surroundings(Trust::public())).unwrap()
+    Forward::new(upstreams, ForwardOrder::Ordered, &surroundings(Trust::public())).unwrap()
 }
 
 fn udp(servers: &[&Server]) -> Forward {
@@ -289,6 +289,94 @@ async fn an_upstream_with_a_closed_port_is_left_for_the_next_before_its_time_is_
     assert!(matches!(failure, Err(Failure::Upstream(_))), "{failure:?}");
 }
 
+fn chosen(order: ForwardOrder, servers: &[&Server]) -> Forward {
+    let upstreams: Vec<Upstream> = servers
+        .iter()
+        .map(|server| upstream(Scheme::Udp, server.address))
+        .collect();
+    Forward::new(&upstreams, order, &surroundings(Trust::public())).unwrap()
+}
+
+async fn ask_many(resolver: &Forward, count: usize, each: Duration) {
+    for turn in 0..count {
+        let started = Instant::now();
+        ask(resolver, &format!("n{turn}.example")).await.unwrap();
+        assert!(started.elapsed() < each, "{turn} took {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn raced_and_fastest_go_to_the_quicker_upstream_and_the_slower_is_spared() {
+    for order in [ForwardOrder::Fastest, ForwardOrder::Raced] {
+        let slow = servers::plain(good()).await;
+        slow.seen.delay(Duration::from_millis(500));
+        let quick = servers::plain(good()).await;
+        let resolver = chosen(order, &[&slow, &quick]);
+        ask_many(&resolver, 30, Duration::from_millis(300)).await;
+        assert_eq!(quick.seen.udp(), 30, "{order:?}");
+        // The first question went to both, to measure them.
+        assert!(slow.seen.udp() <= 3, "{order:?}: {}", slow.seen.udp());
+    }
+}
+
+#[tokio::test]
+async fn where_the_first_of_raced_upstreams_falls_silent_no_question_waits_for_its_time_to_be_up() {
+    let best = servers::plain(good()).await;
+    let other = servers::plain(good()).await;
+    other.seen.delay(Duration::from_millis(60));
+    let resolver = chosen(ForwardOrder::Raced, &[&best, &other]);
+    ask_many(&resolver, 10, Duration::from_millis(250)).await;
+    let asked = other.seen.udp();
+    assert!(asked <= 4, "{asked}");
+    best.seen.delay(Duration::from_secs(60));
+    // Its patience would be 200 ms; its head start is a tenth.
+    ask_many(&resolver, 20, Duration::from_millis(190)).await;
+    assert_eq!(other.seen.udp(), asked + 20);
+    assert!(best.seen.udp() < 26, "it soon comes second: {}", best.seen.udp());
+}
+
+#[tokio::test]
+async fn upstreams_in_order_are_not_asked_out_of_it() {
+    let first = servers::plain(good()).await;
+    first.seen.delay(Duration::from_millis(100));
+    let second = servers::plain(good()).await;
+    let resolver = chosen(ForwardOrder::Ordered, &[&first, &second]);
+    ask_many(&resolver, 5, Duration::from_millis(500)).await;
+    assert_eq!((first.seen.udp(), second.seen.udp()), (5, 0));
+}
+
+#[tokio::test]
+async fn a_late_answer_counts_while_the_next_upstream_is_waited_for() {
+    let late = servers::plain(good()).await;
+    // The patience with an upstream not yet measured is 600 ms.
+    late.seen.delay(Duration::from_millis(800));
+    let silent = servers::plain(silent()).await;
+    let resolver = chosen(ForwardOrder::Ordered, &[&late, &silent]);
+    let started = Instant::now();
+    ask(&resolver, "www.example").await.unwrap();
+    assert!(
+        started.elapsed() < Duration::from_millis(1100),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!((late.seen.udp(), silent.seen.udp()), (1, 1));
+}
+
+#[tokio::test]
+async fn one_question_costs_a_bounded_number_of_queries_however_many_upstreams_fail() {
+    for order in [ForwardOrder::Ordered, ForwardOrder::Fastest, ForwardOrder::Raced] {
+        let mut broken = Vec::new();
+        for _ in 0..12 {
+            broken.push(servers::plain(silent()).await);
+        }
+        let resolver = chosen(order, &broken.iter().collect::<Vec<_>>());
+        let failure = ask_within(&resolver, "www.example", Duration::from_secs(2)).await;
+        assert_eq!(failure.unwrap_err(), Failure::Unreachable);
+        let asked: usize = broken.iter().map(|server| server.seen.udp()).sum();
+        assert!(asked <= 8, "{order:?}: {asked}");
+    }
+}
+
 #[tokio::test]
 async fn one_tcp_connection_carries_many_queries_answered_in_any_order() {
     let held: std::sync::Mutex<Vec<Vec<u8>>> = std::sync::Mutex::default();
@@ -344,7 +432,12 @@ async fn tls_names_the_server_and_believes_only_its_certificate() {
         server_name: Some(name.to_owned()),
         ..upstream(Scheme::Tls, server.address)
     };
-    let resolver = Forward::new(&[named("dns.example")], &surroundings(trust.clone())).unwrap();
+    let resolver = Forward::new(
+        &[named("dns.example")],
+        ForwardOrder::Ordered,
+        &surroundings(trust.clone()),
+    )
+    .unwrap();
     for turn in 0..3 {
         assert_eq!(
             ask(&resolver, &format!("n{turn}.example")).await.unwrap().answers.len(),
@@ -354,15 +447,21 @@ async fn tls_names_the_server_and_believes_only_its_certificate() {
     assert_eq!(*server.seen.names.lock().unwrap(), [Some("dns.example".to_owned())]);
     assert_eq!(server.seen.connections(), 1);
 
-    let wrong = Forward::new(&[named("other.example")], &surroundings(trust)).unwrap();
+    let wrong = Forward::new(&[named("other.example")], ForwardOrder::Ordered, &surroundings(trust)).unwrap();
     let failure = ask(&wrong, "www.example").await.unwrap_err();
     assert!(failure.to_string().contains("TLS"), "{failure}");
-    let stranger = Forward::new(&[named("dns.example")], &surroundings(Trust::public())).unwrap();
+    let stranger = Forward::new(
+        &[named("dns.example")],
+        ForwardOrder::Ordered,
+        &surroundings(Trust::public()),
+    )
+    .unwrap();
     let failure = ask(&stranger, "www.example").await.unwrap_err();
     assert!(failure.to_string().contains("TLS"), "{failure}");
     // Without a name the certificate must be for the address.
     let unnamed = Forward::new(
         &[upstream(Scheme::Tls, server.address)],
+        ForwardOrder::Ordered,
         &surroundings(Trust::public_and([identity.authority]).unwrap()),
     )
     .unwrap();
@@ -375,7 +474,12 @@ async fn tls_to_a_bare_address_is_checked_against_the_address() {
     let identity = Identity::of(&["127.0.0.1"]);
     let server = servers::encrypted(&identity, &[], good()).await;
     let trust = Trust::public_and([identity.authority]).unwrap();
-    let resolver = Forward::new(&[upstream(Scheme::Tls, server.address)], &surroundings(trust)).unwrap();
+    let resolver = Forward::new(
+        &[upstream(Scheme::Tls, server.address)],
+        ForwardOrder::Ordered,
+        &surroundings(trust),
+    )
+    .unwrap();
     ask(&resolver, "www.example").await.unwrap();
     assert_eq!(*server.seen.names.lock().unwrap(), [None]);
 }
@@ -390,7 +494,7 @@ async fn https_posts_to_the_path_with_id_zero_and_takes_off_the_age() {
         path: "/family?x=1".to_owned(),
         ..upstream(Scheme::Https, server.address)
     };
-    let resolver = Forward::new(&[settings], &surroundings(trust)).unwrap();
+    let resolver = Forward::new(&[settings], ForwardOrder::Ordered, &surroundings(trust)).unwrap();
     for turn in 0..5 {
         let message = ask(&resolver, &format!("n{turn}.example")).await.unwrap();
         assert_eq!(message.answers[0].ttl, 200);
@@ -407,7 +511,12 @@ async fn an_http_status_other_than_200_is_no_answer() {
     let identity = Identity::of(&["127.0.0.1"]);
     let server = servers::encrypted(&identity, &[b"h2"], handler(|_, _| vec![503u16.to_be_bytes().to_vec()])).await;
     let trust = Trust::public_and([identity.authority]).unwrap();
-    let resolver = Forward::new(&[upstream(Scheme::Https, server.address)], &surroundings(trust)).unwrap();
+    let resolver = Forward::new(
+        &[upstream(Scheme::Https, server.address)],
+        ForwardOrder::Ordered,
+        &surroundings(trust),
+    )
+    .unwrap();
     let failure = ask(&resolver, "www.example").await.unwrap_err();
     assert!(failure.to_string().contains("status 503"), "{failure}");
 }
@@ -421,7 +530,12 @@ async fn quic_carries_each_query_in_a_stream_of_its_own_with_id_zero() {
         server_name: Some(name.to_owned()),
         ..upstream(Scheme::Quic, server.address)
     };
-    let resolver = Forward::new(&[settings("dns.example")], &surroundings(trust.clone())).unwrap();
+    let resolver = Forward::new(
+        &[settings("dns.example")],
+        ForwardOrder::Ordered,
+        &surroundings(trust.clone()),
+    )
+    .unwrap();
     for turn in 0..5 {
         assert_eq!(
             ask(&resolver, &format!("n{turn}.example")).await.unwrap().answers.len(),
@@ -433,7 +547,12 @@ async fn quic_carries_each_query_in_a_stream_of_its_own_with_id_zero() {
     assert_eq!(*server.seen.names.lock().unwrap(), [Some("dns.example".to_owned())]);
     assert!(server.seen.ids.lock().unwrap().iter().all(|&id| id == 0));
 
-    let wrong = Forward::new(&[settings("other.example")], &surroundings(trust)).unwrap();
+    let wrong = Forward::new(
+        &[settings("other.example")],
+        ForwardOrder::Ordered,
+        &surroundings(trust),
+    )
+    .unwrap();
     let failure = ask(&wrong, "www.example").await.unwrap_err();
     assert!(failure.to_string().contains("TLS"), "{failure}");
     assert_eq!(server.seen.streams(), 5);
@@ -450,7 +569,12 @@ async fn a_silent_encrypted_upstream_does_not_hold_the_deadline() {
         (Scheme::Https, tls.address),
         (Scheme::Quic, quic.address),
     ] {
-        let resolver = Forward::new(&[upstream(scheme, address)], &surroundings(trust.clone())).unwrap();
+        let resolver = Forward::new(
+            &[upstream(scheme, address)],
+            ForwardOrder::Ordered,
+            &surroundings(trust.clone()),
+        )
+        .unwrap();
         let failure = ask_within(&resolver, "www.example", Duration::from_millis(500))
             .await
             .unwrap_err();
@@ -485,7 +609,7 @@ async fn an_upstream_given_by_name_is_looked_up_by_bootstrap_once() {
         server_name: None,
         path: String::new(),
     };
-    let resolver = Forward::new(&[named("dns.example")], &surroundings).unwrap();
+    let resolver = Forward::new(&[named("dns.example")], ForwardOrder::Ordered, &surroundings).unwrap();
     for turn in 0..5 {
         ask(&resolver, &format!("n{turn}.example")).await.unwrap();
     }
@@ -500,7 +624,7 @@ async fn an_upstream_given_by_name_is_looked_up_by_bootstrap_once() {
         .unwrap();
     assert_eq!(found, [IpAddr::from([127, 0, 0, 1])]);
 
-    let unknown = Forward::new(&[named("nowhere.example")], &surroundings).unwrap();
+    let unknown = Forward::new(&[named("nowhere.example")], ForwardOrder::Ordered, &surroundings).unwrap();
     let failure = ask(&unknown, "www.example").await.unwrap_err();
     assert!(
         failure.to_string().contains("nowhere.example. has no address"),

@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
@@ -39,9 +40,16 @@ pub struct Seen {
     pub ids: Mutex<Vec<u16>>,
     /// Source ports of UDP queries.
     pub ports: Mutex<Vec<u16>>,
+    /// How long answers over UDP are held back, in milliseconds.
+    delay_ms: AtomicUsize,
 }
 
 impl Seen {
+    /// Holds answers over UDP back from now on.
+    pub fn delay(&self, delay: Duration) {
+        self.delay_ms.store(delay.as_millis() as usize, Ordering::SeqCst);
+    }
+
     pub fn udp(&self) -> usize {
         self.udp.load(Ordering::SeqCst)
     }
@@ -130,8 +138,22 @@ async fn serve_udp(socket: Arc<UdpSocket>, handler: Handler, seen: Arc<Seen>) {
         seen.udp.fetch_add(1, Ordering::SeqCst);
         seen.ids.lock().unwrap().push(query.metadata.id);
         seen.ports.lock().unwrap().push(peer.port());
-        for reply in handler(Transport::Udp, &query) {
-            let _ = socket.send_to(&reply, peer).await;
+        let replies = handler(Transport::Udp, &query);
+        let delay = Duration::from_millis(seen.delay_ms.load(Ordering::SeqCst) as u64);
+        let socket = Arc::clone(&socket);
+        let send = async move {
+            for reply in replies {
+                let _ = socket.send_to(&reply, peer).await;
+            }
+        };
+        match delay.is_zero() {
+            true => send.await,
+            false => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    send.await;
+                });
+            }
         }
     }
 }

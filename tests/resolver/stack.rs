@@ -3,7 +3,7 @@
 use super::internet::Internet;
 use super::servers;
 use hickory_proto::op::{Message, ResponseCode};
-use stairgate::config::settings::{Host, Mode, Scheme, Settings, Upstream, Zone, ZoneSource};
+use stairgate::config::settings::{ForwardOrder, Host, Mode, Scheme, Settings, Upstream, Zone, ZoneSource};
 use stairgate::dns::name::Name;
 use stairgate::resolver::forward::Trust;
 use stairgate::resolver::{BuildError, Failure, Question, Stack, build, build_mapped};
@@ -59,7 +59,7 @@ async fn each_zone_goes_its_way_and_what_failed_is_not_asked_again_until_it_is_f
     settings.resolver.forward = to(&world);
     settings.zones = vec![Zone {
         name: Name::parse("home.arpa").unwrap(),
-        source: ZoneSource::Forward(to(&router)),
+        source: ZoneSource::Forward(to(&router), ForwardOrder::Ordered),
     }];
     let stack = build(&settings, Trust::public()).unwrap();
 

@@ -2,7 +2,7 @@
 //!
 //! Keeps: RFC 8484 (DNS over HTTPS: §4.1 ID 0 and the media type, §4.2.1 status, §5.1 Age), RFC 9113.
 
-use super::reuse::Connection;
+use super::reuse::{Connection, Pulse};
 use super::tls;
 use crate::clock;
 use crate::limits;
@@ -36,14 +36,14 @@ pub(super) struct Https {
 #[derive(Default)]
 struct State {
     ended: AtomicBool,
-    /// When something was last received or asked, in milliseconds of the clock that never goes back.
-    heard_ms: AtomicU64,
+    pulse: Pulse,
+    /// When it was last asked, in milliseconds of the clock that never goes back.
     used_ms: AtomicU64,
 }
 
 impl Connection for Https {
     fn is_usable(&self) -> bool {
-        !self.state.ended.load(Ordering::Relaxed)
+        !self.state.ended.load(Ordering::Relaxed) && !self.state.pulse.is_silent(clock::now().mono_ms)
     }
 }
 
@@ -103,18 +103,11 @@ async fn idle(state: &State) {
 impl Https {
     /// Asks `query` (with ID 0, so that HTTP caches see equal queries as equal) at `uri` and waits until `end`.
     pub(super) async fn exchange(&self, uri: &Uri, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
-        let started_ms = clock::now().mono_ms;
-        self.state.used_ms.store(started_ms, Ordering::Relaxed);
-        match timeout_at(end.into(), self.post(uri, query)).await {
-            Ok(result) => result,
-            Err(_) => {
-                // Silence of a whole exchange: a new connection is better than this one.
-                if self.state.heard_ms.load(Ordering::Relaxed) < started_ms {
-                    self.state.ended.store(true, Ordering::Relaxed);
-                }
-                Err(ExchangeError::Timeout)
-            }
-        }
+        let now_ms = clock::now().mono_ms;
+        self.state.used_ms.store(now_ms, Ordering::Relaxed);
+        self.state.pulse.asked(now_ms);
+        let asked = timeout_at(end.into(), self.post(uri, query)).await;
+        asked.unwrap_or(Err(ExchangeError::Timeout))
     }
 
     async fn post(&self, uri: &Uri, query: &[u8]) -> Result<Reply, ExchangeError> {
@@ -131,7 +124,7 @@ impl Https {
         let (response, mut body) = requests.send_request(request, false)?;
         body.send_data(Bytes::copy_from_slice(query), true)?;
         let response = response.await?;
-        self.state.heard_ms.store(clock::now().mono_ms, Ordering::Relaxed);
+        self.state.pulse.heard();
         let age_s = check_head(&response)?;
         let bytes = read_body(response.into_body()).await?;
         if !message::answers(query, &bytes) {

@@ -3,7 +3,7 @@
 //! Keeps: RFC 9250 (DNS over dedicated QUIC connections: §4.1.1 ALPN, §4.2 one stream a query, two bytes of length and then
 //! FIN, §4.2.1 ID 0).
 
-use super::reuse::Connection;
+use super::reuse::{Connection, Pulse};
 use crate::clock;
 use crate::limits;
 use crate::resolver::counters::Counters;
@@ -13,7 +13,6 @@ use quinn::crypto::rustls::QuicClientConfig;
 use rustls::ClientConfig;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::time::timeout_at;
 
@@ -27,19 +26,12 @@ const DOQ_PROTOCOL_ERROR: u32 = 2;
 #[derive(Clone)]
 pub(super) struct Quic {
     connection: quinn::Connection,
-    state: Arc<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Nothing came back over it for a whole exchange.
-    dead: AtomicBool,
-    heard_ms: AtomicU64,
+    pulse: Arc<Pulse>,
 }
 
 impl Connection for Quic {
     fn is_usable(&self) -> bool {
-        self.connection.close_reason().is_none() && !self.state.dead.load(Ordering::Relaxed)
+        self.connection.close_reason().is_none() && !self.pulse.is_silent(clock::now().mono_ms)
     }
 }
 
@@ -72,7 +64,7 @@ pub(super) async fn connect(
             Ok(Ok(connection)) => {
                 return Ok(Quic {
                     connection,
-                    state: Arc::new(State::default()),
+                    pulse: Arc::default(),
                 });
             }
             Ok(Err(error)) => failure = error,
@@ -102,16 +94,9 @@ async fn connect_one(
 impl Quic {
     /// Asks `query` (with ID 0) and waits until `end`.
     pub(super) async fn exchange(&self, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
-        let started_ms = clock::now().mono_ms;
-        match timeout_at(end.into(), self.ask(query)).await {
-            Ok(result) => result,
-            Err(_) => {
-                if self.state.heard_ms.load(Ordering::Relaxed) < started_ms {
-                    self.state.dead.store(true, Ordering::Relaxed);
-                }
-                Err(ExchangeError::Timeout)
-            }
-        }
+        self.pulse.asked(clock::now().mono_ms);
+        let asked = timeout_at(end.into(), self.ask(query)).await;
+        asked.unwrap_or(Err(ExchangeError::Timeout))
     }
 
     async fn ask(&self, query: &[u8]) -> Result<Reply, ExchangeError> {
@@ -134,7 +119,7 @@ impl Quic {
                 quinn::ReadToEndError::Read(quinn::ReadError::ConnectionLost(cause)) => lost(cause),
                 other => ExchangeError::Network(other.to_string()),
             })?;
-        self.state.heard_ms.store(clock::now().mono_ms, Ordering::Relaxed);
+        self.pulse.heard();
         let response = bytes
             .split_first_chunk()
             .filter(|(length, rest)| usize::from(u16::from_be_bytes(**length)) == rest.len())

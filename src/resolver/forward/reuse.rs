@@ -3,14 +3,43 @@
 //! Always: at most one connection is being made; whoever needs it meanwhile waits for that one. It goes on being made when
 //! the query that wanted it gives up, so that the next finds it.
 
+use crate::limits;
 use crate::resolver::exchange::ExchangeError;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A connection that can tell whether it is still worth using.
 pub(in crate::resolver) trait Connection: Clone + Send + Sync + 'static {
     fn is_usable(&self) -> bool;
+}
+
+/// Whether a connection still brings answers. Who waits for one may go before it comes, so that it is not told by their waiting.
+#[derive(Debug, Default)]
+pub(in crate::resolver) struct Pulse {
+    /// Since when it has been asked without a sound, in milliseconds of the clock that never goes back; 0 when it has not.
+    silent_since_ms: AtomicU64,
+}
+
+impl Pulse {
+    /// A query goes out.
+    pub(in crate::resolver) fn asked(&self, now_ms: u64) {
+        let _ = self
+            .silent_since_ms
+            .compare_exchange(0, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Something came in.
+    pub(in crate::resolver) fn heard(&self) {
+        self.silent_since_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether it has been silent for so long that a new connection is better, whatever is wrong with this one.
+    pub(in crate::resolver) fn is_silent(&self, now_ms: u64) -> bool {
+        let since = self.silent_since_ms.load(Ordering::Relaxed);
+        since != 0 && now_ms.saturating_sub(since) >= limits::UPSTREAM_WAIT_MAX.as_millis() as u64
+    }
 }
 
 type Connecting<C> = Shared<BoxFuture<'static, Result<C, ExchangeError>>>;
@@ -60,5 +89,23 @@ impl<C: Connection> Reused<C> {
             }
         };
         connecting.await.map(|connection| (connection, was_there))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_given_up_when_queries_have_met_silence_for_long_and_not_when_nobody_asks() {
+        let pulse = Pulse::default();
+        let long = limits::UPSTREAM_WAIT_MAX.as_millis() as u64;
+        assert!(!pulse.is_silent(1_000_000));
+        pulse.asked(1_000);
+        pulse.asked(1_000 + long - 1);
+        assert!(!pulse.is_silent(1_000 + long - 1));
+        assert!(pulse.is_silent(1_000 + long));
+        pulse.heard();
+        assert!(!pulse.is_silent(1_000_000));
     }
 }

@@ -4,7 +4,7 @@
 //! §7). A stream that is idle is closed by us (§6.2.3).
 //! Keeps: RFC 1035 §4.2.2 (two bytes of length), RFC 7766, RFC 7858.
 
-use super::reuse::Connection;
+use super::reuse::{Connection, Pulse};
 use crate::clock;
 use crate::limits;
 use crate::resolver::exchange::ExchangeError;
@@ -12,7 +12,6 @@ use crate::resolver::message::{self, Reply};
 use bytes::{Buf, BytesMut};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -22,15 +21,7 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 #[derive(Clone)]
 pub(in crate::resolver) struct Stream {
     queue: mpsc::Sender<Ask>,
-    state: Arc<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Nothing came back over it for a whole exchange: whatever is wrong, a new one is better.
-    dead: AtomicBool,
-    /// When something was last read, in milliseconds of the clock that never goes back.
-    heard_ms: AtomicU64,
+    pulse: Arc<Pulse>,
 }
 
 /// A query on its way to the task.
@@ -42,7 +33,7 @@ struct Ask {
 
 impl Connection for Stream {
     fn is_usable(&self) -> bool {
-        !self.queue.is_closed() && !self.state.dead.load(Ordering::Relaxed)
+        !self.queue.is_closed() && !self.pulse.is_silent(clock::now().mono_ms)
     }
 }
 
@@ -50,14 +41,14 @@ impl Stream {
     /// Starts the task that owns `io`. It ends with the stream, or when nothing was asked for a while.
     pub(in crate::resolver) fn start(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Stream {
         let (queue, asks) = mpsc::channel(limits::UPSTREAM_STREAM_IN_FLIGHT);
-        let state = Arc::new(State::default());
-        tokio::spawn(own(io, asks, Arc::clone(&state)));
-        Stream { queue, state }
+        let pulse = Arc::new(Pulse::default());
+        tokio::spawn(own(io, asks, Arc::clone(&pulse)));
+        Stream { queue, pulse }
     }
 
     /// Asks `query` (its ID is replaced) and waits until `end`.
     pub(in crate::resolver) async fn exchange(&self, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
-        let started_ms = clock::now().mono_ms;
+        self.pulse.asked(clock::now().mono_ms);
         let (reply, response) = oneshot::channel();
         let ask = Ask {
             query: query.to_vec(),
@@ -69,12 +60,7 @@ impl Stream {
         });
         match exchanged.await {
             Ok(bytes) => Ok(Reply::read(bytes?)?),
-            Err(_) => {
-                if self.state.heard_ms.load(Ordering::Relaxed) < started_ms {
-                    self.state.dead.store(true, Ordering::Relaxed);
-                }
-                Err(ExchangeError::Timeout)
-            }
+            Err(_) => Err(ExchangeError::Timeout),
         }
     }
 }
@@ -82,9 +68,9 @@ impl Stream {
 /// Queries that wait for their responses, by the ID they were sent with.
 type Waiting = HashMap<u16, Ask>;
 
-async fn own(mut io: impl AsyncRead + AsyncWrite + Unpin, mut asks: mpsc::Receiver<Ask>, state: Arc<State>) {
+async fn own(mut io: impl AsyncRead + AsyncWrite + Unpin, mut asks: mpsc::Receiver<Ask>, pulse: Arc<Pulse>) {
     let mut waiting = Waiting::new();
-    let end = serve(&mut io, &mut asks, &mut waiting, &state).await;
+    let end = serve(&mut io, &mut asks, &mut waiting, &pulse).await;
     asks.close();
     for (_, ask) in waiting.drain() {
         // Who no longer waits needs no answer.
@@ -101,7 +87,7 @@ async fn serve(
     io: &mut (impl AsyncRead + AsyncWrite + Unpin),
     asks: &mut mpsc::Receiver<Ask>,
     waiting: &mut Waiting,
-    state: &State,
+    pulse: &Pulse,
 ) -> ExchangeError {
     let mut buffer = BytesMut::with_capacity(4096);
     let mut idle_at = clock::instant() + limits::UPSTREAM_IDLE;
@@ -122,7 +108,7 @@ async fn serve(
                     Ok(_) => {}
                     Err(cause) => return cause.into(),
                 }
-                state.heard_ms.store(clock::now().mono_ms, Ordering::Relaxed);
+                pulse.heard();
                 hand_out(&mut buffer, waiting);
             }
             () = sleep_until(idle_at.into()) => {

@@ -1,5 +1,6 @@
 //! One upstream: how to reach it, and how it has been doing.
 
+use super::health::Health;
 use super::https::{self, Https};
 use super::quic::{self, Quic};
 use super::reuse::Reused;
@@ -20,7 +21,6 @@ use rustls::pki_types::ServerName;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// An upstream resolver.
@@ -272,104 +272,5 @@ async fn within<T>(end: Instant, work: impl Future<Output = Result<T, ExchangeEr
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.label)
-    }
-}
-
-/// How a server has been doing.
-#[derive(Debug, Default)]
-pub(super) struct Health {
-    /// Exchanges in a row that brought nothing.
-    misses: AtomicU32,
-    /// Until when others are asked first, in milliseconds of the clock that never goes back.
-    avoid_until_ms: AtomicU64,
-    /// Smoothed time of an exchange in microseconds (RFC 6298 §2, gain 1/8); 0 is not known.
-    srtt_us: AtomicU32,
-}
-
-impl Health {
-    /// Whether to ask others first. When the time is up, the first to see it tries the server, and the rest go on avoiding
-    /// it until that one knows.
-    pub(super) fn is_avoided(&self, now_ms: u64) -> bool {
-        let until = self.avoid_until_ms.load(Ordering::Relaxed);
-        if until == 0 {
-            return false;
-        }
-        let retry = now_ms + limits::UPSTREAM_WAIT_MAX.as_millis() as u64;
-        now_ms < until
-            || self
-                .avoid_until_ms
-                .compare_exchange(until, retry, Ordering::Relaxed, Ordering::Relaxed)
-                .is_err()
-    }
-
-    pub(super) fn answered(&self, took: Duration) {
-        self.misses.store(0, Ordering::Relaxed);
-        self.avoid_until_ms.store(0, Ordering::Relaxed);
-        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
-        // Two writers at once lose one sample of many.
-        let srtt = match self.srtt_us.load(Ordering::Relaxed) {
-            0 => took,
-            srtt => srtt - srtt / 8 + took / 8,
-        };
-        self.srtt_us.store(srtt.max(1), Ordering::Relaxed);
-    }
-
-    pub(super) fn missed(&self, now_ms: u64) {
-        let misses = self.misses.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        // One lost packet is no illness.
-        if misses >= 2 {
-            let first = limits::UPSTREAM_AVOID_MIN.as_millis() as u64;
-            let most = limits::UPSTREAM_AVOID_MAX.as_millis() as u64;
-            let pause = (first << (misses - 2).min(16)).min(most);
-            self.avoid_until_ms.store(now_ms + pause, Ordering::Relaxed);
-        }
-    }
-
-    /// How long an answer over UDP may take before it is thought lost.
-    fn wait(&self) -> Duration {
-        match self.srtt_us.load(Ordering::Relaxed) {
-            0 => limits::UPSTREAM_WAIT_UNKNOWN,
-            srtt => {
-                Duration::from_micros(u64::from(srtt) * 4).clamp(limits::UPSTREAM_WAIT_MIN, limits::UPSTREAM_WAIT_MAX)
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_lost_answer_is_forgiven_and_more_make_others_go_first_for_longer_and_longer() {
-        let health = Health::default();
-        health.missed(1_000);
-        assert!(!health.is_avoided(1_000));
-        health.missed(1_000);
-        let min = limits::UPSTREAM_AVOID_MIN.as_millis() as u64;
-        assert!(health.is_avoided(1_000 + min - 1));
-        // The first after the pause tries it, the next still avoid it.
-        assert!(!health.is_avoided(1_000 + min));
-        assert!(health.is_avoided(1_000 + min));
-        health.missed(10_000);
-        assert!(health.is_avoided(10_000 + 2 * min - 1));
-        for _ in 0..100 {
-            health.missed(20_000);
-        }
-        assert!(!health.is_avoided(20_000 + limits::UPSTREAM_AVOID_MAX.as_millis() as u64));
-        health.answered(Duration::from_millis(10));
-        assert!(!health.is_avoided(20_001));
-    }
-
-    #[test]
-    fn the_wait_follows_the_measured_time_within_bounds() {
-        let health = Health::default();
-        assert_eq!(health.wait(), limits::UPSTREAM_WAIT_UNKNOWN);
-        health.answered(Duration::from_micros(3));
-        assert_eq!(health.wait(), limits::UPSTREAM_WAIT_MIN);
-        for _ in 0..50 {
-            health.answered(Duration::from_secs(30));
-        }
-        assert_eq!(health.wait(), limits::UPSTREAM_WAIT_MAX);
     }
 }
