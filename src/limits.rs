@@ -258,6 +258,14 @@ pub const LOCAL_PAUSE: Duration = Duration::from_millis(50);
 /// Silences in a row, of all servers of one address family, after which the other family is preferred, and for how long.
 pub const FAMILY_SILENCES: u32 = 12;
 pub const FAMILY_SHUNNED: Duration = Duration::from_secs(30);
+/// The same while nothing was ever heard of the family since the start: most lines without IPv6 lose what is sent that way.
+pub const FAMILY_SILENCES_UNHEARD: u32 = 3;
+/// How long the first words of a family are waited for before the other one is tried as well; most root servers answer sooner.
+pub const FAMILY_FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How long a look-up of a server's address usually takes. After that the next server's begins, or that of its other family.
+pub const SIDE_TRIP_USUAL: Duration = Duration::from_millis(300);
+/// Such look-ups at the same time, for one zone; those more wait for one that finds nothing.
+pub const SIDE_TRIPS_AT_ONCE: usize = 3;
 /// How long a server that knows no EDNS is asked without: servers are replaced now and then.
 pub const SERVER_PLAIN: Duration = Duration::from_secs(3600);
 /// How long a server that only TCP reaches is asked over TCP first.

@@ -1,7 +1,7 @@
 //! Where the servers of a zone are.
 //!
 //! In: a zone's NS sets with glue, the store. Out: addresses that may be asked, and the names of servers whose addresses are
-//! missing; these are looked up one at a time, when the others are of no use.
+//! missing; these are looked up when the others are of no use, first of the address family that works, the next one soon.
 //! Always: no address outside the allowed families and networks; look-ups end at the bounds that keep a hostile referral from
 //! turning one query into many (NXNSAttack, CVE-2020-8616; TsuNAME).
 //! Keeps: RFC 1034 §5.3.3 step 3, RFC 2181 §5.4.1 (glue is for getting there), RFC 6890 (networks that are nobody's on the
@@ -9,6 +9,7 @@
 
 use super::ask::Choice;
 use super::delegations::Cut;
+use super::race::{Look, Race};
 use super::store::Known;
 use super::task::Purse;
 use super::trouble::Trouble;
@@ -84,11 +85,33 @@ impl Networks {
     }
 }
 
+/// A server with addresses that are not known.
+pub(super) struct Missing {
+    pub tier: u8,
+    pub name: Name,
+    /// A or AAAA, or both, in the order in which they promise success.
+    pub types: Vec<u16>,
+    /// Other addresses of it are known.
+    pub spare: bool,
+}
+
+impl Missing {
+    /// What is left to look up when addresses of one family were found.
+    pub fn other_family(&self) -> Option<Missing> {
+        (self.types.len() > 1).then(|| Missing {
+            tier: self.tier,
+            name: self.name.clone(),
+            types: self.types.clone(),
+            spare: true,
+        })
+    }
+}
+
 impl Walk {
-    /// The addresses of a zone's servers as far as they are known, and the servers with none, each with its tier.
-    pub(super) fn addresses(&self, cut: &Cut) -> (Vec<Choice>, Vec<(u8, Name)>) {
+    /// The addresses of a zone's servers as far as they are known, and those that are not, spare ones last.
+    pub(super) fn addresses(&self, cut: &Cut) -> (Vec<Choice>, Vec<Missing>) {
         let mut choices: Vec<Choice> = Vec::new();
-        let mut missing: Vec<(u8, Name)> = Vec::new();
+        let mut missing: Vec<Missing> = Vec::new();
         let networks = &self.engine.networks;
         let mut add = |address: IpAddr, tier: u8, trusted: bool| {
             let allowed = if trusted {
@@ -106,18 +129,24 @@ impl Walk {
                 server.glue.iter().for_each(|&address| add(address, tier, true));
                 continue;
             };
-            let (known, all_known) = self.known_addresses(name);
+            let (known, mut unknown) = self.known_addresses(name);
             let glue = match server.glue.as_slice() {
                 [] => cut.parents_glue(name),
                 glue => glue,
             };
-            let any = !known.is_empty() || !glue.is_empty();
+            let spare = !known.is_empty() || !glue.is_empty();
             for address in known.into_iter().chain(glue.iter().copied()) {
+                unknown.retain(|rtype| (*rtype == rtype::AAAA) != address.is_ipv6());
                 add(address, tier, false);
             }
             // Inside the zone only the referral could tell, and did not.
-            if !any && !all_known && !name.is_within(&cut.zone) && missing.iter().all(|(_, theirs)| theirs != name) {
-                missing.push((tier, name.clone()));
+            if !unknown.is_empty() && !name.is_within(&cut.zone) && missing.iter().all(|theirs| theirs.name != *name) {
+                missing.push(Missing {
+                    tier,
+                    name: name.clone(),
+                    types: unknown,
+                    spare,
+                });
             }
         }
         if missing.len() > 1 {
@@ -126,75 +155,91 @@ impl Walk {
                 .io
                 .chance(|random| rand::Rng::random_range(random, 0..missing.len()));
             missing.rotate_left(turn);
-            missing.sort_by_key(|(tier, _)| *tier);
+            missing.sort_by_key(|missing| (missing.spare, missing.tier));
         }
         (choices, missing)
     }
 
-    /// Addresses of a server in the store, and whether nothing more is to be found out.
-    fn known_addresses(&self, server: &Name) -> (Vec<IpAddr>, bool) {
+    /// Addresses of a server in the store, and the types of which nothing is known.
+    fn known_addresses(&self, server: &Name) -> (Vec<IpAddr>, Vec<u16>) {
         let now_ms = self.io.now_ms();
         let mut addresses = Vec::new();
-        let mut open = false;
-        for (wanted, rtype) in self.address_types() {
+        let mut unknown = Vec::new();
+        for rtype in self.address_types() {
             match self.engine.store.find(server, rtype, now_ms) {
                 Some(Known::Set(held)) => {
                     addresses.extend(held.set.records().filter_map(address).take(limits::SERVER_ADDRESSES));
                 }
                 Some(Known::Denied(_)) => {}
                 // An alias is followed when it is looked up.
-                Some(Known::Alias(_)) | None => open |= wanted,
+                Some(Known::Alias(_)) | None => unknown.push(rtype),
             }
         }
-        (addresses, !open)
+        (addresses, unknown)
     }
 
-    fn address_types(&self) -> [(bool, u16); 2] {
-        let settings = &self.engine.settings;
-        [(settings.ipv4, rtype::A), (settings.ipv6, rtype::AAAA)]
+    /// The types of addresses that can be asked, that of the family that works first.
+    fn address_types(&self) -> Vec<u16> {
+        let (settings, now_ms) = (&self.engine.settings, self.io.now_ms());
+        let mut types = Vec::with_capacity(2);
+        if settings.ipv4 {
+            types.push(rtype::A);
+        }
+        if settings.ipv6 {
+            types.push(rtype::AAAA);
+        }
+        if types.len() == 2 && self.engine.servers.prefers_ipv6(now_ms) {
+            types.reverse();
+        }
+        types
     }
 
-    /// Looks up a server's addresses: first of one family, and of the other if there are none. Empty when there are none, or
-    /// when this resolution has spent what it may on such trips.
-    pub(super) async fn look_up_server(&self, server: &Name, trip: &Trip<'_>) -> Vec<IpAddr> {
-        if trip.passes(server) || trip.depth >= limits::SIDE_TRIP_DEPTH {
-            return Vec::new();
-        }
-        let mut found = Vec::new();
-        let may = self.io.purse(|purse| {
-            let may = purse.side_trips < limits::SIDE_TRIPS && purse.fruitless < limits::SIDE_TRIPS_FRUITLESS;
-            purse.side_trips += usize::from(may);
-            may
-        });
-        if !may {
-            return found;
-        }
-        let deeper = trip.deeper(server);
-        for (wanted, rtype) in self.address_types() {
-            if !wanted || !found.is_empty() {
-                continue;
+    /// Looks up addresses of a server, with its tier. Nothing when there are none, or when this resolution has spent what it may on
+    /// such trips.
+    pub(super) fn look_up_server<'a>(&'a self, missing: Missing, trip: &'a Trip<'a>) -> Look<'a, (u8, Vec<IpAddr>)> {
+        Box::pin(async move {
+            let Missing {
+                tier,
+                name,
+                mut types,
+                spare,
+            } = missing;
+            if spare {
+                types = self.known_addresses(&name).1;
             }
-            let answer = Box::pin(self.answer(server, rtype, &deeper)).await;
-            match answer {
-                Ok(answer) => {
-                    if let Finding::Set(held) = &answer.end {
-                        let addresses = held.set.records().filter_map(address);
-                        found.extend(
-                            addresses
-                                .filter(|&address| self.engine.networks.may_ask(address))
-                                .take(limits::SERVER_ADDRESSES),
-                        );
-                    } else if answer.is_nxdomain() {
-                        break;
-                    }
-                }
-                Err(_) => break,
+            if trip.passes(&name) || trip.depth >= limits::SIDE_TRIP_DEPTH {
+                return None;
             }
-        }
-        if found.is_empty() {
-            self.io.purse(|purse| purse.fruitless += 1);
-        }
-        found
+            let may = self.io.purse(|purse| {
+                let may = purse.side_trips < limits::SIDE_TRIPS && purse.fruitless < limits::SIDE_TRIPS_FRUITLESS;
+                purse.side_trips += usize::from(may);
+                may
+            });
+            if !may {
+                return None;
+            }
+            let deeper = trip.deeper(&name);
+            let looks = types
+                .into_iter()
+                .map(|rtype| self.look_up_addresses(&name, rtype, &deeper));
+            let found = Race::new(&self.io, looks).run().await;
+            if found.is_none() {
+                self.io.purse(|purse| purse.fruitless += 1);
+            }
+            found.map(|addresses| (tier, addresses))
+        })
+    }
+
+    /// The addresses of one family that may be asked, if there are any.
+    fn look_up_addresses<'a>(&'a self, server: &'a Name, rtype: u16, trip: &'a Trip<'a>) -> Look<'a, Vec<IpAddr>> {
+        Box::pin(async move {
+            let answer = self.answer(server, rtype, trip).await.ok()?;
+            let Finding::Set(held) = &answer.end else { return None };
+            let addresses = held.set.records().filter_map(address);
+            let usable = addresses.filter(|&address| self.engine.networks.may_ask(address));
+            let usable: Vec<IpAddr> = usable.take(limits::SERVER_ADDRESSES).collect();
+            (!usable.is_empty()).then_some(usable)
+        })
     }
 
     /// Counts a query that is about to be sent to a server of `zone`; fails when that is one too many.

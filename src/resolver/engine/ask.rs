@@ -7,10 +7,12 @@
 //! Keeps: RFC 5452 §9 (what is believed, and TCP when somebody is guessing), RFC 6891 §7 (EDNS fallback), RFC 7766 §5 (TCP),
 //! RFC 9715 §3.2 (no fragments are asked for).
 
+use super::addresses::Missing;
 use super::choose::{Candidate, choose};
 use super::classify::{self, Alias, Asked, End, Flaw, Reading};
 use super::delegations::Cut;
 use super::query::{self, Dress, Match};
+use super::race::Race;
 use super::response::Response;
 use super::servers::InFlight;
 use super::task::{Heard, Open, Transport, Why};
@@ -21,6 +23,8 @@ use crate::dns::name::Name;
 use crate::dns::rcode;
 use crate::limits;
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// A server among those that may be asked.
@@ -84,6 +88,13 @@ enum Next {
     Ignore,
 }
 
+/// What a wait ended with.
+enum Came {
+    Heard(Heard),
+    /// Addresses of a server, with its tier, or that there are none.
+    LookedUp(Option<(u8, Vec<IpAddr>)>),
+}
+
 /// What a server said that can be used, and which.
 type Usable = (Box<Reading>, IpAddr);
 
@@ -118,6 +129,11 @@ impl Walk {
             .enter(limits::ZONE_IN_FLIGHT)
             .ok_or(Trouble::Limit("too many questions for one zone are under way"))?;
         let (choices, mut missing) = self.addresses(cut);
+        let spare_at = missing.partition_point(|missing| !missing.spare);
+        let mut spare = missing.split_off(spare_at);
+        spare.extend(missing.iter().filter_map(Missing::other_family));
+        let look_up = |missing| self.look_up_server(missing, trip);
+        let mut side = Race::new(&self.io, missing.into_iter().map(look_up));
         let mut asking = Asking {
             walk: self,
             cut,
@@ -131,33 +147,32 @@ impl Walk {
             weak: None,
             trouble: Trouble::Unreachable,
         };
-        let mut fetched = false;
+        let mut noted = false;
         loop {
             if !asking.running.iter().any(|running| !running.given_up) {
                 let pick = asking.pick();
                 // Unheard servers are worth a look-up before a known one is asked a second time, or one that did badly before.
-                let fresh = pick.is_some_and(|(_, _, fresh)| fresh);
-                if !fresh && !missing.is_empty() {
-                    let server = missing.remove(0);
-                    if !fetched {
+                let fresh = pick.as_ref().is_some_and(|pick| pick.fresh);
+                if !fresh && !side.is_running() {
+                    // Other addresses of the same servers, where those known cannot be reached.
+                    if pick.as_ref().is_none_or(|pick| pick.worn) {
+                        side.add(spare.drain(..).map(look_up));
+                    }
+                    if side.begin() && !noted {
                         let why =
                             "the servers with known addresses are of no use; the addresses of others are looked up";
                         self.io.note(|| Step::Fallback {
                             zone: cut.zone.clone(),
                             why,
                         });
-                        fetched = true;
+                        noted = true;
                     }
-                    for address in self.look_up_server(&server.1, trip).await {
-                        if asking.choices.iter().all(|choice| choice.address != address) {
-                            asking.choices.push(Choice::new(address, server.0));
-                        }
-                    }
-                    continue;
                 }
                 match pick {
-                    Some((at, patience_ms, _)) => asking.send_next(at, patience_ms)?,
-                    None if !asking.running.is_empty() => {}
+                    // What is looked up has its time first.
+                    _ if !fresh && side.is_young() => {}
+                    Some(pick) => asking.send_next(pick.at, pick.patience_ms)?,
+                    None if !asking.running.is_empty() || side.is_running() => {}
                     None => {
                         if let Some((weak, server)) = asking.weak.take() {
                             return Ok((*weak, server));
@@ -171,16 +186,25 @@ impl Walk {
                     }
                 }
             }
-            if let Some((reading, server)) = asking.listen().await? {
+            if let Some((reading, server)) = asking.listen(&mut side).await? {
                 return Ok((*reading, server));
             }
         }
     }
 }
 
+/// A server to ask next.
+struct Pick {
+    at: usize,
+    patience_ms: u64,
+    /// It is of good repute and was not asked before.
+    fresh: bool,
+    /// It, or its address family, did not answer lately, or not when it was asked this.
+    worn: bool,
+}
+
 impl Asking<'_> {
-    /// The next server to ask, how long to wait for it, and whether it is one of good repute not asked before.
-    fn pick(&self) -> Option<(usize, u64, bool)> {
+    fn pick(&self) -> Option<Pick> {
         if self.sent >= limits::STEP_QUERIES {
             return None;
         }
@@ -208,8 +232,14 @@ impl Asking<'_> {
         }
         let (picked, patience_ms) = self.walk.io.chance(|random| choose(&candidates, random))?;
         let candidate = &candidates[picked];
-        let fresh = candidate.tries == 0 && !candidate.lame && !candidate.view.down && !candidate.view.shunned;
-        Some((at[picked], patience_ms, fresh))
+        let view = &candidate.view;
+        let unreachable = view.down || view.shunned;
+        Some(Pick {
+            at: at[picked],
+            patience_ms,
+            fresh: candidate.tries == 0 && !candidate.lame && !unreachable,
+            worn: unreachable || candidate.tries >= 2,
+        })
     }
 
     /// Whether a server that is down may be asked before the deadline, or is being tried by somebody else.
@@ -295,8 +325,8 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// Waits until something comes, or the patience with the latest query is at an end.
-    async fn listen(&mut self) -> Result<Option<Usable>, Trouble> {
+    /// Waits until something comes, or the patience with the latest query is at an end, or with what is looked up.
+    async fn listen(&mut self, side: &mut Race<'_, (u8, Vec<IpAddr>)>) -> Result<Option<Usable>, Trouble> {
         let walk = self.walk;
         let ids: Vec<u32> = self.running.iter().map(|running| running.open.id).collect();
         let last_words = limits::SERVER_LAST_WORDS.as_millis() as u64;
@@ -307,10 +337,30 @@ impl Asking<'_> {
                 false => running.patient_until_ms,
                 true => running.patient_until_ms + last_words,
             })
+            .chain(side.is_young().then_some(side.young_until_ms()))
             .filter(|&until_ms| until_ms > walk.io.now_ms())
             .min()
-            .unwrap_or(0);
-        match walk.io.heard(&ids, until_ms).await {
+            .unwrap_or(if side.is_running() { u64::MAX } else { 0 });
+        let mut heard = walk.io.heard(&ids, until_ms);
+        let came = std::future::poll_fn(|cx| match Pin::new(&mut heard).poll(cx) {
+            Poll::Ready(heard) => Poll::Ready(Came::Heard(heard)),
+            Poll::Pending => side.poll(cx).map(Came::LookedUp),
+        });
+        let heard = match came.await {
+            Came::Heard(heard) => heard,
+            Came::LookedUp(found) => {
+                for (tier, address) in found
+                    .into_iter()
+                    .flat_map(|(tier, all)| all.into_iter().map(move |one| (tier, one)))
+                {
+                    if self.choices.iter().all(|choice| choice.address != address) {
+                        self.choices.push(Choice::new(address, tier));
+                    }
+                }
+                return Ok(None);
+            }
+        };
+        match heard {
             Heard::Nothing => {
                 self.lose_patience();
                 Ok(None)
@@ -372,7 +422,7 @@ impl Asking<'_> {
             if waited_ms >= running.patience_ms {
                 self.walk.engine.servers.silent(running.server, running.sent_ms, now_ms);
             } else {
-                self.walk.engine.servers.slow(running.server, waited_ms);
+                self.walk.engine.servers.slow(running.server, waited_ms, now_ms);
             }
         }
         self.running

@@ -5,6 +5,7 @@
 //! noticed; meeting one costs little, since the wait for it is short while a good one is known.
 
 use super::servers::View;
+use crate::limits;
 use rand::Rng;
 use std::net::IpAddr;
 
@@ -32,7 +33,14 @@ pub fn choose(candidates: &[Candidate], random: &mut impl Rng) -> Option<(usize,
     // Least tried first; of these, those without a mark against them.
     let mark = |candidate: &Candidate| {
         let view = &candidate.view;
-        (candidate.tries, candidate.lame, view.down, view.shunned, candidate.tier)
+        (
+            candidate.tries,
+            candidate.lame,
+            view.down,
+            view.shunned,
+            view.doubted,
+            candidate.tier,
+        )
     };
     let able = |candidate: &&Candidate| !candidate.view.resting || candidate.tries > 0;
     let best_mark = candidates.iter().filter(able).map(mark).min()?;
@@ -45,7 +53,17 @@ pub fn choose(candidates: &[Candidate], random: &mut impl Rng) -> Option<(usize,
 
     let Some(fastest) = fastest else {
         let at = pick(&group, random);
-        return Some((at, candidates[at].view.patience_ms));
+        let Candidate { address, view, .. } = &candidates[at];
+        // First words of a family: it may be a line that leads nowhere, and the other family is there.
+        let unsure = !view.family_heard
+            && candidates
+                .iter()
+                .any(|other| other.address.is_ipv6() != address.is_ipv6() && other.tries == 0);
+        let most_ms = match unsure {
+            true => limits::FAMILY_FIRST_WAIT.as_millis() as u64,
+            false => u64::MAX,
+        };
+        return Some((at, view.patience_ms.min(most_ms)));
     };
     let good: Vec<usize> = group
         .iter()
@@ -86,6 +104,8 @@ mod tests {
                 resting: false,
                 rested_at_ms: 0,
                 shunned: false,
+                doubted: false,
+                family_heard: true,
                 edns: true,
                 speaks_edns: true,
                 loses_case: false,

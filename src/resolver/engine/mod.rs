@@ -25,6 +25,7 @@ mod message;
 mod minimize;
 mod prime;
 pub mod query;
+mod race;
 pub mod response;
 pub mod rrset;
 pub mod servers;

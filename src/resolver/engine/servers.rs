@@ -9,7 +9,7 @@ use super::task::Why;
 use crate::limits;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One server.
@@ -49,6 +49,10 @@ pub struct View {
     pub rested_at_ms: u64,
     /// Too many queries are on their way to it, or its address family does not get through.
     pub shunned: bool,
+    /// Nothing was ever heard from its address family; and the other one did answer, or at least failed less often.
+    pub doubted: bool,
+    /// Something was.
+    pub family_heard: bool,
     pub edns: bool,
     pub speaks_edns: bool,
     pub loses_case: bool,
@@ -58,6 +62,8 @@ pub struct View {
 /// Whether an address family gets through at all.
 #[derive(Debug, Default)]
 struct Family {
+    /// Ever, since the start.
+    heard: AtomicBool,
     /// Silences since anything was heard.
     silences: AtomicU32,
     shunned_until_ms: AtomicU64,
@@ -114,6 +120,8 @@ impl Servers {
             },
             shunned: server.in_flight >= limits::SERVER_IN_FLIGHT
                 || now_ms < self.family(address).shunned_until_ms.load(Ordering::Relaxed),
+            doubted: self.is_doubted(address.is_ipv6()),
+            family_heard: self.family(address).heard.load(Ordering::Relaxed),
             edns: now_ms >= server.plain_until_ms,
             speaks_edns: server.speaks_edns,
             loses_case: server.loses_case,
@@ -149,6 +157,7 @@ impl Servers {
             first
         });
         let family = self.family(address);
+        family.heard.store(true, Ordering::Relaxed);
         family.silences.store(0, Ordering::Relaxed);
         family.shunned_until_ms.store(0, Ordering::Relaxed);
         if first {
@@ -174,17 +183,28 @@ impl Servers {
             }
             true
         });
-        if !counts {
-            return;
+        if counts {
+            self.family_silent(address, now_ms);
         }
+    }
+
+    fn family_silent(&self, address: IpAddr, now_ms: u64) {
         let family = self.family(address);
-        if family.silences.fetch_add(1, Ordering::Relaxed) + 1 >= limits::FAMILY_SILENCES {
+        let most = match family.heard.load(Ordering::Relaxed) {
+            true => limits::FAMILY_SILENCES,
+            false => limits::FAMILY_SILENCES_UNHEARD,
+        };
+        if family.silences.fetch_add(1, Ordering::Relaxed) + 1 >= most {
             self.shun_family(address, now_ms);
         }
     }
 
     /// It took longer than this, which is less than its due.
-    pub(super) fn slow(&self, address: IpAddr, waited_ms: u64) {
+    pub(super) fn slow(&self, address: IpAddr, waited_ms: u64, now_ms: u64) {
+        // Of a family that was never heard any silence is telling.
+        if !self.family(address).heard.load(Ordering::Relaxed) {
+            self.family_silent(address, now_ms);
+        }
         let at_least = waited_ms as f32 * 1.5;
         self.change(address, |server| match &mut server.time_ms {
             Some((time, _)) => *time = time.max(at_least),
@@ -239,6 +259,25 @@ impl Servers {
     fn shun_family(&self, address: IpAddr, now_ms: u64) {
         let until_ms = now_ms + limits::FAMILY_SHUNNED.as_millis() as u64;
         self.family(address).shunned_until_ms.store(until_ms, Ordering::Relaxed);
+    }
+
+    /// Whether servers should rather be asked over IPv6.
+    pub(super) fn prefers_ipv6(&self, now_ms: u64) -> bool {
+        let poor = |ipv6: bool| {
+            let shunned_until_ms = self.families[usize::from(ipv6)]
+                .shunned_until_ms
+                .load(Ordering::Relaxed);
+            (now_ms < shunned_until_ms, self.is_doubted(ipv6))
+        };
+        poor(true) < poor(false)
+    }
+
+    fn is_doubted(&self, ipv6: bool) -> bool {
+        let family = &self.families[usize::from(ipv6)];
+        let other = &self.families[usize::from(!ipv6)];
+        let silences = |family: &Family| family.silences.load(Ordering::Relaxed);
+        !family.heard.load(Ordering::Relaxed)
+            && (other.heard.load(Ordering::Relaxed) || silences(family) > silences(other))
     }
 
     fn family(&self, address: IpAddr) -> &Family {

@@ -279,6 +279,12 @@ impl Io {
         }
     }
 
+    /// Has the task stepped at this time, whatever else it waits for.
+    pub fn wake_at(&self, at_ms: u64) {
+        let mut state = self.lock();
+        state.wake_ms = state.wake_ms.min(at_ms);
+    }
+
     /// Does something that needs chance.
     pub fn chance<T>(&self, with: impl FnOnce(&mut StdRng) -> T) -> T {
         with(&mut self.lock().random)

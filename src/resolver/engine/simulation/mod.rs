@@ -4,6 +4,7 @@
 mod authority;
 mod cases;
 mod errors;
+mod families;
 mod hostile;
 mod lives;
 mod network;
