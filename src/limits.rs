@@ -129,6 +129,9 @@ pub const UPSTREAM_DATAGRAM_BYTES: usize = 4096;
 /// Sockets open towards upstreams and authorities at once, and never more than half of the files the process may open. More
 /// exchanges wait for one, within their time.
 pub const UPSTREAM_SOCKETS: usize = PENDING_QUERIES;
+/// Sockets that are done with and kept for the next exchange: as many as a busy resolver of one core has in use at a time. Each is
+/// one file and some 2 kB in the kernel; what is over is closed.
+pub const IDLE_SOCKETS: usize = 256;
 /// Datagrams of one exchange that match neither its ID nor its question before the question moves to TCP: an attacker needs
 /// thousands to guess right (RFC 5452 §4), a confused server sends a few.
 pub const STRANGE_DATAGRAMS: u32 = 16;

@@ -202,9 +202,12 @@ impl PartialOrd for Name {
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for byte in &self.wire {
-            state.write_u8(byte.to_ascii_lowercase());
-        }
+        let mut lower = [0; 255];
+        let lower = &mut lower[..self.wire.len()];
+        lower.copy_from_slice(&self.wire);
+        // Length bytes are at most 63 and so below the letters.
+        lower.make_ascii_lowercase();
+        state.write(lower);
     }
 }
 

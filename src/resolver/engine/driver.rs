@@ -2,8 +2,7 @@
 //!
 //! In: questions of clients. Out: answers in wire form. Commands of tasks become datagrams and TCP exchanges; what comes back, and
 //! the time, become events.
-//! Always: a UDP query goes out from a socket of its own, so that the system picks a fresh port, connected to the server, so that
-//! nobody else's datagrams are even read (RFC 5452 §9.2); TCP connections are shared and reused (RFC 7766 §6.2.1); everything ends
+//! Always: a UDP query goes out from a socket and a port of its own, connected to the server (`sockets`); TCP connections are shared and reused (RFC 7766 §6.2.1); everything ends
 //! with the resolution it belongs to.
 
 use super::hints::{self, HintsError};
@@ -23,22 +22,21 @@ use crate::resolver::exchange::ExchangeError;
 use crate::resolver::forward::reuse::Reused;
 use crate::resolver::forward::stream::Stream;
 use crate::resolver::forward::tcp;
+use crate::resolver::sockets::{Socket, Sockets};
 use crate::resolver::validate::anchors::{AnchorError, Anchors};
 use crate::resolver::validate::{Validator, ValidatorSettings};
-use crate::resolver::{self, Answer, Failure, Question, Resolver, sockets};
+use crate::resolver::{self, Answer, Failure, Question, Resolver};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::net::UdpSocket;
-use tokio::sync::SemaphorePermit;
 use tokio::time::Sleep;
 
 /// Where the server with an address is found: at port 53 of it, but for tests.
@@ -53,6 +51,7 @@ struct Inner {
     engine: Arc<Engine>,
     mapping: Mapping,
     counters: Arc<Counters>,
+    sockets: Arc<Sockets>,
     streams: Mutex<HashMap<SocketAddr, Arc<Reused<Stream>>>>,
     /// Follows the keys of trust anchors, where answers are validated.
     keeper: Option<Keeper>,
@@ -159,6 +158,7 @@ impl Recursive {
                 engine: Arc::new(engine),
                 mapping,
                 counters,
+                sockets: Sockets::new(),
                 streams: Mutex::default(),
             }),
         })
@@ -244,7 +244,7 @@ impl Inner {
                 tracing::debug!("{}", traced.step);
             }
             for command in commands.drain(..) {
-                self.obey(command, now.mono_ms, &mut line).await;
+                self.obey(command, now.mono_ms, &mut line);
             }
             if let Some(result) = result {
                 return result;
@@ -287,7 +287,7 @@ impl Inner {
         });
     }
 
-    async fn obey(self: &Arc<Self>, command: Command, now_ms: u64, line: &mut Line) {
+    fn obey(self: &Arc<Self>, command: Command, now_ms: u64, line: &mut Line) {
         match command {
             Command::Send {
                 id,
@@ -298,11 +298,15 @@ impl Inner {
                 self.counters.upstream_queries.add();
                 let server = (self.mapping)(server);
                 match transport {
-                    Transport::Udp => match send(server, &bytes).await {
+                    // Where the process has no socket left to give, the task tries again in a moment.
+                    Transport::Udp => match self.sockets.try_open(server).and_then(|socket| {
+                        socket.send(&bytes)?;
+                        Ok(socket)
+                    }) {
                         Ok(socket) => line.open.push(Exchange {
                             id,
                             heard: false,
-                            way: Way::Udp(socket.hear().boxed()),
+                            way: Way::Udp(hear(socket)),
                         }),
                         Err(cause) => line.ready.push(Event::Failed {
                             id,
@@ -388,38 +392,13 @@ impl Inner {
     }
 }
 
-/// A fresh socket from which `bytes` went to `server`. Where the process has no more to give, the task tries again in a moment.
-async fn send(server: SocketAddr, bytes: &[u8]) -> std::io::Result<Socket> {
-    let permit = sockets::try_permit().ok_or(ErrorKind::QuotaExceeded)?;
-    let local: SocketAddr = match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(local).await?;
-    socket.connect(server).await?;
-    socket.send(bytes).await?;
-    Ok(Socket {
-        socket,
-        _permit: permit,
-    })
-}
-
-/// A socket, counted among those of the process.
-struct Socket {
-    socket: UdpSocket,
-    _permit: SemaphorePermit<'static>,
-}
-
-impl Socket {
-    /// The next datagram, or what the network says of the query, and the socket for those after it.
-    async fn hear(self) -> (Socket, std::io::Result<Vec<u8>>) {
-        let mut buffer = vec![0; limits::UPSTREAM_DATAGRAM_BYTES];
-        let received = sockets::receive(&self.socket, &mut buffer).await.map(|length| {
-            buffer.truncate(length);
-            buffer
-        });
-        (self, received)
+/// The next datagram, and the socket for those after it.
+fn hear(socket: Socket) -> BoxFuture<'static, (Socket, std::io::Result<Vec<u8>>)> {
+    async move {
+        let came = socket.hear().await;
+        (socket, came)
     }
+    .boxed()
 }
 
 /// What an error of a socket says.
@@ -468,7 +447,7 @@ impl Line {
                     Poll::Pending => continue,
                     Poll::Ready((socket, came)) => {
                         // The first datagram need not be the genuine one.
-                        *hearing = socket.hear().boxed();
+                        *hearing = hear(socket);
                         came.map_err(|cause| why(cause.kind()))
                     }
                 },

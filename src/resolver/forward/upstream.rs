@@ -14,6 +14,7 @@ use crate::resolver::bootstrap::Bootstrap;
 use crate::resolver::counters::Counters;
 use crate::resolver::exchange::ExchangeError;
 use crate::resolver::message::Reply;
+use crate::resolver::sockets::Sockets;
 use futures_util::FutureExt;
 use http::Uri;
 use rustls::ClientConfig;
@@ -37,6 +38,7 @@ pub(super) struct Upstream {
 
 enum Transport {
     Udp {
+        sockets: Arc<Sockets>,
         /// For truncated answers.
         tcp: Reused<Stream>,
     },
@@ -92,7 +94,10 @@ impl Upstream {
         let server_name =
             || ServerName::try_from(pinned.clone()).map_err(|_| bad(format!("{pinned:?} is no server name")));
         let transport = match settings.scheme {
-            Scheme::Udp => Transport::Udp { tcp: Reused::default() },
+            Scheme::Udp => Transport::Udp {
+                sockets: Sockets::new(),
+                tcp: Reused::default(),
+            },
             Scheme::Tcp => Transport::Tcp(Reused::default()),
             Scheme::Tls => Transport::Tls {
                 name: server_name()?,
@@ -162,9 +167,9 @@ impl Upstream {
         let addresses = self.addresses(end).await?;
         let counters = &self.counters;
         match &self.transport {
-            Transport::Udp { tcp } => {
+            Transport::Udp { sockets, tcp } => {
                 let first = *addresses.first().ok_or(ExchangeError::Timeout)?;
-                match udp::exchange(first, query, None, end, counters).await {
+                match udp::exchange(sockets, first, query, end, counters).await {
                     Ok(reply) if !reply.truncated => Ok(reply),
                     Ok(_) | Err(ExchangeError::Forged) => {
                         counters.tcp_fallbacks.add();
