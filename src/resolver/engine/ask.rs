@@ -73,8 +73,10 @@ enum Plain {
     No,
     /// It is known that the server cannot bear it.
     Known,
-    /// To find out whether it can.
+    /// To find out whether it can: it said that it does not understand.
     Trial,
+    /// The same: it said nothing.
+    Silence,
 }
 
 /// What to do after a response.
@@ -266,7 +268,7 @@ impl Asking<'_> {
         let plain = if !view.edns {
             Plain::Known
         } else if tries == 1 && !view.speaks_edns {
-            Plain::Trial
+            Plain::Silence
         } else {
             Plain::No
         };
@@ -539,8 +541,10 @@ impl Asking<'_> {
             note(Verdict::NoEdns);
             return Next::Again(asked.transport, Plain::Trial);
         }
-        if asked.plain == Plain::Trial && !refuses_edns {
-            walk.engine.servers.knows_no_edns(server, now_ms);
+        match asked.plain {
+            Plain::Trial if !refuses_edns => walk.engine.servers.knows_no_edns(server, now_ms),
+            Plain::Silence if !refuses_edns => walk.engine.servers.was_silent_to_edns(server, now_ms),
+            _ => {}
         }
         // RFC 8914 §3: whose words they are is said with them.
         let words = std::mem::take(&mut response.ede).into_iter();

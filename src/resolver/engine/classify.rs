@@ -194,9 +194,24 @@ fn nothing_there(response: &mut Response, asked: Asked<'_>) -> Result<End, Flaw>
     if response.rcode == rcode::NXDOMAIN {
         return Ok(denial(response, asked, asked.qname).unwrap_or_else(|| bare(true)));
     }
-    let servers = response.authority_above(asked.qname, rtype::NS).map(|set| &set.name);
-    let below = servers.filter(|owner| owner.is_within(asked.zone) && **owner != *asked.zone);
-    if let Some(zone) = below.cloned() {
+    // YXDOMAIN without the DNAME that would make the name too long.
+    if response.rcode == rcode::YXDOMAIN {
+        return Err(Flaw::Code(response.rcode));
+    }
+    // NS sets of which the server knows nothing may stand beside it.
+    let cuts = response.authorities.iter().filter(|set| {
+        let owner = &set.name;
+        set.rtype == rtype::NS
+            && !set.is_empty()
+            && asked.qname.is_within(owner)
+            && owner.is_within(asked.zone)
+            && *owner != *asked.zone
+    });
+    if let Some(zone) = cuts
+        .map(|set| &set.name)
+        .max_by_key(|owner| owner.label_count())
+        .cloned()
+    {
         // RFC 4035 §3.1.4.1: a server that answers a DS question with the cut itself knows no DS; there is none to be had.
         if asked.qtype == rtype::DS && zone == *asked.qname {
             return Ok(bare(false));

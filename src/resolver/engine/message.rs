@@ -4,19 +4,23 @@
 //! Always: at most 65,535 bytes, or none; signatures and proofs only for those who asked for them; no records beside the answer
 //! but the SOA and the proofs of a denial.
 //! Keeps: RFC 1035 §4.1, RFC 2308 §3 (SOA and its TTL), RFC 4035 §3.2.1 (DO), RFC 6604 §2 (the RCODE is about the last name),
-//! RFC 6672 §3.1.
+//! RFC 6672 §3.1, RFC 9824 §5.
 
 use super::rrset::RRset;
+use super::store::{Denial, Security};
 use super::walk::{Finding, Found};
 use crate::dns::name::Name;
 use crate::dns::{class, rcode, rtype};
 use crate::limits;
+use crate::resolver::validate::rdata::Nsec;
 
 /// The response to `qtype` at `qname`; `None` if it does not fit a message. `now_ms` is for what is left of TTLs.
 pub(super) fn write(qname: &Name, qtype: u16, found: &Found, dnssec_ok: bool, now_ms: u64) -> Option<Vec<u8>> {
     let rcode = match &found.end {
         Finding::Set(_) => rcode::NOERROR,
         Finding::Denied(denial) if denial.nxdomain => rcode::NXDOMAIN,
+        // RFC 9824 §5: who does not look at proofs is told in words that he knows.
+        Finding::Denied(denial) if !dnssec_ok && is_denied_compactly(qname, found, denial) => rcode::NXDOMAIN,
         Finding::Denied(_) => rcode::NOERROR,
         Finding::TooLong => rcode::YXDOMAIN,
     };
@@ -32,13 +36,15 @@ pub(super) fn write(qname: &Name, qtype: u16, found: &Found, dnssec_ok: bool, no
         writer.set(&held.set, held.ttl_s(now_ms));
     }
     writer.section(6);
+    // One gap may prove several things.
+    let mut proofs: Vec<(&RRset, u32)> = Vec::new();
     if let Finding::Denied(denial) = &found.end {
         let ttl_s = denial.ttl_s(now_ms);
         if let Some(soa) = &denial.soa {
             writer.set(soa, ttl_s);
         }
         if dnssec_ok {
-            denial.proofs.iter().for_each(|set| writer.set(set, ttl_s));
+            proofs.extend(denial.proofs.iter().map(|set| (set, ttl_s)));
         }
     }
     if dnssec_ok {
@@ -49,11 +55,31 @@ pub(super) fn write(qname: &Name, qtype: u16, found: &Found, dnssec_ok: bool, no
         };
         for held in links.chain(end) {
             let ttl_s = held.ttl_s(now_ms);
-            held.proofs.iter().for_each(|set| writer.set(set, ttl_s));
+            for set in held.proofs.iter() {
+                let same = |(theirs, _): &&mut (&RRset, u32)| theirs.rtype == set.rtype && theirs.name == set.name;
+                match proofs.iter_mut().find(same) {
+                    Some((_, least_s)) => *least_s = ttl_s.min(*least_s),
+                    None => proofs.push((set, ttl_s)),
+                }
+            }
         }
     }
+    proofs.into_iter().for_each(|(set, ttl_s)| writer.set(set, ttl_s));
     writer.section(8);
     writer.finish()
+}
+
+/// Whether a denial of a type is one of the whole name, made while answering (RFC 9824 §3.2), and to be believed.
+fn is_denied_compactly(qname: &Name, found: &Found, denial: &Denial) -> bool {
+    let last = found.aliases.iter().rfind(|link| link.held.set.rtype == rtype::CNAME);
+    let target = last.and_then(|link| link.held.set.target());
+    let name = target.as_ref().unwrap_or(qname);
+    let mut here = denial
+        .proofs
+        .iter()
+        .filter(|set| set.rtype == rtype::NSEC && set.name == *name);
+    denial.security == Security::Secure
+        && here.any(|set| set.records().filter_map(Nsec::read).any(|nsec| nsec.types.is_nxname()))
 }
 
 /// A name that stands in the message, for others to point at.
@@ -178,7 +204,7 @@ fn is_label_start(wire: &[u8], wanted: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::stage::Link;
-    use super::super::store::{Denial, Held, Rank, Security};
+    use super::super::store::{Held, Rank};
     use super::*;
     use hickory_proto::op::Message;
     use std::sync::Arc;
@@ -243,5 +269,57 @@ mod tests {
         assert_eq!(u16::from(message.metadata.response_code), rcode::NXDOMAIN);
         assert_eq!(message.authorities[0].ttl, 10);
         assert_eq!(message.authorities[0].name.to_string(), "example.");
+    }
+
+    /// An NSEC set at `owner` with the type NXNAME alone, beside RRSIG and NSEC.
+    fn nxname(owner: &Name) -> RRset {
+        let mut rdata = [&b"\x01\0"[..], owner.as_wire()].concat();
+        // RRSIG (46) and NSEC (47) in byte 5, NXNAME (128) in byte 16.
+        let mut bits = [0_u8; 17];
+        (bits[5], bits[16]) = (0x03, 0x80);
+        rdata.extend_from_slice(&[0, 17]);
+        rdata.extend_from_slice(&bits);
+        RRset::of(owner, rtype::NSEC, 60, &rdata)
+    }
+
+    #[test]
+    fn rfc9824_5_a_compact_denial_is_nxdomain_for_those_who_see_no_proofs() {
+        let gone = name("gone.example");
+        for (owner, security, dnssec_ok, expected) in [
+            ("gone.example", Security::Secure, false, rcode::NXDOMAIN),
+            ("gone.example", Security::Secure, true, rcode::NOERROR),
+            ("gone.example", Security::Insecure, false, rcode::NOERROR),
+            ("other.example", Security::Secure, false, rcode::NOERROR),
+        ] {
+            let denial = Denial::new(false, None, vec![nxname(&name(owner))], 10_000, security);
+            let found = Found {
+                aliases: Vec::new(),
+                end: Finding::Denied(Arc::new(denial)),
+            };
+            let bytes = write(&gone, rtype::A, &found, dnssec_ok, 0).unwrap();
+            assert_eq!(u16::from(bytes[3] & 15), expected, "{owner} {security:?} {dnssec_ok}");
+        }
+    }
+
+    #[test]
+    fn rfc2181_5_a_proof_of_two_things_is_sent_once() {
+        let proof = nxname(&name("a.example"));
+        let denial = Denial::new(true, None, vec![proof.clone()], 10_000, Security::Secure);
+        let mut alias = held(RRset::of(
+            &name("x.example"),
+            rtype::CNAME,
+            60,
+            name("gone.example").as_wire(),
+        ));
+        alias.proofs = vec![proof, nxname(&name("b.example"))].into();
+        let found = Found {
+            aliases: vec![Link {
+                held: alias,
+                made: false,
+            }],
+            end: Finding::Denied(Arc::new(denial)),
+        };
+        let bytes = write(&name("x.example"), rtype::A, &found, true, 0).unwrap();
+        assert_eq!(u16::from_be_bytes([bytes[8], bytes[9]]), 2);
     }
 }

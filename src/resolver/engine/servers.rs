@@ -26,6 +26,8 @@ struct Server {
     in_flight: u32,
     /// It has answered a query with EDNS, with an OPT record.
     speaks_edns: bool,
+    /// How often, since its last OPT record, it answered without EDNS what it did not answer with it.
+    silent_to_edns: u8,
     /// Until when it is asked without EDNS.
     plain_until_ms: u64,
     /// It does not keep the letter case of questions.
@@ -153,7 +155,10 @@ impl Servers {
             });
             server.silences = 0;
             server.rests_until_ms = 0;
-            server.speaks_edns |= opt;
+            if opt {
+                server.speaks_edns = true;
+                server.silent_to_edns = 0;
+            }
             first
         });
         let family = self.family(address);
@@ -229,6 +234,18 @@ impl Servers {
     pub(super) fn knows_no_edns(&self, address: IpAddr, now_ms: u64) {
         let until_ms = now_ms + limits::SERVER_PLAIN.as_millis() as u64;
         self.change(address, |server| server.plain_until_ms = until_ms);
+    }
+
+    /// It answered without EDNS what it did not answer with it. Once, a packet may have been lost, and an hour without signatures
+    /// would be the price.
+    pub(super) fn was_silent_to_edns(&self, address: IpAddr, now_ms: u64) {
+        let again = self.change(address, |server| {
+            server.silent_to_edns = server.silent_to_edns.saturating_add(1);
+            server.silent_to_edns > 1
+        });
+        if again {
+            self.knows_no_edns(address, now_ms);
+        }
     }
 
     /// Its answers change the letter case of questions even where nobody can have forged them.

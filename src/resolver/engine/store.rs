@@ -171,7 +171,10 @@ impl Store {
         if let Some(kept) = self.fresh(&key, now_ms) {
             return Some(kept.into());
         }
+        // An alias at an apex, which should not be, must not hide what the zone or the one above it says of the cut.
+        let of_cuts = matches!(rtype, rtype::NS | rtype::SOA | rtype::DS | rtype::DNSKEY);
         if rtype != rtype::CNAME
+            && !of_cuts
             && let Some(Kept::Set(held)) = self.fresh(key.retype(rtype::CNAME), now_ms)
         {
             return Some(Known::Alias(held));
