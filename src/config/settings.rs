@@ -111,10 +111,14 @@ pub struct Upstream {
     pub scheme: Scheme,
     pub host: Host,
     pub port: u16,
-    /// The name the certificate must have (after `#`, or the host of a URL); `None` for udp and tcp.
+    /// The name the certificate must have (after `#`, or the host of a URL). `None` for udp and tcp, and where the key alone counts.
     pub server_name: Option<String>,
-    /// Path of an https upstream, with its slash.
+    /// SHA-256 digests of the keys that the server may have (RFC 7858 §4.2); empty: any key with a good certificate.
+    pub pins: Vec<[u8; 32]>,
+    /// Path of an https upstream, with its slash, without the variable of its template.
     pub path: String,
+    /// Ask by GET, which HTTP caches can answer, instead of POST (RFC 8484 §4.1).
+    pub get: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

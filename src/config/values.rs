@@ -157,7 +157,8 @@ pub fn own_name(text: &str) -> Result<Name, String> {
 }
 
 /// An upstream resolver: `ADDR[:PORT]`, `udp://`, `tcp://`, `tls://HOST[:PORT][#NAME]`, `https://HOST[:PORT][/PATH]`,
-/// `quic://HOST[:PORT][#NAME]`.
+/// `quic://HOST[:PORT][#NAME]`. An https path that ends in `{?dns}` means GET (RFC 8484 §4.1). After the name may stand keys that the
+/// server may have, `#NAME,pin-sha256=BASE64`; behind an address without a name the key alone counts.
 pub fn upstream(text: &str) -> Result<Upstream, String> {
     let text = text.trim();
     let (scheme, rest) = match text.split_once("://") {
@@ -178,16 +179,23 @@ pub fn upstream(text: &str) -> Result<Upstream, String> {
         Some((rest, fragment)) => (rest, Some(fragment)),
         None => (rest, None),
     };
+    let (rest, get) = match rest.strip_suffix("{?dns}").or_else(|| rest.strip_suffix("{&dns}")) {
+        Some(rest) => (rest, true),
+        None => (rest, false),
+    };
     let (authority, path) = match rest.find('/') {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
+    if rest.contains(['{', '}']) {
+        return Err("has a template that this program does not know; write {?dns} at its end, or nothing".to_owned());
+    }
     let path = match (scheme, path) {
         // The path public DoH servers have (RFC 8484 leaves it to the template).
         (Scheme::Https, "" | "/") => "/dns-query".to_owned(),
         (Scheme::Https, path) if path.bytes().all(|byte| byte.is_ascii_graphic()) => path.to_owned(),
         (Scheme::Https, _) => return Err("has a path with blanks or raw Unicode; escape them".to_owned()),
-        (_, "" | "/") => String::new(),
+        (_, "" | "/") if !get => String::new(),
         (_, _) => return Err("has a path, which only https:// upstreams have; leave it out".to_owned()),
     };
     let default_port = match scheme {
@@ -199,24 +207,42 @@ pub fn upstream(text: &str) -> Result<Upstream, String> {
     if fragment.is_some() && !encrypted {
         return Err("names a certificate (#NAME), which udp and tcp do not have; write tls://".to_owned());
     }
-    let server_name = match (encrypted, fragment) {
-        (false, _) => None,
-        (true, Some(fragment)) => {
-            let name = name(fragment).map_err(|_| "needs a domain name after the #".to_owned())?;
-            Some(without_final_dot(&name))
-        }
-        (true, None) => Some(match &host {
-            Host::Address(addr) => addr.to_string(),
-            Host::Name(name) => without_final_dot(name),
-        }),
+    let (named, pins) = server_identity(fragment)?;
+    let server_name = match (encrypted, named, &host) {
+        (false, ..) => None,
+        (true, Some(named), _) => Some(named),
+        (true, None, Host::Name(name)) => Some(without_final_dot(name)),
+        (true, None, Host::Address(_)) if !pins.is_empty() => None,
+        (true, None, Host::Address(addr)) => Some(addr.to_string()),
     };
     Ok(Upstream {
         scheme,
         host,
         port,
         server_name,
+        pins,
         path,
+        get,
     })
+}
+
+/// What stands after the `#`: the name of the certificate, and the keys that the server may have.
+fn server_identity(fragment: Option<&str>) -> Result<(Option<String>, Vec<[u8; 32]>), String> {
+    let mut named = None;
+    let mut pins = Vec::new();
+    for (at, part) in fragment.iter().flat_map(|fragment| fragment.split(',')).enumerate() {
+        if let Some(pin) = part.strip_prefix("pin-sha256=") {
+            let digest = data_encoding::BASE64.decode(pin.as_bytes()).ok();
+            let digest = digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok());
+            pins.push(digest.ok_or("needs 44 characters of base 64 after pin-sha256=, the SHA-256 digest of a key")?);
+        } else if at == 0 {
+            let name = name(part).map_err(|_| "needs a domain name after the #".to_owned())?;
+            named = Some(without_final_dot(&name));
+        } else {
+            return Err("has something other than pin-sha256=BASE64 behind the name after the #".to_owned());
+        }
+    }
+    Ok((named, pins))
 }
 
 fn host_and_port(authority: &str, default_port: u16) -> Result<(Host, u16), String> {
@@ -320,6 +346,34 @@ mod tests {
         assert_eq!(own_name("*.school.example").unwrap().to_string(), "school.example.");
         assert!(own_name(".").is_err());
         assert!(own_name("ads*.example").is_err());
+    }
+
+    #[test]
+    fn an_https_template_asks_by_get_and_pins_stand_behind_the_name() {
+        let read = |text: &str| upstream(text).unwrap();
+        let https = read("https://dns.example/family{?dns}");
+        assert!(https.get && https.path == "/family");
+        let https = read("https://dns.example/q?x=1{&dns}");
+        assert!(https.get && https.path == "/q?x=1");
+        assert!(read("https://dns.example{?dns}").get);
+        assert!(!read("https://dns.example/dns-query").get);
+        let pin = data_encoding::BASE64.encode(&[0xfb; 32]);
+        let both = read(&format!("tls://192.0.2.1#dns.example,pin-sha256={pin}"));
+        assert_eq!((both.server_name.as_deref(), both.pins.len()), (Some("dns.example"), 1));
+        let key = read(&format!("quic://192.0.2.1#pin-sha256={pin},pin-sha256={pin}"));
+        assert_eq!((key.server_name, key.pins), (None, vec![[0xfb; 32]; 2]));
+        let host = read(&format!("tls://dns.example#pin-sha256={pin}"));
+        assert_eq!(host.server_name.as_deref(), Some("dns.example"));
+        for wrong in [
+            "https://dns.example/q{?name}",
+            "https://dns.example/{x}/q{?dns}",
+            "tls://192.0.2.1{?dns}",
+            "tls://192.0.2.1#pin-sha256=AAAA",
+            "tls://192.0.2.1#dns.example,other.example",
+            "192.0.2.1#pin-sha256=AAAA",
+        ] {
+            assert!(upstream(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -31,7 +31,9 @@ fn upstream(scheme: Scheme, address: SocketAddr) -> Upstream {
         host: Host::Address(address.ip()),
         port: address.port(),
         server_name: None,
+        pins: Vec::new(),
         path: "/dns-query".to_owned(),
+        get: false,
     }
 }
 
@@ -269,9 +271,20 @@ async fn the_deadline_holds_when_every_upstream_is_silent() {
     assert!(dead.seen.udp() <= 8);
 }
 
+/// A port where nobody listens and that nobody else gets as long as the sockets live: one bound and never listening, and one that hears
+/// somebody else only.
+fn closed() -> (SocketAddr, impl Sized) {
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.connect("127.0.0.1:1").unwrap();
+    let address = udp.local_addr().unwrap();
+    let tcp = tokio::net::TcpSocket::new_v4().unwrap();
+    tcp.bind(address).unwrap();
+    (address, (udp, tcp))
+}
+
 #[tokio::test]
 async fn an_upstream_with_a_closed_port_is_left_for_the_next_before_its_time_is_up() {
-    let gone = servers::plain(good()).await.address;
+    let (gone, _held) = closed();
     let fine = servers::plain(good()).await;
     for scheme in [Scheme::Udp, Scheme::Tcp] {
         let resolver = forward(&[upstream(scheme, gone), upstream(Scheme::Udp, fine.address)]);
@@ -510,7 +523,7 @@ async fn https_posts_to_the_path_with_id_zero_and_takes_off_the_age() {
 async fn an_http_status_other_than_200_is_no_answer() {
     let identity = Identity::of(&["127.0.0.1"]);
     let server = servers::encrypted(&identity, &[b"h2"], handler(|_, _| vec![503u16.to_be_bytes().to_vec()])).await;
-    let trust = Trust::public_and([identity.authority]).unwrap();
+    let trust = Trust::public_and([identity.authority.clone()]).unwrap();
     let resolver = Forward::new(
         &[upstream(Scheme::Https, server.address)],
         ForwardOrder::Ordered,
@@ -518,7 +531,111 @@ async fn an_http_status_other_than_200_is_no_answer() {
     )
     .unwrap();
     let failure = ask(&resolver, "www.example").await.unwrap_err();
-    assert!(failure.to_string().contains("status 503"), "{failure}");
+    assert!(
+        failure.to_string().contains("status 503 (Service Unavailable)"),
+        "{failure}"
+    );
+    let server = servers::encrypted(&identity, &[b"h2"], handler(|_, _| vec![302u16.to_be_bytes().to_vec()])).await;
+    let resolver = Forward::new(
+        &[upstream(Scheme::Https, server.address)],
+        ForwardOrder::Ordered,
+        &surroundings(Trust::public_and([identity.authority]).unwrap()),
+    )
+    .unwrap();
+    let failure = ask(&resolver, "www.example").await.unwrap_err();
+    assert!(
+        failure
+            .to_string()
+            .contains("redirects to \"https://elsewhere.example/\""),
+        "{failure}"
+    );
+    assert_eq!(server.seen.connections(), 1);
+}
+
+#[tokio::test]
+async fn rfc8484_4_1_get_carries_the_query_in_the_path_with_id_zero_and_its_age_is_taken_off() {
+    let identity = Identity::of(&["dns.example"]);
+    let server = servers::encrypted(&identity, &[b"h2"], good()).await;
+    let trust = Trust::public_and([identity.authority]).unwrap();
+    for (path, shown) in [("/q", "/q?"), ("/q?x=1", "/q?x=1&")] {
+        server.seen.paths.lock().unwrap().clear();
+        let settings = Upstream {
+            server_name: Some("dns.example".to_owned()),
+            path: path.to_owned(),
+            get: true,
+            ..upstream(Scheme::Https, server.address)
+        };
+        let resolver = Forward::new(&[settings], ForwardOrder::Ordered, &surroundings(trust.clone())).unwrap();
+        for turn in 0..3 {
+            let message = ask(&resolver, &format!("n{turn}.example")).await.unwrap();
+            assert_eq!(message.answers[0].ttl, 200);
+        }
+        let expected = format!("GET https://dns.example:{}{shown}", server.address.port());
+        assert_eq!(*server.seen.paths.lock().unwrap(), vec![expected; 3]);
+    }
+    assert!(server.seen.ids.lock().unwrap().iter().all(|&id| id == 0));
+}
+
+#[tokio::test]
+async fn rfc7858_4_2_a_pinned_key_is_enough_without_a_name_and_needed_with_one() {
+    let identity = Identity::of(&["dns.example"]);
+    let other = Identity::of(&["dns.example"]);
+    let known = Trust::public_and([identity.authority.clone()]).unwrap();
+    let tls = servers::encrypted(&identity, &[], good()).await;
+    let quic = servers::quic(&identity, good()).await;
+    let settings = |scheme, name: Option<&str>, pins: &[[u8; 32]]| Upstream {
+        server_name: name.map(str::to_owned),
+        pins: pins.to_vec(),
+        ..upstream(
+            scheme,
+            if scheme == Scheme::Quic {
+                quic.address
+            } else {
+                tls.address
+            },
+        )
+    };
+    for scheme in [Scheme::Tls, Scheme::Quic] {
+        let cases = [
+            // Nobody known has signed it, and it is not for this address.
+            (None, vec![other.pin, identity.pin], Trust::public(), true),
+            (None, vec![other.pin], known.clone(), false),
+            (Some("dns.example"), vec![identity.pin], known.clone(), true),
+            (Some("dns.example"), vec![other.pin], known.clone(), false),
+            (Some("dns.example"), vec![identity.pin], Trust::public(), false),
+            (Some("other.example"), vec![identity.pin], known.clone(), false),
+        ];
+        for (case, (name, pins, trust, good)) in cases.into_iter().enumerate() {
+            let settings = [settings(scheme, name, &pins)];
+            let resolver = Forward::new(&settings, ForwardOrder::Ordered, &surroundings(trust)).unwrap();
+            let answered = ask(&resolver, "www.example").await;
+            assert_eq!(answered.is_ok(), good, "{scheme:?} {case}: {answered:?}");
+            if let (Err(failure), None) = (answered, name) {
+                assert!(failure.to_string().contains("pin-sha256="), "{failure}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tls_session_is_resumed_over_the_next_connection() {
+    let identity = Identity::of(&["dns.example"]);
+    let asked = AtomicUsize::new(0);
+    let hangs_up = handler(move |_, query| match asked.fetch_add(1, Ordering::SeqCst) % 2 {
+        1 => vec![Vec::new()],
+        _ => vec![servers::address(query)],
+    });
+    let server = servers::encrypted(&identity, &[], hangs_up).await;
+    let trust = Trust::public_and([identity.authority]).unwrap();
+    let settings = [Upstream {
+        server_name: Some("dns.example".to_owned()),
+        ..upstream(Scheme::Tls, server.address)
+    }];
+    let resolver = Forward::new(&settings, ForwardOrder::Ordered, &surroundings(trust)).unwrap();
+    ask(&resolver, "a.example").await.unwrap();
+    ask(&resolver, "b.example").await.unwrap();
+    assert_eq!(server.seen.connections(), 2);
+    assert_eq!(server.seen.resumed.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
@@ -607,7 +724,9 @@ async fn an_upstream_given_by_name_is_looked_up_by_bootstrap_once() {
         host: Host::Name(Name::parse(name).unwrap()),
         port,
         server_name: None,
+        pins: Vec::new(),
         path: String::new(),
+        get: false,
     };
     let resolver = Forward::new(&[named("dns.example")], ForwardOrder::Ordered, &surroundings).unwrap();
     for turn in 0..5 {

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{RData, Record};
+use rcgen::PublicKeyData;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,6 +34,8 @@ pub struct Seen {
     pub udp: AtomicUsize,
     pub streams: AtomicUsize,
     pub connections: AtomicUsize,
+    /// TLS sessions that went on from an earlier one.
+    pub resumed: AtomicUsize,
     /// Server names of TLS handshakes.
     pub names: Mutex<Vec<Option<String>>>,
     /// Request paths.
@@ -173,6 +177,9 @@ async fn accept(listener: TcpListener, tls: Option<tokio_rustls::TlsAcceptor>, h
                         return;
                     };
                     let session = stream.get_ref().1;
+                    if session.handshake_kind() == Some(rustls::HandshakeKind::Resumed) {
+                        seen.resumed.fetch_add(1, Ordering::SeqCst);
+                    }
                     seen.names
                         .lock()
                         .unwrap()
@@ -227,11 +234,24 @@ async fn serve_h2(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, hand
         let (handler, seen) = (Arc::clone(&handler), Arc::clone(&seen));
         tokio::spawn(async move {
             let (head, mut body) = request.into_parts();
-            assert_eq!(head.method, http::Method::POST);
-            assert_eq!(head.headers["content-type"], "application/dns-message");
             assert_eq!(head.headers["accept"], "application/dns-message");
-            seen.paths.lock().unwrap().push(head.uri.to_string());
             let mut bytes = Vec::new();
+            let uri = head.uri.to_string();
+            let path = match head.method {
+                http::Method::GET => {
+                    let (path, dns) = uri.split_once("dns=").expect("a GET carries its query");
+                    bytes = data_encoding::BASE64URL_NOPAD
+                        .decode(dns.as_bytes())
+                        .expect("base64url");
+                    format!("GET {path}")
+                }
+                method => {
+                    assert_eq!(method, http::Method::POST);
+                    assert_eq!(head.headers["content-type"], "application/dns-message");
+                    uri
+                }
+            };
+            seen.paths.lock().unwrap().push(path);
             while let Some(Ok(chunk)) = body.data().await {
                 let _ = body.flow_control().release_capacity(chunk.len());
                 bytes.extend_from_slice(&chunk);
@@ -246,6 +266,7 @@ async fn serve_h2(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, hand
                     .status(status)
                     .header("content-type", "application/dns-message")
                     .header("age", "100")
+                    .header("location", "https://elsewhere.example/")
                     .body(())
                     .unwrap();
                 let Ok(mut stream) = respond.send_response(response, false) else {
@@ -264,6 +285,8 @@ async fn serve_h2(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, hand
 pub struct Identity {
     pub authority: CertificateDer<'static>,
     certificate: CertificateDer<'static>,
+    /// SHA-256 of the key, as pins have it.
+    pub pin: [u8; 32],
     key: PrivateKeyDer<'static>,
 }
 
@@ -283,6 +306,7 @@ impl Identity {
         Identity {
             authority,
             certificate: certificate.der().clone(),
+            pin: Sha256::digest(key.subject_public_key_info()).into(),
             key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
         }
     }

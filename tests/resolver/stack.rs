@@ -18,6 +18,8 @@ fn to(server: &servers::Server) -> Vec<Upstream> {
         host: Host::Address(server.address.ip()),
         port: server.address.port(),
         server_name: None,
+        pins: Vec::new(),
+        get: false,
         path: String::new(),
     }]
 }

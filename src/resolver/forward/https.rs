@@ -1,6 +1,7 @@
-//! Exchanges over HTTPS: one HTTP/2 connection, a POST for each query.
+//! Exchanges over HTTPS: one HTTP/2 connection, a POST or a GET for each query.
 //!
-//! Keeps: RFC 8484 (DNS over HTTPS: §4.1 ID 0 and the media type, §4.2.1 status, §5.1 Age), RFC 9113.
+//! Redirects are not followed: they would show the name to somebody whom the settings do not name.
+//! Keeps: RFC 8484 (DNS over HTTPS: §4.1 ID 0, the media type, GET and POST, §4.2.1 status, §5.1 Age), RFC 9113.
 
 use super::reuse::{Connection, Pulse};
 use super::tls;
@@ -25,6 +26,38 @@ use tokio::time::{sleep, timeout, timeout_at};
 pub(super) const ALPN: &[u8] = b"h2";
 /// RFC 8484 §6.
 const MEDIA_TYPE: &str = "application/dns-message";
+/// So much of the target of a redirect is told.
+const REDIRECT_SHOWN: usize = 100;
+
+/// Where queries go and how.
+pub(super) struct Site {
+    /// For GET without its variable.
+    pub(super) uri: Uri,
+    pub(super) get: bool,
+}
+
+impl Site {
+    /// The request for `query`, and the body that follows it.
+    fn request(&self, query: &[u8]) -> Result<(Request<()>, Option<Bytes>), ExchangeError> {
+        let wrong = |cause: http::Error| ExchangeError::Http(cause.to_string());
+        let request = Request::builder()
+            .version(Version::HTTP_2)
+            .header(header::ACCEPT, MEDIA_TYPE);
+        if !self.get {
+            let request = request
+                .method(Method::POST)
+                .uri(self.uri.clone())
+                .header(header::CONTENT_TYPE, MEDIA_TYPE)
+                .header(header::CONTENT_LENGTH, query.len());
+            return Ok((request.body(()).map_err(wrong)?, Some(Bytes::copy_from_slice(query))));
+        }
+        // RFC 8484 §6: base64url without padding.
+        let dns = data_encoding::BASE64URL_NOPAD.encode(query);
+        let joint = if self.uri.query().is_some() { '&' } else { '?' };
+        let request = request.method(Method::GET).uri(format!("{}{joint}dns={dns}", self.uri));
+        Ok((request.body(()).map_err(wrong)?, None))
+    }
+}
 
 /// A connection to one server, shared by exchanges.
 #[derive(Clone)]
@@ -101,28 +134,22 @@ async fn idle(state: &State) {
 }
 
 impl Https {
-    /// Asks `query` (with ID 0, so that HTTP caches see equal queries as equal) at `uri` and waits until `end`.
-    pub(super) async fn exchange(&self, uri: &Uri, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
+    /// Asks `query` (with ID 0, so that HTTP caches see equal queries as equal) and waits until `end`.
+    pub(super) async fn exchange(&self, site: &Site, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
         let now_ms = clock::now().mono_ms;
         self.state.used_ms.store(now_ms, Ordering::Relaxed);
         self.state.pulse.asked(now_ms);
-        let asked = timeout_at(end.into(), self.post(uri, query)).await;
+        let asked = timeout_at(end.into(), self.ask(site, query)).await;
         asked.unwrap_or(Err(ExchangeError::Timeout))
     }
 
-    async fn post(&self, uri: &Uri, query: &[u8]) -> Result<Reply, ExchangeError> {
-        let request = Request::builder()
-            .method(Method::POST)
-            .version(Version::HTTP_2)
-            .uri(uri.clone())
-            .header(header::ACCEPT, MEDIA_TYPE)
-            .header(header::CONTENT_TYPE, MEDIA_TYPE)
-            .header(header::CONTENT_LENGTH, query.len())
-            .body(())
-            .map_err(|cause| ExchangeError::Http(cause.to_string()))?;
+    async fn ask(&self, site: &Site, query: &[u8]) -> Result<Reply, ExchangeError> {
+        let (request, body) = site.request(query)?;
         let mut requests = self.requests.clone().ready().await?;
-        let (response, mut body) = requests.send_request(request, false)?;
-        body.send_data(Bytes::copy_from_slice(query), true)?;
+        let (response, mut sending) = requests.send_request(request, body.is_none())?;
+        if let Some(body) = body {
+            sending.send_data(body, true)?;
+        }
         let response = response.await?;
         self.state.pulse.heard();
         let age_s = check_head(&response)?;
@@ -140,10 +167,23 @@ impl Https {
 
 /// Checks status and media type; returns the seconds the response spent in HTTP caches.
 fn check_head<B>(response: &Response<B>) -> Result<u32, ExchangeError> {
-    if response.status() != StatusCode::OK {
-        return Err(ExchangeError::Http(format!("status {}", response.status().as_u16())));
-    }
     let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let status = response.status();
+    if status.is_redirection() {
+        let target: String = text(header::LOCATION)
+            .unwrap_or_default()
+            .chars()
+            .take(REDIRECT_SHOWN)
+            .collect();
+        return Err(ExchangeError::Http(format!(
+            "status {}: it redirects to {target:?}, which is not followed",
+            status.as_u16()
+        )));
+    }
+    if status != StatusCode::OK {
+        let reason = status.canonical_reason().unwrap_or("unknown");
+        return Err(ExchangeError::Http(format!("status {} ({reason})", status.as_u16())));
+    }
     let media_type = text(header::CONTENT_TYPE).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case(MEDIA_TYPE) {

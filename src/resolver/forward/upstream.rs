@@ -1,11 +1,11 @@
 //! One upstream: how to reach it, and how it has been doing.
 
 use super::health::Health;
-use super::https::{self, Https};
+use super::https::{self, Https, Site};
 use super::quic::{self, Quic};
 use super::reuse::Reused;
 use super::stream::Stream;
-use super::tls::{self, Trust};
+use super::tls::{self, Proof, Trust};
 use super::{tcp, udp};
 use crate::clock;
 use crate::config::settings::{Host, Scheme, Upstream as UpstreamSettings};
@@ -51,7 +51,7 @@ enum Transport {
     Https {
         name: ServerName<'static>,
         config: Arc<ClientConfig>,
-        uri: Uri,
+        site: Site,
         connection: Reused<Https>,
     },
     Quic {
@@ -90,9 +90,13 @@ impl Upstream {
             what,
         };
         // Without a name of its own the certificate must be for the address (RFC 8310 §8.1).
-        let pinned = settings.server_name.clone().unwrap_or(host);
+        let named = settings.server_name.clone().unwrap_or(host);
         let server_name =
-            || ServerName::try_from(pinned.clone()).map_err(|_| bad(format!("{pinned:?} is no server name")));
+            || ServerName::try_from(named.clone()).map_err(|_| bad(format!("{named:?} is no server name")));
+        let proof = Proof {
+            pins: settings.pins.clone(),
+            key_alone: settings.server_name.is_none() && !settings.pins.is_empty(),
+        };
         let transport = match settings.scheme {
             Scheme::Udp => Transport::Udp {
                 sockets: Sockets::new(),
@@ -101,7 +105,7 @@ impl Upstream {
             Scheme::Tcp => Transport::Tcp(Reused::default()),
             Scheme::Tls => Transport::Tls {
                 name: server_name()?,
-                config: trust.client(b""),
+                config: trust.client(b"", proof),
                 connection: Reused::default(),
             },
             Scheme::Https => {
@@ -122,16 +126,16 @@ impl Upstream {
                     .map_err(|cause| bad(cause.to_string()))?;
                 Transport::Https {
                     name: server_name()?,
-                    config: trust.client(https::ALPN),
-                    uri,
+                    config: trust.client(https::ALPN, proof),
+                    site: Site { uri, get: settings.get },
                     connection: Reused::default(),
                 }
             }
             Scheme::Quic => {
                 server_name()?;
                 Transport::Quic {
-                    name: pinned.clone(),
-                    config: trust.client(quic::ALPN),
+                    name: named.clone(),
+                    config: trust.client(quic::ALPN, proof),
                     connection: Reused::default(),
                 }
             }
@@ -185,7 +189,7 @@ impl Upstream {
             Transport::Https {
                 name,
                 config,
-                uri,
+                site,
                 connection,
             } => loop {
                 let (name, config) = (name.clone(), Arc::clone(config));
@@ -193,7 +197,7 @@ impl Upstream {
                 let connect = move || async move { https::connect(&addresses, name, config, &shared).await }.boxed();
                 let (https, reused) = within(end, connection.get(connect)).await?;
                 counters.upstream_queries.add();
-                match https.exchange(uri, query, end).await {
+                match https.exchange(site, query, end).await {
                     Err(ExchangeError::Closed) if reused => continue,
                     result => return result,
                 }
