@@ -157,6 +157,10 @@ pub const RACE_AHEAD_MIN: Duration = Duration::from_millis(10);
 pub const RACE_AHEAD_MAX: Duration = Duration::from_millis(250);
 /// Upstreams that are chosen by time are measured this often: one question a minute goes to two of them at once.
 pub const UPSTREAM_MEASURE: Duration = Duration::from_secs(60);
+/// The part of the time that the usual way to answers gets where there is another behind it, and how long recursion must have reached
+/// nobody before upstreams are asked in its place: a zone that is dead fails while others answer.
+pub const FALLBACK_SHARE: f64 = 0.6;
+pub const FALLBACK_SILENCE: Duration = Duration::from_secs(10);
 /// Exchanges with upstreams for one question, all upstreams and repetitions together; then it has failed.
 pub const FORWARD_EXCHANGES: usize = 8;
 /// UDP payload size of bootstrap queries, the size that passes everywhere (RFC 9715 §3.1).

@@ -71,7 +71,7 @@ pub fn run(args: Args) -> Outcome {
 fn files(settings: &Settings) -> Result<(), Failure> {
     let zones = settings.zones.iter().filter_map(|zone| match &zone.source {
         ZoneSource::File(path) => Some(("zone.file", path)),
-        ZoneSource::Forward(..) => None,
+        ZoneSource::Forward { .. } => None,
     });
     let named = [
         ("resolver.root_hints", &settings.resolver.root_hints),

@@ -98,6 +98,7 @@ impl Default for ResolverSettings {
             bootstrap: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9)), 53)],
             forward: Vec::new(),
             forward_order: ForwardOrder::default(),
+            fallback: None,
         }
     }
 }

@@ -35,10 +35,12 @@ impl Loader {
                         )),
                     ));
                 }
-                (Some(forward), None) => ZoneSource::Forward(
-                    self.values(forward.get_ref(), "zone.forward", values::upstream)?,
-                    self.forward_order(zone.forward_order.as_ref(), "zone.forward_order")?,
-                ),
+                (Some(forward), None) => ZoneSource::Forward {
+                    upstreams: self.values(forward.get_ref(), "zone.forward", values::upstream)?,
+                    order: self.forward_order(zone.forward_order.as_ref(), "zone.forward_order")?,
+                    // A zone that only its own servers know is denied by the signed zone above it.
+                    validate: zone.validate.unwrap_or(false),
+                },
                 (None, Some(file)) => match self.path(Some(file), "zone.file")? {
                     Some(path) => ZoneSource::File(path),
                     None => continue,

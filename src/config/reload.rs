@@ -62,6 +62,7 @@ impl Settings {
             "resolver.bootstrap": resolver.bootstrap;
             "resolver.forward": resolver.forward;
             "resolver.forward_order": resolver.forward_order;
+            "resolver.fallback": resolver.fallback;
             "zone": zones;
             "record": records;
         }

@@ -46,6 +46,34 @@ impl Loader {
                 ),
             ));
         }
+        let fallback = self.word(
+            shape.fallback.as_ref(),
+            "resolver.fallback",
+            None,
+            &[
+                ("off", None),
+                (
+                    "recursive",
+                    Some(Fallback::Recursive {
+                        validate: shape.validate.unwrap_or(true),
+                    }),
+                ),
+                ("forward", Some(Fallback::Forward)),
+            ],
+        )?;
+        let odd = match (mode, fallback) {
+            (Mode::Recursive, Some(Fallback::Recursive { .. })) => {
+                Some("is the mode itself; write \"off\" or \"forward\"")
+            }
+            (Mode::Forward, Some(Fallback::Forward)) => Some("is the mode itself; write \"off\" or \"recursive\""),
+            (_, Some(Fallback::Forward)) if forward.is_empty() => {
+                Some("needs upstreams; name some in resolver.forward")
+            }
+            _ => None,
+        };
+        if let (Some(odd), Some(text)) = (odd, &shape.fallback) {
+            return Err(self.wrong(text, "resolver.fallback", odd));
+        }
         if bootstrap.is_empty() {
             let named = forward.iter().zip(shape.forward.as_deref().unwrap_or_default());
             for (upstream, text) in named {
@@ -114,6 +142,7 @@ impl Loader {
             bootstrap,
             forward,
             forward_order: self.forward_order(shape.forward_order.as_ref(), "resolver.forward_order")?,
+            fallback,
         })
     }
 

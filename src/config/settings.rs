@@ -78,6 +78,16 @@ pub struct ResolverSettings {
     pub bootstrap: Vec<SocketAddr>,
     pub forward: Vec<Upstream>,
     pub forward_order: ForwardOrder,
+    pub fallback: Option<Fallback>,
+}
+
+/// What answers when the way that `mode` says gives no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Recursion behind upstreams; it validates unless `validate = false` is written.
+    Recursive { validate: bool },
+    /// Upstreams behind recursion.
+    Forward,
 }
 
 /// Which of several upstreams is asked, and when the next is asked as well.
@@ -146,7 +156,11 @@ pub struct Zone {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ZoneSource {
-    Forward(Vec<Upstream>, ForwardOrder),
+    Forward {
+        upstreams: Vec<Upstream>,
+        order: ForwardOrder,
+        validate: bool,
+    },
     /// A master file.
     File(PathBuf),
 }

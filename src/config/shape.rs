@@ -88,6 +88,7 @@ pub struct Resolver {
     pub bootstrap: Option<Vec<Text>>,
     pub forward: Option<Vec<Text>>,
     pub forward_order: Option<Text>,
+    pub fallback: Option<Text>,
 }
 
 /// `[[zone]]`
@@ -97,6 +98,7 @@ pub struct Zone {
     pub name: Text,
     pub forward: Option<Spanned<Vec<Text>>>,
     pub forward_order: Option<Text>,
+    pub validate: Option<bool>,
     pub file: Option<Text>,
 }
 

@@ -114,6 +114,14 @@ const WRONG: &[(&str, &str)] = &[
          resolver.bootstrap is empty; write its address or a bootstrap server",
     ),
     (
+        "[resolver]\nfallback = 'recursive'",
+        "stairgate.toml:2: resolver.fallback = \"recursive\" is the mode itself; write \"off\" or \"forward\"",
+    ),
+    (
+        "[resolver]\nfallback = 'forward'",
+        "stairgate.toml:2: resolver.fallback = \"forward\" needs upstreams; name some in resolver.forward",
+    ),
+    (
         "[resolver]\ndeadline = '5'",
         "stairgate.toml:2: resolver.deadline = \"5\" is not a duration; write it like \"30s\", \"15m\" or \"1d\"",
     ),

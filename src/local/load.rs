@@ -51,7 +51,7 @@ pub(super) fn build(zones: &[ZoneSettings], records: &[LocalRecord]) -> Result<T
     let mut table = builtin::table();
     for zone in zones {
         let entry = match &zone.source {
-            ZoneSource::Forward(..) => Entry::Elsewhere,
+            ZoneSource::Forward { .. } => Entry::Elsewhere,
             ZoneSource::File(path) => Entry::Zone(Box::new(read_zone(&zone.name, path)?)),
         };
         table.insert(key(zone.name.as_wire()), entry);

@@ -20,7 +20,11 @@ fn record(owner: &str, data: &[&str]) -> LocalRecord {
 fn forward(apex: &str) -> Zone {
     Zone {
         name: name(apex),
-        source: ZoneSource::Forward(Vec::new(), ForwardOrder::Ordered),
+        source: ZoneSource::Forward {
+            upstreams: Vec::new(),
+            order: ForwardOrder::Ordered,
+            validate: false,
+        },
     }
 }
 

@@ -5,11 +5,12 @@ use super::bootstrap::{Bootstrap, Families};
 use super::counters::Counters;
 use super::engine::{self, Mapping, Recursive, RecursiveError};
 use super::failures::Failures;
+use super::fallback::{Direction, Fallback};
 use super::forward::checked::Checked;
 use super::forward::{BadUpstream, Forward, Surroundings, Trust};
 use super::join::Join;
 use super::zones::Zones;
-use crate::config::settings::{Mode, Settings, ZoneSource};
+use crate::config::settings::{self, Mode, ResolverSettings, Settings, ZoneSource};
 use crate::limits;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,9 +50,10 @@ impl Stack {
 
 /// What the resolver takes of `cache.size` for what it remembers, in bytes; the answer cache has the rest.
 pub fn memory_bytes(settings: &Settings) -> usize {
-    match settings.resolver.mode {
-        Mode::Recursive => usize::try_from(settings.cache.size_bytes).unwrap_or(usize::MAX) / limits::STORE_SHARE,
-        Mode::Forward => 0,
+    match (settings.resolver.mode, settings.resolver.fallback) {
+        (Mode::Forward, None) => 0,
+        // A fallback to recursion remembers as much as recursion.
+        _ => usize::try_from(settings.cache.size_bytes).unwrap_or(usize::MAX) / limits::STORE_SHARE,
     }
 }
 
@@ -84,39 +86,51 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     // A command that only looks something up leaves no folders behind.
     let anchors = settings.state_dir.is_dir().then(|| settings.state_dir.join("anchors"));
     let mut recursive = None;
-    let default: Arc<dyn Resolver> = match wanted.mode {
-        Mode::Forward if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
-        Mode::Forward => {
-            let upstreams: Arc<dyn Resolver> =
-                Arc::new(Forward::new(&wanted.forward, wanted.forward_order, &surroundings)?);
-            match engine::validator(wanted)? {
-                Some(validator) => Arc::new(Checked::new(upstreams, validator, wanted)),
-                None => upstreams,
+    let mut recursion = |validate| -> Result<Arc<dyn Resolver>, BuildError> {
+        let wanted = ResolverSettings {
+            validate,
+            ..wanted.clone()
+        };
+        let walk = Recursive::new(
+            &wanted,
+            memory_bytes,
+            anchors.clone(),
+            Arc::clone(&mapping),
+            Arc::clone(&counters),
+        )?;
+        let walk = Arc::new(walk);
+        recursive = Some(Arc::clone(&walk));
+        Ok(walk)
+    };
+    let upstreams = || -> Result<Arc<dyn Resolver>, BuildError> {
+        let upstreams: Arc<dyn Resolver> =
+            Arc::new(Forward::new(&wanted.forward, wanted.forward_order, &surroundings)?);
+        Ok(match engine::validator(wanted)? {
+            Some(validator) => {
+                let chain = Arc::clone(&upstreams);
+                let place = "resolver.forward".to_owned();
+                Arc::new(Checked::new(upstreams, chain, Arc::new(validator), place, wanted))
             }
+            None => upstreams,
+        })
+    };
+    let behind = |usual, other, direction| Arc::new(Fallback::new(usual, other, direction, Arc::clone(&counters)));
+    let default: Arc<dyn Resolver> = match (wanted.mode, wanted.fallback) {
+        (Mode::Forward, _) if wanted.forward.is_empty() => return Err(BuildError::NoUpstream),
+        (Mode::Forward, Some(settings::Fallback::Recursive { validate })) => {
+            let direction = Direction::ToRecursion { validated: validate };
+            behind(upstreams()?, recursion(validate)?, direction)
         }
-        Mode::Recursive => {
-            let walk = Arc::new(Recursive::new(
-                wanted,
-                memory_bytes,
-                anchors,
-                mapping,
-                Arc::clone(&counters),
-            )?);
-            recursive = Some(Arc::clone(&walk));
-            walk
+        (Mode::Forward, _) => upstreams()?,
+        (Mode::Recursive, Some(settings::Fallback::Forward)) => {
+            behind(recursion(wanted.validate)?, upstreams()?, Direction::ToUpstreams)
         }
+        (Mode::Recursive, _) => recursion(wanted.validate)?,
     };
     // Nobody else is to be asked: own look-ups go the way of all names, but for zones, whose forwarders may need them.
     let bootstrap = asked.unwrap_or_else(|| Arc::new(Bootstrap::through(Arc::clone(&default), families)));
     surroundings.bootstrap = Some(Arc::clone(&bootstrap));
-    let mut ways: HashMap<_, Arc<dyn Resolver>> = HashMap::new();
-    for zone in &settings.zones {
-        if let ZoneSource::Forward(upstreams, order) = &zone.source {
-            let way = Forward::new(upstreams, *order, &surroundings)?;
-            ways.insert(zone.name.clone(), Arc::new(way));
-        }
-    }
-    let zones = Arc::new(Zones::new(default, ways));
+    let zones = Arc::new(zones(settings, default, &surroundings)?);
     let failures = Arc::new(Failures::new(zones, Arc::clone(&counters)));
     let join = Join::new(Arc::clone(&failures) as Arc<dyn Resolver>, Arc::clone(&counters));
     Ok(Stack {
@@ -126,4 +140,41 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         failures,
         recursive,
     })
+}
+
+/// Each zone's own way, and `default` for the rest.
+fn zones(settings: &Settings, default: Arc<dyn Resolver>, surroundings: &Surroundings) -> Result<Zones, BuildError> {
+    let mut plain: HashMap<_, Arc<dyn Resolver>> = HashMap::new();
+    let mut validated = Vec::new();
+    for zone in &settings.zones {
+        if let ZoneSource::Forward {
+            upstreams,
+            order,
+            validate,
+        } = &zone.source
+        {
+            let way = Forward::new(upstreams, *order, surroundings)?;
+            plain.insert(zone.name.clone(), Arc::new(way));
+            if *validate {
+                validated.push(&zone.name);
+            }
+        }
+    }
+    let mut ways = plain.clone();
+    if !validated.is_empty() {
+        let wanted = ResolverSettings {
+            validate: true,
+            ..settings.resolver.clone()
+        };
+        let validator = engine::validator(&wanted)?.map(Arc::new);
+        let chain: Arc<dyn Resolver> = Arc::new(Zones::new(Arc::clone(&default), plain));
+        for (name, validator) in validated.into_iter().zip(validator.iter().cycle()) {
+            if let Some(way) = ways.get_mut(name) {
+                let (chain, validator) = (Arc::clone(&chain), Arc::clone(validator));
+                let place = format!("[[zone]] {name}");
+                *way = Arc::new(Checked::new(Arc::clone(way), chain, validator, place, &wanted));
+            }
+        }
+    }
+    Ok(Zones::new(default, ways))
 }

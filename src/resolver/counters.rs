@@ -21,6 +21,8 @@ pub struct Counters {
     pub upstream_errors: Counter,
     /// Questions asked again over TCP because the UDP response was truncated or forged.
     pub tcp_fallbacks: Counter,
+    /// Questions asked of the way that stands behind the usual one (`resolver.fallback`).
+    pub fallbacks: Counter,
     /// Connections opened (TCP, TLS, HTTPS, QUIC).
     pub connections: Counter,
 }
@@ -43,7 +45,7 @@ impl Counter {
 
 impl Counters {
     /// All counts with their names, in a fixed order.
-    pub fn all(&self) -> [(&'static str, u64); 9] {
+    pub fn all(&self) -> [(&'static str, u64); 10] {
         [
             ("questions", self.questions.get()),
             ("joined", self.joined.get()),
@@ -53,6 +55,7 @@ impl Counters {
             ("upstream_timeouts", self.upstream_timeouts.get()),
             ("upstream_errors", self.upstream_errors.get()),
             ("tcp_fallbacks", self.tcp_fallbacks.get()),
+            ("fallbacks", self.fallbacks.get()),
             ("connections", self.connections.get()),
         ]
     }

@@ -3,7 +3,8 @@
 //! In: a question that neither policy nor the cache answered. Out: an [`Answer`] in wire form, or a [`Failure`] that says what to
 //! tell the client.
 //! Always: [`build`] stacks, from the outside in: `join` (equal questions in flight are resolved once), `failures` (what failed a
-//! moment ago fails at once), `zones` (`[[zone]] forward`), and below them `forward` or `engine` (recursion). Everything ends at its deadline.
+//! moment ago fails at once), `zones` (`[[zone]] forward`), and below them `forward` or `engine` (recursion), or one
+//! behind the other (`fallback`). Everything ends at its deadline.
 //! The system's resolver is never asked: it may be this program. `bootstrap` looks up the names this program itself needs.
 
 pub mod bootstrap;
@@ -12,6 +13,7 @@ pub mod counters;
 pub mod engine;
 mod exchange;
 pub mod failures;
+pub mod fallback;
 pub mod forward;
 pub mod join;
 mod message;

@@ -3,10 +3,10 @@
 use super::internet::Internet;
 use super::servers;
 use hickory_proto::op::{Message, ResponseCode};
-use stairgate::config::settings::{ForwardOrder, Host, Mode, Scheme, Settings, Upstream, Zone, ZoneSource};
+use stairgate::config::settings::{Fallback, ForwardOrder, Host, Mode, Scheme, Settings, Upstream, Zone, ZoneSource};
 use stairgate::dns::name::Name;
 use stairgate::resolver::forward::Trust;
-use stairgate::resolver::{BuildError, Failure, Question, Stack, build, build_mapped};
+use stairgate::resolver::{BuildError, Failure, Question, Stack, build, build_mapped, memory_bytes};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -61,7 +61,11 @@ async fn each_zone_goes_its_way_and_what_failed_is_not_asked_again_until_it_is_f
     settings.resolver.forward = to(&world);
     settings.zones = vec![Zone {
         name: Name::parse("home.arpa").unwrap(),
-        source: ZoneSource::Forward(to(&router), ForwardOrder::Ordered),
+        source: ZoneSource::Forward {
+            upstreams: to(&router),
+            order: ForwardOrder::Ordered,
+            validate: false,
+        },
     }];
     let stack = build(&settings, Trust::public()).unwrap();
 
@@ -172,4 +176,56 @@ async fn without_bootstrap_servers_own_look_ups_go_the_way_of_all_names() {
     settings.resolver.forward = to(&world);
     let stack = build(&settings, Trust::public()).unwrap();
     assert!(stack.bootstrap.lookup(&name("lists.com"), deadline()).await.is_ok());
+}
+
+#[tokio::test]
+async fn where_upstreams_give_no_answer_recursion_does_if_that_was_asked_for() {
+    let mut internet = Internet::new("com. NS com.servers.\ncom.servers. A 127.5.7.2").await;
+    let com = "@ SOA ns nobody.invalid. 1 3600 600 86400 60\n@ NS com.servers.\nwww A 192.0.2.1";
+    internet.authority("127.5.7.2", &[("com.", com)]).await;
+    let refuses = servers::plain(Arc::new(|_, query| vec![servers::error(query, ResponseCode::Refused)])).await;
+    let mut settings = Settings::builtin(Path::new("."));
+    settings.resolver = internet.settings();
+    settings.resolver.mode = Mode::Forward;
+    settings.resolver.forward = to(&refuses);
+    assert_eq!(memory_bytes(&settings), 0);
+    let stack = build_mapped(&settings, Trust::public(), internet.mapping()).unwrap();
+    ask(&stack, "www.com").await.unwrap_err();
+
+    settings.resolver.fallback = Some(Fallback::Recursive { validate: false });
+    assert!(memory_bytes(&settings) > 0, "recursion remembers what it learns");
+    let stack = build_mapped(&settings, Trust::public(), internet.mapping()).unwrap();
+    assert_eq!(ask(&stack, "www.com").await.unwrap().answers.len(), 1);
+    let denied = ask(&stack, "no.com").await.unwrap();
+    assert_eq!(denied.metadata.response_code, ResponseCode::NXDomain);
+    assert_eq!(stack.counters.fallbacks.get(), 2);
+}
+
+#[tokio::test]
+async fn a_zones_upstreams_are_validated_where_that_is_written_and_a_private_zone_works_once_it_is_named_insecure() {
+    let strips = servers::plain(Arc::new(|_, query| vec![servers::address(query)])).await;
+    let mut settings = Settings::builtin(Path::new("."));
+    settings.resolver.mode = Mode::Forward;
+    settings.resolver.validate = false;
+    settings.resolver.forward = to(&strips);
+    let zone = |validate| Zone {
+        name: Name::parse("corp.example").unwrap(),
+        source: ZoneSource::Forward {
+            upstreams: to(&strips),
+            order: ForwardOrder::Ordered,
+            validate,
+        },
+    };
+    settings.zones = vec![zone(false)];
+    let stack = build(&settings, Trust::public()).unwrap();
+    ask(&stack, "www.corp.example").await.unwrap();
+    settings.zones = vec![zone(true)];
+    let stack = build(&settings, Trust::public()).unwrap();
+    let failure = ask(&stack, "www.corp.example").await.unwrap_err();
+    assert!(matches!(&failure, Failure::Bogus { .. }), "{failure:?}");
+    assert!(failure.to_string().contains("leaves DNSSEC records out"), "{failure}");
+    ask(&stack, "www.example").await.expect("other names are not validated");
+    settings.resolver.insecure = vec![Name::parse("corp.example").unwrap()];
+    let stack = build(&settings, Trust::public()).unwrap();
+    ask(&stack, "www.corp.example").await.unwrap();
 }

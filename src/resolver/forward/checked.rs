@@ -23,17 +23,30 @@ use std::time::Instant;
 /// See the page's first lines.
 pub struct Checked {
     upstreams: Arc<dyn Resolver>,
-    validator: Validator,
+    /// Who is asked for DS and DNSKEY sets: those of the zones above one that is forwarded are elsewhere.
+    chain: Arc<dyn Resolver>,
+    validator: Arc<Validator>,
+    /// The settings that name the upstreams, for people.
+    place: String,
     skew_s: u32,
     /// It was said that upstreams leave DNSSEC records out.
     told: AtomicBool,
 }
 
 impl Checked {
-    pub fn new(upstreams: Arc<dyn Resolver>, validator: Validator, settings: &ResolverSettings) -> Checked {
+    /// Checks the upstreams that `place` of the settings names; `chain` is asked for DS and DNSKEY sets.
+    pub fn new(
+        upstreams: Arc<dyn Resolver>,
+        chain: Arc<dyn Resolver>,
+        validator: Arc<Validator>,
+        place: String,
+        settings: &ResolverSettings,
+    ) -> Checked {
         Checked {
             upstreams,
+            chain,
             validator,
+            place,
             skew_s: u32::try_from(settings.signature_skew.as_secs()).unwrap_or(u32::MAX),
             told: AtomicBool::new(false),
         }
@@ -47,8 +60,9 @@ impl Checked {
             what.push_str("; the upstream leaves DNSSEC records out");
             if !self.told.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
-                    "the upstreams of resolver.forward leave DNSSEC records out, so nothing can be validated; name others, or write \
-                     resolver.validate = false"
+                    "{} names upstreams that leave DNSSEC records out, so nothing can be validated; name others, or write \
+                     validate = false there",
+                    self.place
                 );
             }
         }
@@ -90,7 +104,7 @@ impl Resolver for Checked {
             authorities: &response.authorities,
         };
         let source = Upstreams {
-            upstreams: &*self.upstreams,
+            chain: &*self.chain,
             deadline,
         };
         let judged = self.validator.response(whole, &source, &when, &mut Work::new()).await;
@@ -145,7 +159,7 @@ fn written(bytes: &[u8], question: &Question, judged: &JudgedWhole) -> Option<Ve
 
 /// DS and DNSKEY sets as upstreams have them.
 struct Upstreams<'a> {
-    upstreams: &'a dyn Resolver,
+    chain: &'a dyn Resolver,
     deadline: Instant,
 }
 
@@ -163,7 +177,7 @@ impl Source for Upstreams<'_> {
             checking_disabled: true,
         };
         Box::pin(async move {
-            let answer = self.upstreams.resolve(&question, self.deadline).await.ok()?;
+            let answer = self.chain.resolve(&question, self.deadline).await.ok()?;
             let response = Response::read(&answer.message, rtype).ok()?;
             if let Some(set) = response.answer(&question.name, rtype) {
                 return Some(Fetched::Set(Arc::new(set.clone())));
@@ -271,9 +285,12 @@ mod tests {
             lies,
         };
         let settings = crate::config::settings::Settings::builtin(std::path::Path::new(".")).resolver;
+        let upstream: Arc<dyn Resolver> = Arc::new(upstream);
         Checked::new(
-            Arc::new(upstream),
-            Validator::new(anchors, ValidatorSettings::default()),
+            Arc::clone(&upstream),
+            upstream,
+            Arc::new(Validator::new(anchors, ValidatorSettings::default())),
+            "resolver.forward".to_owned(),
             &settings,
         )
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How a server has been doing.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(in crate::resolver) struct Health {
     /// Exchanges in a row that brought nothing.
     misses: AtomicU32,
     /// Until when others are asked first, in milliseconds of the clock that never goes back.
@@ -25,7 +25,7 @@ pub(super) struct Health {
 impl Health {
     /// Whether to ask others first. When the time is up, the first to see it tries the server, and the rest go on avoiding
     /// it until that one knows.
-    pub(super) fn is_avoided(&self, now_ms: u64) -> bool {
+    pub(in crate::resolver) fn is_avoided(&self, now_ms: u64) -> bool {
         let until = self.avoid_until_ms.load(Ordering::Relaxed);
         if until == 0 {
             return false;
@@ -38,7 +38,7 @@ impl Health {
                 .is_err()
     }
 
-    pub(super) fn answered(&self, took: Duration, now_ms: u64) {
+    pub(in crate::resolver) fn answered(&self, took: Duration, now_ms: u64) {
         self.misses.store(0, Ordering::Relaxed);
         self.avoid_until_ms.store(0, Ordering::Relaxed);
         let took = micros(took);
@@ -53,7 +53,7 @@ impl Health {
         self.measured_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    pub(super) fn missed(&self, now_ms: u64) {
+    pub(in crate::resolver) fn missed(&self, now_ms: u64) {
         let misses = self.misses.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         // One lost packet is no illness.
         if misses >= 2 {

@@ -6,7 +6,7 @@
 //! Fails: with the most telling thing that went wrong.
 
 pub mod checked;
-mod health;
+pub(super) mod health;
 mod https;
 mod quic;
 pub(super) mod reuse;
