@@ -398,7 +398,9 @@ impl Walk {
     /// what that was checked against.
     fn distrust(&self, reason: &Reason, qtype: u16, server: IpAddr) -> bool {
         if let Some(validator) = &self.engine.validator {
-            validator.forget(Some(&reason.name));
+            // Once for each question: keys that changed early are the zone's fault, and others pay for asking.
+            let first = self.io.purse(|purse| !purse.renew);
+            validator.doubt(reason, first, &self.engine.when(self.io.now()));
         }
         self.io.purse(|purse| {
             purse.renew = true;

@@ -127,6 +127,22 @@ impl Validator {
         Some(Fault::Iterations(count).at(name, rtype::NSEC3))
     }
 
+    /// What `reason` is about is found out anew when it is needed; with `keys`, so are those of the zone that it lies in, which may
+    /// have changed since.
+    pub fn doubt(&self, reason: &Reason, keys: bool, when: &When) {
+        self.memory.remove(&reason.name);
+        let labels = reason.name.label_count();
+        let above = match reason.rtype {
+            rtype::DS => labels.saturating_sub(1),
+            _ => labels,
+        };
+        let zones = (0..=above).rev().map(|labels| canonical::suffix(&reason.name, labels));
+        let secure = |zone: &Name| matches!(self.memory.get(zone, when.now.mono_ms), Some(Standing::Secure(_)));
+        if let Some(zone) = zones.into_iter().find(secure).filter(|_| keys) {
+            self.memory.remove(&zone);
+        }
+    }
+
     /// Forgets what was found of zones, or of those at `name` and below.
     pub fn forget(&self, below: Option<&Name>) {
         self.memory.forget(below);

@@ -79,6 +79,15 @@ impl Memory {
         generations.young_bytes = generations.young.iter().map(|(name, entry)| bytes(name, entry)).sum();
     }
 
+    /// Forgets one name.
+    pub fn remove(&self, name: &Name) {
+        let mut generations = self.lock();
+        generations.old.remove(name);
+        if let Some((name, removed)) = generations.young.remove_entry(name) {
+            generations.young_bytes -= bytes(&name, &removed);
+        }
+    }
+
     /// Entries there are.
     pub fn len(&self) -> usize {
         let generations = self.lock();

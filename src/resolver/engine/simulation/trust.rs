@@ -253,3 +253,60 @@ fn one_lost_packet_to_the_only_server_of_a_signed_zone_does_not_make_it_bogus() 
         }
     }
 }
+
+#[test]
+fn rfc6781_4_1_keys_that_were_changed_before_their_time_are_fetched_anew() {
+    let mut com = Zone::new("com", Deny::Nsec);
+    let (old, new) = (TestKey::new(15), TestKey::new(15));
+    let apex = name("nsec.com");
+    com.put(&apex, DS, new.ds(&apex, 2));
+    let mut nsec = Zone::new("nsec.com", Deny::Nsec).with_a("www.nsec.com");
+    nsec.keys = vec![old];
+    let zones = vec![Zone::new(".", Deny::Nsec), com, nsec];
+    let mut internet = signed::internet(1, World::new(zones), Spoil::Nothing);
+    assert_eq!(ask(&mut internet, "www.nsec.com", A), "NOERROR: 192.0.2.1, secure");
+    let mut changed = Zone::new("nsec.com", Deny::Nsec).with_a("m.nsec.com");
+    changed.keys = vec![new];
+    let changed = Arc::new(changed);
+    for address in ["193.2.0.1", "193.2.0.2"] {
+        let zone = Arc::clone(&changed);
+        internet.servers.get_mut(&ip(address)).unwrap().script = Some(Arc::new(move |query, _| {
+            let mut reply = Reply::to(query);
+            let said = zone.reply(&reply.qname().to_lower(), reply.qtype());
+            reply.aa = true;
+            reply.rcode = if said.nxdomain { rcode::NXDOMAIN } else { rcode::NOERROR };
+            reply.sections = [said.answers, said.authorities, Vec::new()];
+            vec![reply.bytes()]
+        }));
+    }
+    let before = internet.sent.len();
+    assert_eq!(ask(&mut internet, "m.nsec.com", A), "NOERROR: 192.0.2.1, secure");
+    assert!(internet.sent.len() - before <= 6, "{}", internet.sent.len() - before);
+    let before = internet.sent.len();
+    assert_eq!(ask(&mut internet, "none.nsec.com", A), "NXDOMAIN, secure");
+    assert_eq!(internet.sent.len(), before + 1);
+}
+
+#[test]
+fn rfc4035_5_2_a_zone_that_stopped_signing_is_believed_once_its_parent_says_so() {
+    let zones = |signed: bool| {
+        let deny = if signed { Deny::Nsec } else { Deny::Unsigned };
+        vec![
+            Zone::new(".", Deny::Nsec),
+            Zone::new("com", Deny::Nsec),
+            Zone::new("nsec.com", deny).with_a("www.nsec.com").with_a("m.nsec.com"),
+        ]
+    };
+    let mut first = zones(true);
+    let mut second = zones(false);
+    // The keys above stay.
+    for at in 0..2 {
+        second[at].keys = first[at].keys.iter().map(|key| key.with_flags(key.flags)).collect();
+    }
+    let mut internet = signed::internet(1, World::new(std::mem::take(&mut first)), Spoil::Nothing);
+    assert_eq!(ask(&mut internet, "www.nsec.com", A), "NOERROR: 192.0.2.1, secure");
+    let later = signed::internet(1, World::new(second), Spoil::Nothing);
+    internet.servers = later.servers;
+    assert_eq!(ask(&mut internet, "m.nsec.com", A), "NOERROR: 192.0.2.1");
+    assert_eq!(ask(&mut internet, "www.nsec.com", TXT), "NODATA");
+}
