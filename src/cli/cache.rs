@@ -1,7 +1,7 @@
 //! `stairgate cache`: looks at and empties the running server's answer cache, through its control socket.
 
 use super::{Exit, Failure, Outcome, settings};
-use crate::control::{CacheEntry, Client, ClientError};
+use crate::control::{CacheEntry, Client, ClientError, Flushed};
 use crate::dns::name::Name;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Forget answers: all, those of a name, or with --below also those of names below it
+    /// Forget answers and what they were made of: all, those of a name, or with --below also those of names below it
     Flush {
         /// The name whose answers to forget, all types
         name: Option<String>,
@@ -49,8 +49,11 @@ pub fn run(args: Args) -> Outcome {
             if let Some(text) = &name {
                 Name::parse(text).map_err(|error| Failure::usage(format_args!("{text:?} is not a name: {error}")))?;
             }
-            let flushed = connect(which.config.as_deref())?.cache_flush(name, below)?;
-            writeln!(io::stdout(), "{flushed} forgotten")?;
+            let Flushed { flushed, known } = connect(which.config.as_deref())?.cache_flush(name, below)?;
+            writeln!(
+                io::stdout(),
+                "forgotten: {flushed} answers, and {known} records, delegations and failures behind them"
+            )?;
             Ok(Exit::Done)
         }
     }

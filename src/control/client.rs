@@ -65,10 +65,9 @@ impl Client {
         self.ask(&Request::CacheDump, visit).map(|end: Dumped| end.entries)
     }
 
-    /// Returns how many entries were forgotten.
-    pub fn cache_flush(&mut self, name: Option<String>, below: bool) -> Result<u64, ClientError> {
-        let request = Request::CacheFlush { name, below };
-        self.ask(&request, |_: Nothing| Ok(())).map(|end: Flushed| end.flushed)
+    /// Returns how much was forgotten.
+    pub fn cache_flush(&mut self, name: Option<String>, below: bool) -> Result<Flushed, ClientError> {
+        self.ask(&Request::CacheFlush { name, below }, |_: Nothing| Ok(()))
     }
 
     /// Returns when the reload is done.

@@ -13,8 +13,8 @@ mod server;
 
 pub use client::{Client, ClientError};
 pub use protocol::{
-    CacheEntry, FetchFailure, FetchStatus, GenerationStatus, ListStatus, ReloadStatus, Request, Result, SnapshotStatus,
-    SourceStatus, Status,
+    CacheEntry, FetchFailure, FetchStatus, Flushed, GenerationStatus, ListStatus, ReloadStatus, Request, Result,
+    SnapshotStatus, SourceStatus, Status,
 };
 pub use server::{Control, Running, Socket, SocketError};
 

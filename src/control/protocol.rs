@@ -171,7 +171,11 @@ pub struct Dumped {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flushed {
+    /// Answers.
     pub flushed: u64,
+    /// What the resolver knew beside them: records, denials, delegations, failures.
+    #[serde(default)]
+    pub known: u64,
 }
 
 /// Counters by name.
@@ -211,9 +215,12 @@ mod tests {
         let done = Result {
             ok: true,
             error: None,
-            value: Some(Flushed { flushed: 3 }),
+            value: Some(Flushed { flushed: 3, known: 4 }),
         };
-        assert_eq!(serde_json::to_string(&done).unwrap(), r#"{"ok":true,"flushed":3}"#);
+        assert_eq!(
+            serde_json::to_string(&done).unwrap(),
+            r#"{"ok":true,"flushed":3,"known":4}"#
+        );
         let failed: Result<Flushed> = serde_json::from_str(r#"{"ok":false,"error":"no"}"#).unwrap();
         assert_eq!(
             (failed.ok, failed.error.as_deref(), failed.value),

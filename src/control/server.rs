@@ -8,6 +8,7 @@ use crate::cache::Cache;
 use crate::clock;
 use crate::dns::name::Name;
 use crate::limits;
+use crate::resolver::Scope;
 use crate::telemetry::counters::Counters;
 use async_trait::async_trait;
 use serde::Serialize;
@@ -42,8 +43,11 @@ pub trait Running: Send + Sync {
     fn resolver(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
     }
-    /// Forgets what would answer in place of other servers beside the cache, such as failures: a flush is also for that.
-    fn forget(&self) {}
+    /// Forgets what would answer in place of other servers beside the cache, such as failures: a flush is also for that. Returns how
+    /// many things that was.
+    fn forget(&self, _: &Scope) -> usize {
+        0
+    }
 }
 
 /// What the control socket answers from.
@@ -191,14 +195,23 @@ async fn answer(control: &Control, stream: &mut BufReader<UnixStream>, request: 
             if below && name.is_none() {
                 return refuse(stream, "below needs a name".to_owned()).await;
             }
-            control.running.forget();
+            // What answers are made of goes first, or an answer could be made of it in between.
+            let known = control.running.forget(&scope(name.as_ref(), below)) as u64;
             let flushed = control.cache.flush(name.as_ref(), below) as u64;
-            finish(stream, Flushed { flushed }).await
+            finish(stream, Flushed { flushed, known }).await
         }
         Request::Reload => {
             let status = control.running.reload().await;
             finish(stream, status).await
         }
+    }
+}
+
+fn scope(name: Option<&Name>, below: bool) -> Scope {
+    match (name, below) {
+        (None, _) => Scope::All,
+        (Some(name), false) => Scope::At(name.clone()),
+        (Some(name), true) => Scope::Within(name.clone()),
     }
 }
 
@@ -275,13 +288,13 @@ mod tests {
     use crate::count::Count;
     use crate::dns::rtype;
     use std::io::{Read, Write};
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::sync::Mutex;
     use std::time::Duration;
     use tempfile::TempDir;
 
     #[derive(Default)]
     struct Fake {
-        forgot: AtomicBool,
+        forgot: Mutex<Vec<Scope>>,
     }
 
     #[async_trait]
@@ -303,10 +316,13 @@ mod tests {
             }
         }
         fn resolver(&self) -> BTreeMap<String, u64> {
-            BTreeMap::from([("forgot".to_owned(), u64::from(self.forgot.load(Relaxed)))])
+            let forgot = self.forgot.lock().unwrap();
+            let text = |scope: &Scope| (format!("{scope:?}"), 1);
+            forgot.iter().map(text).collect()
         }
-        fn forget(&self) {
-            self.forgot.store(true, Relaxed);
+        fn forget(&self, scope: &Scope) -> usize {
+            self.forgot.lock().unwrap().push(scope.clone());
+            5
         }
     }
 
@@ -382,14 +398,15 @@ mod tests {
             );
             let mut names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
             names.sort_unstable();
-            assert_eq!(client.status().unwrap().resolver["forgot"], 0);
+            assert!(client.status().unwrap().resolver.is_empty());
             let flushed = client.cache_flush(Some("example".to_owned()), true).unwrap();
             let status = client.status().unwrap();
-            assert_eq!(status.resolver["forgot"], 1, "failures are forgotten with the answers");
+            let forgot: Vec<&str> = status.resolver.keys().map(String::as_str).collect();
+            assert_eq!(forgot, ["Within(example.)"], "failures go with the answers");
             (names, flushed, status.cache.entries)
         });
         assert_eq!(names, ["a.example.", "b.example.", "b.test."]);
-        assert_eq!((flushed, left), (2, 1));
+        assert_eq!((flushed, left), (Flushed { flushed: 2, known: 5 }, 1));
     }
 
     #[test]
@@ -424,7 +441,7 @@ mod tests {
             assert_eq!(error, "\"a..b\" is not a name: a label is empty");
             assert!(client.cache_flush(None, true).is_err());
             assert_eq!(client.reload().unwrap().errors, ["stairgate.toml:3: no"]);
-            assert_eq!(client.cache_flush(None, false).unwrap(), 3);
+            assert_eq!(client.cache_flush(None, false).unwrap().flushed, 3);
         });
     }
 

@@ -8,7 +8,7 @@
 
 use super::forward::BadUpstream;
 use super::stub::Stub;
-use super::{Answer, Failure, Question, Resolver};
+use super::{Answer, Failure, Question, Resolver, Scope};
 use crate::clock;
 use crate::dns::name::Name;
 use crate::dns::rtype;
@@ -87,6 +87,15 @@ impl Bootstrap {
                 }
                 None => Err(failure),
             },
+        }
+    }
+
+    /// Has addresses asked for again. Until then, and should nobody answer, those known before serve on.
+    pub fn forget(&self, scope: &Scope) {
+        for (name, known) in self.locked().iter_mut() {
+            if scope.covers(name) {
+                known.until_ms = 0;
+            }
         }
     }
 

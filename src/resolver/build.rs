@@ -1,6 +1,5 @@
 //! Puts the resolver together from settings.
 
-use super::Resolver;
 use super::bootstrap::{Bootstrap, Families};
 use super::counters::Counters;
 use super::engine::{self, Mapping, Recursive, RecursiveError};
@@ -9,7 +8,9 @@ use super::fallback::{Direction, Fallback};
 use super::forward::checked::Checked;
 use super::forward::{BadUpstream, Forward, Surroundings, Trust};
 use super::join::Join;
+use super::validate::Validator;
 use super::zones::Zones;
+use super::{Resolver, Scope};
 use crate::config::settings::{self, Mode, ResolverSettings, Settings, ZoneSource};
 use crate::limits;
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ pub struct Stack {
     pub counters: Arc<Counters>,
     failures: Arc<Failures>,
     recursive: Option<Arc<Recursive>>,
+    /// Who validates what upstreams say.
+    validators: Vec<Arc<Validator>>,
 }
 
 /// Settings that no resolver can be made of.
@@ -39,12 +42,15 @@ pub enum BuildError {
 }
 
 impl Stack {
-    /// Forgets the failures it remembers and whatever else would answer in place of other servers, for `cache flush`.
-    pub fn forget(&self) {
-        self.failures.clear();
-        if let Some(recursive) = &self.recursive {
-            recursive.forget();
-        }
+    /// Forgets the failures it remembers and whatever else would answer in place of other servers, for `cache flush`: the next
+    /// question is asked of them. Returns how many records, denials, delegations and failures went.
+    pub fn forget(&self, scope: &Scope) -> usize {
+        self.bootstrap.forget(scope);
+        self.validators
+            .iter()
+            .for_each(|validator| validator.forget(scope.top()));
+        let known = self.recursive.as_ref().map_or(0, |recursive| recursive.forget(scope));
+        known + self.failures.forget(scope)
     }
 }
 
@@ -86,6 +92,7 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     // A command that only looks something up leaves no folders behind.
     let anchors = settings.state_dir.is_dir().then(|| settings.state_dir.join("anchors"));
     let mut recursive = None;
+    let mut validators = Vec::new();
     let mut recursion = |validate| -> Result<Arc<dyn Resolver>, BuildError> {
         let wanted = ResolverSettings {
             validate,
@@ -102,14 +109,16 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         recursive = Some(Arc::clone(&walk));
         Ok(walk)
     };
-    let upstreams = || -> Result<Arc<dyn Resolver>, BuildError> {
+    let mut upstreams = || -> Result<Arc<dyn Resolver>, BuildError> {
         let upstreams: Arc<dyn Resolver> =
             Arc::new(Forward::new(&wanted.forward, wanted.forward_order, &surroundings)?);
         Ok(match engine::validator(wanted)? {
             Some(validator) => {
                 let chain = Arc::clone(&upstreams);
                 let place = "resolver.forward".to_owned();
-                Arc::new(Checked::new(upstreams, chain, Arc::new(validator), place, wanted))
+                let validator = Arc::new(validator);
+                validators.push(Arc::clone(&validator));
+                Arc::new(Checked::new(upstreams, chain, validator, place, wanted))
             }
             None => upstreams,
         })
@@ -130,7 +139,7 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     // Nobody else is to be asked: own look-ups go the way of all names, but for zones, whose forwarders may need them.
     let bootstrap = asked.unwrap_or_else(|| Arc::new(Bootstrap::through(Arc::clone(&default), families)));
     surroundings.bootstrap = Some(Arc::clone(&bootstrap));
-    let zones = Arc::new(zones(settings, default, &surroundings)?);
+    let zones = Arc::new(zones(settings, default, &surroundings, &mut validators)?);
     let failures = Arc::new(Failures::new(zones, Arc::clone(&counters)));
     let join = Join::new(Arc::clone(&failures) as Arc<dyn Resolver>, Arc::clone(&counters));
     Ok(Stack {
@@ -139,11 +148,17 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         counters,
         failures,
         recursive,
+        validators,
     })
 }
 
 /// Each zone's own way, and `default` for the rest.
-fn zones(settings: &Settings, default: Arc<dyn Resolver>, surroundings: &Surroundings) -> Result<Zones, BuildError> {
+fn zones(
+    settings: &Settings,
+    default: Arc<dyn Resolver>,
+    surroundings: &Surroundings,
+    validators: &mut Vec<Arc<Validator>>,
+) -> Result<Zones, BuildError> {
     let mut plain: HashMap<_, Arc<dyn Resolver>> = HashMap::new();
     let mut validated = Vec::new();
     for zone in &settings.zones {
@@ -167,6 +182,7 @@ fn zones(settings: &Settings, default: Arc<dyn Resolver>, surroundings: &Surroun
             ..settings.resolver.clone()
         };
         let validator = engine::validator(&wanted)?.map(Arc::new);
+        validators.extend(validator.clone());
         let chain: Arc<dyn Resolver> = Arc::new(Zones::new(Arc::clone(&default), plain));
         for (name, validator) in validated.into_iter().zip(validator.iter().cycle()) {
             if let Some(way) = ways.get_mut(name) {

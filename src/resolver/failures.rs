@@ -5,7 +5,7 @@
 //! Keeps: RFC 9520 §3.
 
 use super::counters::Counters;
-use super::{Answer, Failure, Question, Resolver};
+use super::{Answer, Failure, Question, Resolver, Scope};
 use crate::clock;
 use crate::limits;
 use async_trait::async_trait;
@@ -37,9 +37,12 @@ impl Failures {
         }
     }
 
-    /// Forgets all failures.
-    pub fn clear(&self) {
-        self.locked().clear();
+    /// Forgets failures; returns how many.
+    pub fn forget(&self, scope: &Scope) -> usize {
+        let mut table = self.locked();
+        let before = table.len();
+        table.retain(|question, _| !scope.covers(&question.name));
+        before - table.len()
     }
 
     fn recent(&self, question: &Question, now_ms: u64) -> Option<Failure> {

@@ -17,6 +17,7 @@ pub mod fallback;
 pub mod forward;
 pub mod join;
 mod message;
+mod scope;
 pub mod scripted;
 mod sockets;
 mod stub;
@@ -24,6 +25,7 @@ pub mod validate;
 pub mod zones;
 
 pub use build::{BuildError, Stack, build, build_mapped, memory_bytes};
+pub use scope::Scope;
 
 use crate::dns::name::Name;
 use async_trait::async_trait;

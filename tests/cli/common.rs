@@ -312,6 +312,8 @@ pub fn free_address() -> SocketAddr {
 /// `silent` never.
 pub struct Upstream {
     pub address: SocketAddr,
+    /// The names it was asked for, in lower case and with their final dot, in order.
+    pub asked: Arc<Mutex<Vec<String>>>,
 }
 
 /// How late the upstream answers names that begin with `slow`.
@@ -325,6 +327,8 @@ impl Upstream {
     pub fn on(socket: UdpSocket) -> Upstream {
         let socket = Arc::new(socket);
         let address = socket.local_addr().expect("a bound socket");
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&asked);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok((len, peer)) = socket.recv_from(&mut buffer) {
@@ -332,7 +336,8 @@ impl Upstream {
                     continue;
                 };
                 let Some(response) = answer(&query) else { continue };
-                let name = query.queries[0].name().to_ascii();
+                let name = query.queries[0].name().to_ascii().to_ascii_lowercase();
+                list.lock().expect("no test panics in here").push(name.clone());
                 if name.starts_with("silent") {
                     continue;
                 }
@@ -351,7 +356,13 @@ impl Upstream {
                 }
             }
         });
-        Upstream { address }
+        Upstream { address, asked }
+    }
+
+    /// How often it was asked for a name.
+    pub fn asked(&self, name: &str) -> usize {
+        let asked = self.asked.lock().expect("no test panics in here");
+        asked.iter().filter(|asked| asked.trim_end_matches('.') == name).count()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program as its operator meets it: the real binary, real files, real sockets on loopback.
 
 mod bad_sources;
+mod cache;
 mod common;
 mod explain;
 mod fetch;

@@ -6,7 +6,7 @@ use hickory_proto::op::{Message, ResponseCode};
 use stairgate::config::settings::{Fallback, ForwardOrder, Host, Mode, Scheme, Settings, Upstream, Zone, ZoneSource};
 use stairgate::dns::name::Name;
 use stairgate::resolver::forward::Trust;
-use stairgate::resolver::{BuildError, Failure, Question, Stack, build, build_mapped, memory_bytes};
+use stairgate::resolver::{BuildError, Failure, Question, Scope, Stack, build, build_mapped, memory_bytes};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -81,7 +81,10 @@ async fn each_zone_goes_its_way_and_what_failed_is_not_asked_again_until_it_is_f
         assert!(matches!(again, Failure::Cached(_)), "{again}");
     }
     assert_eq!(router.seen.udp(), 2);
-    stack.forget();
+    assert_eq!(stack.forget(&Scope::At(Name::parse("home.arpa").unwrap())), 0);
+    ask(&stack, "broken.home.arpa").await.unwrap_err();
+    assert_eq!(router.seen.udp(), 2, "another name was meant");
+    assert_eq!(stack.forget(&Scope::Within(Name::parse("home.arpa").unwrap())), 1);
     ask(&stack, "broken.home.arpa").await.unwrap_err();
     assert_eq!(router.seen.udp(), 3);
     let counts: Vec<(&str, u64)> = stack
@@ -93,8 +96,8 @@ async fn each_zone_goes_its_way_and_what_failed_is_not_asked_again_until_it_is_f
     assert_eq!(
         counts,
         [
-            ("questions", 14),
-            ("cached_failures", 10),
+            ("questions", 15),
+            ("cached_failures", 11),
             ("failures", 2),
             ("upstream_queries", 4),
             ("upstream_errors", 2)
@@ -139,6 +142,49 @@ async fn a_renewal_asks_whoever_knows_although_the_answer_is_still_good_and_its_
     ask(&stack, "www.com").await.expect("it is still known");
     broken.store(false, Relaxed);
     renew(86_400).await.expect("no failure is remembered");
+}
+
+#[tokio::test]
+async fn what_is_flushed_is_asked_for_again_and_its_neighbors_are_not() {
+    let mut internet = Internet::new("com. NS com.servers.\ncom.servers. A 127.5.0.2").await;
+    let seen = internet
+        .odd(
+            "127.5.0.2",
+            Arc::new(|_, query| {
+                let name = query.queries[0].name().to_string().to_ascii_lowercase();
+                vec![match name.as_str() {
+                    "gone.com." | "below.gone.com." => servers::error(query, ResponseCode::NXDomain),
+                    _ => servers::address(query),
+                }]
+            }),
+        )
+        .await;
+    let mut settings = Settings::builtin(Path::new("."));
+    settings.resolver = internet.settings();
+    let stack = build_mapped(&settings, Trust::public(), internet.mapping()).unwrap();
+    let name = |text| Name::parse(text).unwrap();
+    let mut asked = 0;
+    let mut asks = async |text: &str| {
+        ask(&stack, text).await.unwrap();
+        let before = std::mem::replace(&mut asked, seen.udp());
+        asked - before
+    };
+    for text in ["www.com", "a.www.com", "mail.com"] {
+        assert!(asks(text).await > 0 && asks(text).await == 0, "{text}");
+    }
+    assert!(stack.forget(&Scope::At(name("WWW.com"))) > 0);
+    assert_eq!(
+        (asks("a.www.com").await, asks("mail.com").await, asks("www.com").await),
+        (0, 0, 1)
+    );
+    assert!(stack.forget(&Scope::Within(name("www.com"))) > 0);
+    assert_eq!(asks("mail.com").await, 0);
+    assert!(asks("a.www.com").await > 0);
+    // The zone itself: its delegation too, so that the root is asked who serves it.
+    assert!(stack.forget(&Scope::Within(name("com"))) > 3);
+    assert!(asks("mail.com").await > 0);
+    stack.forget(&Scope::All);
+    assert!(asks("mail.com").await > 0);
 }
 
 #[test]

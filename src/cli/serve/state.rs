@@ -9,7 +9,7 @@ use crate::generation::{Generation, Generations};
 use crate::list::fetch;
 use crate::list::format::hex;
 use crate::policy::is_of_list;
-use crate::resolver::Stack;
+use crate::resolver::{Scope, Stack};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
@@ -129,8 +129,8 @@ impl Running for State {
             .collect()
     }
 
-    fn forget(&self) {
-        self.stack.forget();
+    fn forget(&self, scope: &Scope) -> usize {
+        self.stack.forget(scope)
     }
 }
 

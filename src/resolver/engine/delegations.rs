@@ -9,6 +9,7 @@
 use super::bounded::{Bounded, Secret};
 use crate::dns::name::Name;
 use crate::limits;
+use crate::resolver::Scope;
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -216,14 +217,18 @@ impl Delegations {
         }
     }
 
-    /// Forgets all, or all at `name` or below. What priming found stays.
-    pub fn forget(&self, below: Option<&Name>) {
-        for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|key, _| {
-                below.is_some_and(|name| !Name::from_wire(key).is_some_and(|theirs| theirs.is_within(name)))
-            });
-        }
+    /// Forgets delegations of zones; returns how many. What priming found stays.
+    pub fn forget(&self, scope: &Scope) -> usize {
+        let goes = |key: &[u8]| Name::from_wire(key).is_some_and(|zone| scope.covers(&zone));
+        self.shards
+            .iter()
+            .map(|shard| {
+                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = shard.len();
+                shard.retain(|key, _| !goes(key));
+                before - shard.len()
+            })
+            .sum()
     }
 
     fn shard(&self, key: &[u8]) -> MutexGuard<'_, Bounded<Entry>> {

@@ -25,7 +25,7 @@ use crate::resolver::forward::tcp;
 use crate::resolver::sockets::{Socket, Sockets};
 use crate::resolver::validate::anchors::{AnchorError, Anchors};
 use crate::resolver::validate::{Validator, ValidatorSettings};
-use crate::resolver::{self, Answer, Failure, Question, Resolver};
+use crate::resolver::{self, Answer, Failure, Question, Resolver, Scope};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -164,9 +164,9 @@ impl Recursive {
         })
     }
 
-    /// Forgets what was learned of zones and their servers.
-    pub fn forget(&self) {
-        self.inner.engine.forget(None);
+    /// Forgets what was learned; see [`Engine::forget`].
+    pub fn forget(&self, scope: &Scope) -> usize {
+        self.inner.engine.forget(scope)
     }
 
     /// What resolutions share.

@@ -12,6 +12,7 @@ use crate::config::settings::QnameMinimization;
 use crate::dns::name::Name;
 use crate::limits;
 use crate::now::Now;
+use crate::resolver::Scope;
 use crate::resolver::validate::aggressive::Aggressive;
 use crate::resolver::validate::{Validator, When, dates};
 use ipnet::IpNet;
@@ -140,18 +141,19 @@ impl Engine {
         }
     }
 
-    /// Forgets all, or what is at `name` or below.
-    pub fn forget(&self, below: Option<&Name>) {
-        self.store.forget(below);
-        self.delegations.forget(below);
-        if below.is_none() {
+    /// Forgets what is known, and what would stand in for it: the next question is asked of its servers. What was measured of
+    /// servers goes only with all else. Returns how many sets, denials and delegations went.
+    pub fn forget(&self, scope: &Scope) -> usize {
+        if *scope == Scope::All {
             self.servers.forget();
         }
         if let Some(validator) = &self.validator {
-            validator.forget(below);
+            validator.forget(scope.top());
         }
         let mut aggressive = self.aggressive.lock().unwrap_or_else(PoisonError::into_inner);
-        aggressive.forget(below);
+        aggressive.forget(scope.top());
+        drop(aggressive);
+        self.store.forget(scope) + self.delegations.forget(scope)
     }
 
     /// Takes the lead in asking servers of `zone` for `qtype` at `name`, unless another resolution has it. The lead ends when the

@@ -10,6 +10,7 @@ use super::rrset::RRset;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
+use crate::resolver::Scope;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -248,17 +249,24 @@ impl Store {
             .put(key.as_bytes(), Kept::Denied(Arc::clone(denial)), heap);
     }
 
-    /// Forgets all, or all at `name` or below.
-    pub fn forget(&self, below: Option<&Name>) {
-        for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|key, _| {
-                below.is_some_and(|name| {
-                    let (wire, _) = key.split_at(key.len() - 2);
-                    !Name::from_wire(wire).is_some_and(|theirs| theirs.is_within(name))
-                })
-            });
-        }
+    /// Forgets what is known of names, and what was said above them of all below: that nothing is there, or that it is elsewhere.
+    /// Returns how many entries went.
+    pub fn forget(&self, scope: &Scope) -> usize {
+        let goes = |key: &[u8]| {
+            let (wire, rtype) = key.split_at(key.len() - 2);
+            let of_all_below = |rtype: &[u8]| [WHOLE_NAME, rtype::DNAME].iter().any(|one| rtype == one.to_be_bytes());
+            Name::from_wire(wire)
+                .is_some_and(|name| scope.covers(&name) || (of_all_below(rtype) && scope.is_below(&name)))
+        };
+        self.shards
+            .iter()
+            .map(|shard| {
+                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = shard.len();
+                shard.retain(|key, _| !goes(key));
+                before - shard.len()
+            })
+            .sum()
     }
 
     /// Bytes in use, counted from above, and entries.
@@ -406,10 +414,31 @@ mod tests {
         for text in ["a.example", "b.a.example", "ba.example", "example"] {
             store.put(&held(text, 1, Rank::AnswerAa, Security::Unchecked), 0);
         }
-        store.forget(Some(&name("a.example")));
-        let left = ["a.example", "b.a.example", "ba.example", "example"].map(|text| octet(&store, text, 1).is_some());
-        assert_eq!(left, [false, false, true, true]);
-        store.forget(None);
+        let left =
+            || ["a.example", "b.a.example", "ba.example", "example"].map(|text| octet(&store, text, 1).is_some());
+        assert_eq!(store.forget(&Scope::At(name("A.example"))), 1);
+        assert_eq!(left(), [false, true, true, true]);
+        assert_eq!(store.forget(&Scope::Within(name("a.example"))), 1);
+        assert_eq!(left(), [false, false, true, true]);
+        assert_eq!(store.forget(&Scope::All), 2);
+        assert_eq!(store.size().1, 0);
+    }
+
+    #[test]
+    fn what_was_said_above_a_name_of_all_below_goes_with_it_and_nothing_else_does() {
+        let store = store();
+        let denial = |nxdomain| Arc::new(Denial::new(nxdomain, None, Vec::new(), 60_000, Security::Secure));
+        store.deny(&name("gone.example"), rtype::A, &denial(true), 0);
+        store.deny(&name("there.example"), rtype::A, &denial(false), 0);
+        let dname = Held {
+            set: Arc::new(RRset::of(&name("moved.example"), rtype::DNAME, 60, b"\x03new\x00")),
+            ..held("moved.example", 1, Rank::AnswerAa, Security::Secure)
+        };
+        store.put(&dname, 0);
+        assert_eq!(store.forget(&Scope::At(name("there.example"))), 1);
+        assert_eq!(store.forget(&Scope::At(name("example"))), 0);
+        assert_eq!(store.forget(&Scope::At(name("x.y.gone.example"))), 1);
+        assert_eq!(store.forget(&Scope::Within(name("x.moved.example"))), 1);
         assert_eq!(store.size().1, 0);
     }
 }

@@ -9,6 +9,7 @@ use super::network::{Internet, ROOT, Server, ip, text};
 use crate::dns::name::Name;
 use crate::dns::rtype::*;
 use crate::dns::{query::Query, rcode};
+use crate::resolver::Scope;
 use crate::resolver::validate::tests::world::{self, Deny, TTL_S, World, Zone};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -311,6 +312,47 @@ fn rfc8198_5_3_a_validated_wildcard_answers_for_its_neighbors_without_asking() {
             "who checks for himself gets what servers say"
         );
     }
+}
+
+#[test]
+fn a_name_that_was_flushed_is_asked_for_again_whatever_proofs_and_denials_stood_in_for_it() {
+    let mut internet = internet(4, zones(), Spoil::Nothing);
+    // A proof of its neighbor, a denial above it, a DNAME above it.
+    for (first, second, seen) in [
+        ("n1.nsec.com", "n2.nsec.com", "NXDOMAIN, secure"),
+        ("none.nsec3.com", "a.b.none.nsec3.com", "NXDOMAIN, secure"),
+        (
+            "www.moved.nsec3.com",
+            "m.moved.nsec3.com",
+            "NOERROR -> m.nsec.com.: 192.0.2.1, secure",
+        ),
+    ] {
+        ask(&mut internet, first, A);
+        let known = internet.sent.len();
+        assert_eq!(ask(&mut internet, second, A), seen);
+        if !second.starts_with("m.") {
+            assert_eq!(internet.sent.len(), known, "{second}");
+        }
+        let before = internet.sent.len();
+        internet.engine().forget(&Scope::At(world::name(second)));
+        assert_eq!(ask(&mut internet, second, A), seen);
+        let asked = &internet.sent[before..];
+        assert!(!asked.is_empty(), "{second}");
+        assert!(
+            asked.iter().all(|sent| sent.server != ip(ROOT)),
+            "what leads there is known: {asked:?}"
+        );
+    }
+    // A wildcard that answers for all its neighbors.
+    let mut neighbors = (0..40).map(|number| format!("x{number}.wild.nsec.com"));
+    neighbors.by_ref().take(39).for_each(|name| {
+        ask(&mut internet, &name, A);
+    });
+    let last = neighbors.next().unwrap();
+    internet.engine().forget(&Scope::At(world::name(&last)));
+    let before = internet.sent.len();
+    assert_eq!(ask(&mut internet, &last, A), "NOERROR: 192.0.2.1, secure");
+    assert!(internet.sent.len() > before);
 }
 
 #[test]
