@@ -155,7 +155,7 @@ impl Walk {
                 let pick = asking.pick();
                 // Unheard servers are worth a look-up before a known one is asked a second time, or one that did badly before.
                 let fresh = pick.as_ref().is_some_and(|pick| pick.fresh);
-                if !fresh && !side.is_running() {
+                if !fresh && !side.is_awaited() {
                     // Other addresses of the same servers, where those known cannot be reached.
                     if pick.as_ref().is_none_or(|pick| pick.worn) {
                         side.add(spare.drain(..).map(look_up));

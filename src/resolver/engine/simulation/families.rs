@@ -142,7 +142,11 @@ fn glueless(seed: u64, servers: &str, hosting: &str) -> Internet {
         internet.zone(address, "hosting.net", hosting);
     }
     for address in ["193.1.0.4", "2a00:1::4"] {
-        internet.zone(address, "lone.com", "@ NS ns.hosting.net.; *.w A 192.0.2.7");
+        internet.zone(
+            address,
+            "lone.com",
+            "@ NS ns.hosting.net.; *.w A 192.0.2.7; x A 192.0.2.8",
+        );
     }
     internet
 }
@@ -240,5 +244,23 @@ fn a_slow_server_is_heard_while_addresses_of_others_are_looked_up() {
         let took_ms = internet.now_ms - started;
         // It is asked twice, for the name at the cut and for the whole one.
         assert!(took_ms < 2000, "{took_ms}");
+    }
+}
+
+#[test]
+fn whose_address_is_found_first_may_be_of_no_use_and_the_others_are_asked_even_so() {
+    for seed in 0..20 {
+        let servers = "lone NS bad1.hosting.net.; lone NS bad2.hosting.net.; lone NS ns.hosting.net.";
+        let hosting = "ns A 193.1.0.4; bad1 A 193.1.0.5; bad2 A 193.1.0.6";
+        let mut internet = glueless(seed, servers, hosting);
+        for address in ["193.1.0.3", "2a00:1::3"] {
+            // Longer than such a look-up usually takes: several are under way when the first is done.
+            internet.servers.get_mut(&ip(address)).unwrap().delay_ms = 350;
+        }
+        for address in ["193.1.0.5", "193.1.0.6"] {
+            internet.zone(address, "lone.com", "@ NS ns.hosting.net.");
+            internet.servers.get_mut(&ip(address)).unwrap().temper = Temper::Code(2);
+        }
+        assert_eq!(internet.ask("x.lone.com", A), "NOERROR: 192.0.2.8", "seed {seed}");
     }
 }
