@@ -157,6 +157,10 @@ pub const RACE_AHEAD_MIN: Duration = Duration::from_millis(10);
 pub const RACE_AHEAD_MAX: Duration = Duration::from_millis(250);
 /// Upstreams that are chosen by time are measured this often: one question a minute goes to two of them at once.
 pub const UPSTREAM_MEASURE: Duration = Duration::from_secs(60);
+/// TTL of an address made for a network without IPv4 where nothing says how long there will be none of its own (RFC 6147 §5.1.7), and of
+/// what everybody knows (RFC 8880 §7.1), in seconds.
+pub const DNS64_TTL_S: u32 = 600;
+pub const IPV4_ONLY_TTL_S: u32 = 86_400;
 /// The part of the time that the usual way to answers gets where there is another behind it, and how long recursion must have reached
 /// nobody before upstreams are asked in its place: a zone that is dead fails while others answer.
 pub const FALLBACK_SHARE: f64 = 0.6;

@@ -99,6 +99,7 @@ impl Default for ResolverSettings {
             forward: Vec::new(),
             forward_order: ForwardOrder::default(),
             fallback: None,
+            dns64: Vec::new(),
         }
     }
 }

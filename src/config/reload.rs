@@ -63,6 +63,7 @@ impl Settings {
             "resolver.forward": resolver.forward;
             "resolver.forward_order": resolver.forward_order;
             "resolver.fallback": resolver.fallback;
+            "resolver.dns64": resolver.dns64;
             "zone": zones;
             "record": records;
         }

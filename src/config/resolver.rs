@@ -143,6 +143,11 @@ impl Loader {
             forward,
             forward_order: self.forward_order(shape.forward_order.as_ref(), "resolver.forward_order")?,
             fallback,
+            dns64: self.values(
+                shape.dns64.as_deref().unwrap_or_default(),
+                "resolver.dns64",
+                values::translation_prefix,
+            )?,
         })
     }
 

@@ -2,6 +2,7 @@
 //! What each key means stands in `config/stairgate.toml`; names here are the file's.
 
 use crate::dns::name::Name;
+use crate::dns::translate::Prefix;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -79,6 +80,8 @@ pub struct ResolverSettings {
     pub forward: Vec<Upstream>,
     pub forward_order: ForwardOrder,
     pub fallback: Option<Fallback>,
+    /// Prefixes of the network's translator; none: no addresses are made.
+    pub dns64: Vec<Prefix>,
 }
 
 /// What answers when the way that `mode` says gives no answer.

@@ -89,6 +89,7 @@ pub struct Resolver {
     pub forward: Option<Vec<Text>>,
     pub forward_order: Option<Text>,
     pub fallback: Option<Text>,
+    pub dns64: Option<Vec<Text>>,
 }
 
 /// `[[zone]]`

@@ -114,6 +114,11 @@ const WRONG: &[(&str, &str)] = &[
          resolver.bootstrap is empty; write its address or a bootstrap server",
     ),
     (
+        "[resolver]\ndns64 = ['64:ff9b::/95']",
+        "stairgate.toml:2: resolver.dns64 = \"64:ff9b::/95\" is not the prefix of a translator; write it like \
+         \"64:ff9b::/96\", with 32, 40, 48, 56, 64 or 96 bits",
+    ),
+    (
         "[resolver]\nfallback = 'recursive'",
         "stairgate.toml:2: resolver.fallback = \"recursive\" is the mode itself; write \"off\" or \"forward\"",
     ),

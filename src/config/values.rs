@@ -4,6 +4,7 @@
 
 use super::settings::{Host, Scheme, Upstream};
 use crate::dns::name::Name;
+use crate::dns::translate::Prefix;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -76,6 +77,15 @@ pub fn network(text: &str) -> Result<IpNet, String> {
         ));
     }
     Ok(net)
+}
+
+/// The prefix of a translator between IPv6 and IPv4 (RFC 6052 §2.2).
+pub fn translation_prefix(text: &str) -> Result<Prefix, String> {
+    let wrong = "is not the prefix of a translator; write it like \"64:ff9b::/96\", with 32, 40, 48, 56, 64 or 96 bits";
+    match network(text)? {
+        IpNet::V6(net) => Prefix::new(net.addr(), net.prefix_len()).ok_or_else(|| wrong.to_owned()),
+        IpNet::V4(_) => Err(wrong.to_owned()),
+    }
 }
 
 /// An address without a port.

@@ -13,6 +13,7 @@ pub mod name;
 pub mod query;
 pub mod response;
 pub mod special_use;
+pub mod translate;
 
 /// Record types and query types (IANA "Resource Record (RR) TYPEs").
 pub mod rtype {

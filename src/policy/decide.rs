@@ -114,6 +114,17 @@ impl Policy {
 
     fn places_of_address(&self, gate: &Gate, table: &Table, addr: IpAddr) -> Places {
         let mut places = Places::new();
+        self.note_address(gate, table, addr, &mut places);
+        if let IpAddr::V6(outer) = addr
+            && let Some(inner) = self.translated.iter().find_map(|prefix| prefix.extract(outer))
+        {
+            // It leads where the IPv4 address leads.
+            self.note_address(gate, table, inner.into(), &mut places);
+        }
+        places
+    }
+
+    fn note_address(&self, gate: &Gate, table: &Table, addr: IpAddr, places: &mut Places) {
         gate.addresses(addr, |rule| {
             let rpz = self.rules.get(rule).is_some_and(|rule| rule.family == Family::Rpz);
             if !rpz {
@@ -128,7 +139,6 @@ impl Policy {
                 places.others.push(Place::Pattern(index as u32))
             });
         }
-        places
     }
 
     /// Every rule that counts for this asker and name, or address, whatever becomes of it: the longest names first.

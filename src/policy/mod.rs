@@ -27,6 +27,7 @@ use crate::config::settings::{
     AnswerKind, ClientSettings, ImposedBy, ListAction, ListSettings, ProfileSettings, Settings, Unmatched,
 };
 use crate::dns::ede::Text;
+use crate::dns::translate::{self, Prefix};
 use crate::list::set::{Gate, RuleId};
 use clients::Prefixes;
 use decision::{Cause, Decision};
@@ -35,6 +36,7 @@ use patterns::PatternError;
 use profile::{OwnNames, Table};
 use rules::Rules;
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 use std::net::IpAddr;
 
 /// Index of a profile, in the order of the settings.
@@ -122,6 +124,8 @@ pub struct Policy {
     tables: Vec<Table>,
     rules: Rules,
     sources: Vec<Source>,
+    /// Prefixes behind which IPv6 addresses stand for IPv4 addresses: the well-known one, and those of the settings.
+    translated: Vec<Prefix>,
 }
 
 /// A client as rules ask about it.
@@ -290,6 +294,9 @@ impl Policy {
             tables: Vec::new(),
             rules: Rules::default(),
             sources: Vec::new(),
+            translated: iter::once(translate::WELL_KNOWN)
+                .chain(settings.resolver.dns64.iter().copied())
+                .collect(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::bootstrap::{Bootstrap, Families};
 use super::counters::Counters;
+use super::dns64::Dns64;
 use super::engine::{self, Mapping, Recursive, RecursiveError};
 use super::failures::Failures;
 use super::fallback::{Direction, Fallback};
@@ -142,8 +143,12 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     let zones = Arc::new(zones(settings, default, &surroundings, &mut validators)?);
     let failures = Arc::new(Failures::new(zones, Arc::clone(&counters)));
     let join = Join::new(Arc::clone(&failures) as Arc<dyn Resolver>, Arc::clone(&counters));
+    let mut resolver: Arc<dyn Resolver> = Arc::new(join);
+    if !wanted.dns64.is_empty() {
+        resolver = Arc::new(Dns64::new(resolver, wanted.dns64.clone()));
+    }
     Ok(Stack {
-        resolver: Arc::new(join),
+        resolver,
         bootstrap,
         counters,
         failures,

@@ -2,7 +2,7 @@
 //!
 //! In: a question that neither policy nor the cache answered. Out: an [`Answer`] in wire form, or a [`Failure`] that says what to
 //! tell the client.
-//! Always: [`build`] stacks, from the outside in: `join` (equal questions in flight are resolved once), `failures` (what failed a
+//! Always: [`build`] stacks, from the outside in: `dns64` (where the network has a translator), `join` (equal questions in flight are resolved once), `failures` (what failed a
 //! moment ago fails at once), `zones` (`[[zone]] forward`), and below them `forward` or `engine` (recursion), or one
 //! behind the other (`fallback`). Everything ends at its deadline.
 //! The system's resolver is never asked: it may be this program. `bootstrap` looks up the names this program itself needs.
@@ -10,6 +10,7 @@
 pub mod bootstrap;
 mod build;
 pub mod counters;
+pub mod dns64;
 pub mod engine;
 mod exchange;
 pub mod failures;

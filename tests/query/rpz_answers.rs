@@ -129,3 +129,18 @@ fn what_lets_one_service_through_says_nothing_about_the_next() {
     );
     assert_eq!(says(&[pass, "bad.example CNAME ."]), ResponseCode::NXDomain);
 }
+
+#[test]
+fn an_address_behind_a_translator_is_judged_as_the_ipv4_address_that_it_stands_for() {
+    let script = Script::new()
+        .says("www.example.", "AAAA", 0, &["www.example. 60 AAAA 64:ff9b::192.0.2.7"])
+        .says(
+            "other.example.",
+            "AAAA",
+            0,
+            &["other.example. 60 AAAA 64:ff9b::192.0.2.8"],
+        );
+    let road = road(&["32.7.2.0.192.rpz-ip CNAME ."], "", &script);
+    assert_eq!(rcode(&road, "www.example.", "AAAA"), ResponseCode::NXDomain);
+    assert_eq!(rcode(&road, "other.example.", "AAAA"), ResponseCode::NoError);
+}

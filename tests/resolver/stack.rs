@@ -5,6 +5,7 @@ use super::servers;
 use hickory_proto::op::{Message, ResponseCode};
 use stairgate::config::settings::{Fallback, ForwardOrder, Host, Mode, Scheme, Settings, Upstream, Zone, ZoneSource};
 use stairgate::dns::name::Name;
+use stairgate::dns::translate::Prefix;
 use stairgate::resolver::forward::Trust;
 use stairgate::resolver::{BuildError, Failure, Question, Scope, Stack, build, build_mapped, memory_bytes};
 use std::path::Path;
@@ -274,4 +275,39 @@ async fn a_zones_upstreams_are_validated_where_that_is_written_and_a_private_zon
     settings.resolver.insecure = vec![Name::parse("corp.example").unwrap()];
     let stack = build(&settings, Trust::public()).unwrap();
     ask(&stack, "www.corp.example").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_translators_prefix_in_the_settings_makes_addresses_of_what_upstreams_say() {
+    let world = servers::plain(Arc::new(|_, query| {
+        let asked = u16::from(query.queries[0].query_type());
+        match asked {
+            1 => vec![servers::address(query)],
+            _ => vec![servers::response(query).to_vec().unwrap()],
+        }
+    }))
+    .await;
+    let mut settings = Settings::builtin(Path::new("."));
+    settings.resolver.mode = Mode::Forward;
+    settings.resolver.validate = false;
+    settings.resolver.forward = to(&world);
+    let question = Question {
+        name: Name::parse("www.example").unwrap(),
+        qtype: 28,
+        dnssec_ok: false,
+        checking_disabled: false,
+    };
+    for (prefixes, made) in [
+        (Vec::new(), 0),
+        (
+            Prefix::new("2001:db8:64::".parse().unwrap(), 96).into_iter().collect(),
+            1,
+        ),
+    ] {
+        settings.resolver.dns64 = prefixes;
+        let stack = build(&settings, Trust::public()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let answer = stack.resolver.resolve(&question, deadline).await.unwrap();
+        assert_eq!(Message::from_vec(&answer.message).unwrap().answers.len(), made);
+    }
 }
