@@ -24,6 +24,8 @@ pub struct Candidate {
 
 /// One in so many questions goes to another server than the best one.
 const EXPLORE: u32 = 16;
+/// Silences in a row after which it does not count that the zone names the server itself.
+const TIER_SILENCES: u32 = 2;
 /// Servers this much slower than the fastest, in milliseconds, are as good as it.
 const BAND_MS: f32 = 8.0;
 
@@ -39,7 +41,8 @@ pub fn choose(candidates: &[Candidate], random: &mut impl Rng) -> Option<(usize,
             view.down,
             view.shunned,
             view.doubted,
-            candidate.tier,
+            // One that the zone names itself and that keeps silent is no better than those its parent names.
+            candidate.tier.max(u8::from(view.silences >= TIER_SILENCES)),
         )
     };
     let able = |candidate: &&Candidate| !candidate.view.resting || candidate.tries > 0;
@@ -52,6 +55,12 @@ pub fn choose(candidates: &[Candidate], random: &mut impl Rng) -> Option<(usize,
     let pick = |from: &[usize], random: &mut dyn rand::RngCore| from[random.random_range(0..from.len())];
 
     let Some(fastest) = fastest else {
+        // Of strangers, those first that did not keep silent yet: whoever comes after a failure goes on where it ended.
+        let least = group.iter().map(|&at| candidates[at].view.silences).min();
+        let group: Vec<usize> = group
+            .into_iter()
+            .filter(|&at| Some(candidates[at].view.silences) == least)
+            .collect();
         let at = pick(&group, random);
         let Candidate { address, view, .. } = &candidates[at];
         // First words of a family: it may be a line that leads nowhere, and the other family is there.
@@ -100,6 +109,7 @@ mod tests {
             view: View {
                 time_ms,
                 patience_ms: 300,
+                silences: 0,
                 down: false,
                 resting: false,
                 rested_at_ms: 0,
@@ -167,5 +177,22 @@ mod tests {
         let waits = (0..500).filter_map(|_| choose(&candidates, &mut random));
         let longest = waits.filter(|(at, _)| *at == 0).map(|(_, wait)| wait).max().unwrap();
         assert_eq!(longest, 40);
+    }
+
+    #[test]
+    fn a_silent_server_of_the_zones_own_set_gives_way_to_one_of_its_parents() {
+        let mut own = candidate(1, None);
+        let mut parents = candidate(2, Some(20.0));
+        parents.tier = 1;
+        assert!(tally(&[own, parents])[0] > 800);
+        own.view.silences = TIER_SILENCES;
+        assert!(tally(&[own, parents])[1] > 800);
+    }
+
+    #[test]
+    fn of_strangers_those_that_kept_silent_come_last() {
+        let mut silent = candidate(1, None);
+        silent.view.silences = 1;
+        assert_eq!(tally(&[silent, candidate(2, None), candidate(3, None)])[0], 0);
     }
 }

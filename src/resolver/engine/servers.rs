@@ -43,6 +43,8 @@ pub struct View {
     pub time_ms: Option<f32>,
     /// How long to wait for it before something else is tried.
     pub patience_ms: u64,
+    /// Silences in a row.
+    pub silences: u32,
     /// It kept silent too often.
     pub down: bool,
     /// It is down and may not be asked yet, or somebody is asking it just now.
@@ -114,6 +116,7 @@ impl Servers {
         View {
             time_ms: server.time_ms.filter(|_| known).map(|(time, _)| time),
             patience_ms: patience.clamp(bounds.0, bounds.1) as u64,
+            silences: server.silences,
             down,
             resting: down && (now_ms < server.rests_until_ms || server.in_flight > 0),
             rested_at_ms: match down && server.in_flight == 0 {

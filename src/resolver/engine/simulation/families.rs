@@ -264,3 +264,33 @@ fn whose_address_is_found_first_may_be_of_no_use_and_the_others_are_asked_even_s
         assert_eq!(internet.ask("x.lone.com", A), "NOERROR: 192.0.2.8", "seed {seed}");
     }
 }
+
+#[test]
+fn the_one_server_of_twenty_six_that_lives_is_found_by_the_second_question() {
+    for seed in 0..20 {
+        let mut internet = Internet::new(seed);
+        let mut root = String::new();
+        for number in 1..=13 {
+            root += &format!(
+                "com. NS ns{number}.com.; ns{number}.com. A 193.1.0.{number}; ns{number}.com. AAAA 2a00:1::{number};"
+            );
+        }
+        internet.zone(super::network::ROOT, ".", &root);
+        internet.zone(
+            &format!("193.1.0.{}", 1 + seed % 13),
+            "com",
+            "@ NS ns1; *.w A 192.0.2.3",
+        );
+        let first = internet.ask("a.w.com", A);
+        internet.now_ms += 5_000;
+        if first.starts_with("failed: ") {
+            assert_eq!(internet.ask("a.w.com", A), "NOERROR: 192.0.2.3", "seed {seed}");
+        }
+        let started = internet.now_ms;
+        for number in 0..20 {
+            let name = format!("n{number}.w.com");
+            assert_eq!(internet.ask(&name, A), "NOERROR: 192.0.2.3", "seed {seed}");
+        }
+        assert!(internet.now_ms - started < 2500, "{}", internet.now_ms - started);
+    }
+}

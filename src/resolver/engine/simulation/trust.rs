@@ -310,3 +310,32 @@ fn rfc4035_5_2_a_zone_that_stopped_signing_is_believed_once_its_parent_says_so()
     assert_eq!(ask(&mut internet, "m.nsec.com", A), "NOERROR: 192.0.2.1");
     assert_eq!(ask(&mut internet, "www.nsec.com", TXT), "NODATA");
 }
+
+#[test]
+fn rfc2181_8_a_signed_zone_whose_records_live_no_time_at_all_is_secure_all_the_same() {
+    let mut internet = signed::internet(1, signed::zones(), Spoil::Nothing);
+    for server in internet.servers.values_mut() {
+        let good = server.script.clone().unwrap();
+        server.script = Some(Arc::new(move |query, transport| {
+            let replies = good(query, transport);
+            replies.into_iter().map(without_time).collect()
+        }));
+    }
+    for label in ["www", "none", "x.wild", "far"] {
+        let before = internet.sent.len();
+        let answer = ask(&mut internet, &format!("{label}.nsec.com"), A);
+        assert!(answer.ends_with(", secure"), "{label}: {answer}");
+        assert!(internet.sent.len() - before < 50, "{}", internet.sent.len() - before);
+    }
+}
+
+/// The same message with TTLs of 0.
+fn without_time(mut bytes: Vec<u8>) -> Vec<u8> {
+    let message = crate::dns::answer::Message::parse(&bytes).unwrap();
+    let records: Vec<_> = message.records().map(Result::unwrap).collect();
+    for record in records.iter().filter(|record| record.rtype != OPT) {
+        // TTL and RDLENGTH go before the RDATA.
+        bytes[record.rdata_at - 6..record.rdata_at - 2].fill(0);
+    }
+    bytes
+}
