@@ -81,6 +81,8 @@ counters! {
     Truncated = "truncated",
     /// Queries answered SERVFAIL because too many were waiting already.
     PendingOverLimit = "pending_over_limit",
+    /// Queries answered SERVFAIL because too many of the same client were waiting already.
+    PendingOverClient = "pending_over_client",
 
     /// Packets dropped: shorter than a header.
     DroppedShort = "dropped_short",

@@ -86,6 +86,11 @@ pub const STOP_NOTICE: Duration = Duration::from_millis(200);
 /// Queries that wait for the resolver at once, all listeners together. Over it the oldest gets SERVFAIL, counted; cached and
 /// blocked names are still answered.
 pub const PENDING_QUERIES: usize = 10_000;
+/// Queries of one client (an IPv4 address, an IPv6 /64) that wait for the resolver at once. Its newest gets SERVFAIL, which stubs take
+/// better than silence: that they would ask again. A browser has a hundred, a router that forwards for a house some hundreds while
+/// the line is bad; ten clients that mean harm take all places, one did. Queries from this machine itself are exempt: a proxy here
+/// brings those of everybody.
+pub const PENDING_QUERIES_PER_CLIENT: usize = PENDING_QUERIES / 10;
 /// Queries so shed whose response is not yet out: a flood can be faster than they go. Over it the newest gets SERVFAIL.
 pub const PENDING_ENDING: usize = 1000;
 /// Largest response the cache keeps. Above it the response is served and not kept: one such would push out a hundred.

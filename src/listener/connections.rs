@@ -5,27 +5,15 @@
 //! clients that came to ask are served, those that only hold on to a connection can connect again.
 //! Keeps: RFC 7766 §6.2.2 and §6.2.3, RFC 9210 §4.
 
+use super::clients::{Client, client};
 use crate::clock;
 use crate::count::{Count, Counts};
 use crate::limits::{TCP_CONNECTIONS, TCP_CONNECTIONS_PER_CLIENT};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
-
-/// Who has a connection, as far as one client can be told from another: an IPv4 address, or the /64 of an IPv6 address, in
-/// which a client has as many addresses as it likes (RFC 4291 §2.5.1, RFC 8981). `None`: this machine itself, where a proxy
-/// or forwarder may bring the connections of everybody.
-type Client = Option<IpAddr>;
-
-fn client(address: IpAddr) -> Client {
-    match address.to_canonical() {
-        address if address.is_loopback() => None,
-        IpAddr::V4(address) => Some(IpAddr::V4(address)),
-        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
-    }
-}
 
 /// All open connections.
 #[derive(Default)]

@@ -5,6 +5,7 @@
 //! Fails: an address that cannot be bound is an error that says which and what to do; nothing that comes in later stops a
 //! listener.
 
+mod clients;
 mod connections;
 mod line;
 mod renew;
@@ -20,11 +21,12 @@ use crate::now::Now;
 use crate::query::{self, Begun, Peer, Pending, Transport};
 use crate::resolver::{Answer, Failure, Resolver};
 use crate::telemetry::counters::Counters;
+use clients::{Among, Clients};
 use line::{Line, Place};
 use renew::renew;
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,6 +98,7 @@ impl Listeners {
             service,
             runtime: tokio::runtime::Handle::current(),
             line: Line::new(PENDING_QUERIES),
+            clients: Arc::default(),
             tasks: Arc::new(Semaphore::new(TASKS)),
             renewals: Arc::new(Semaphore::new(RENEWALS)),
             stop: stopped.clone(),
@@ -197,6 +200,8 @@ struct Shared {
     runtime: tokio::runtime::Handle,
     /// Where queries wait for the resolver.
     line: Arc<Line>,
+    /// How many of them are of which client.
+    clients: Arc<Clients>,
     /// One permit for each task that a query may have: those in the line, and those sent away whose response is not yet out.
     tasks: Arc<Semaphore>,
     /// One permit for each answer being renewed.
@@ -211,6 +216,8 @@ struct Shared {
 const TASKS: usize = PENDING_QUERIES + PENDING_ENDING;
 /// What a client hears whose query could not wait, or not any longer.
 const OVER_LIMIT: Failure = Failure::Limit("too many queries are waiting");
+/// What one hears that has too many waiting itself.
+const OVER_CLIENT: Failure = Failure::Limit("too many queries of this client are waiting");
 
 thread_local! {
     /// Where tasks have responses written before they are sent: one largest message a thread, not one a query.
@@ -251,21 +258,26 @@ enum Later {
 }
 
 /// Has the resolver asked for `pending` and its response handed to `deliver`; an empty one means that there is none. Over
-/// the bound on waiting queries the oldest is answered SERVFAIL instead; should those not go fast enough, this one is, and
-/// its response is written to `out` at once.
+/// the bound on waiting queries the oldest is answered SERVFAIL instead; should those not go fast enough, or those of this
+/// client be too many, this one is, and its response is written to `out` at once.
 fn answer_later(
     shared: &Arc<Shared>,
     pending: Box<Pending>,
+    from: IpAddr,
     out: &mut [u8],
     deliver: impl FnOnce(&Shared, &[u8]) + Send + 'static,
 ) -> Later {
+    let Some(among) = shared.clients.enter(from) else {
+        return answer_over_limit(shared, pending, &OVER_CLIENT, Count::PendingOverClient, out);
+    };
     let Ok(permit) = Arc::clone(&shared.tasks).try_acquire_owned() else {
-        return answer_over_limit(shared, pending, out);
+        return answer_over_limit(shared, pending, &OVER_LIMIT, Count::PendingOverLimit, out);
     };
     let waiting = Waiting {
         shared: Arc::clone(shared),
         deliver: Some(deliver),
         place: shared.line.enter(),
+        _among: among,
         _permit: permit,
     };
     shared.runtime.spawn(resolve(pending, waiting));
@@ -273,10 +285,16 @@ fn answer_later(
 }
 
 /// Answers a query that may not wait: with what was known before, or SERVFAIL.
-fn answer_over_limit(shared: &Shared, mut pending: Box<Pending>, out: &mut [u8]) -> Later {
-    let mut all = Count::PendingOverLimit.into();
+fn answer_over_limit(
+    shared: &Shared,
+    mut pending: Box<Pending>,
+    failure: &Failure,
+    count: Count,
+    out: &mut [u8],
+) -> Later {
+    let mut all = count.into();
     loop {
-        let (begun, counts) = query::finish(pending, Err(OVER_LIMIT), &shared.service.cache, clock::now(), out);
+        let (begun, counts) = query::finish(pending, Err(failure.clone()), &shared.service.cache, clock::now(), out);
         all = counts.union(all);
         let later = match begun {
             // What was known leads on to another name; a row of such has an end.
@@ -297,6 +315,7 @@ struct Waiting<D: FnOnce(&Shared, &[u8])> {
     shared: Arc<Shared>,
     deliver: Option<D>,
     place: Place,
+    _among: Among,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -394,3 +413,74 @@ async fn until(time: Option<tokio::time::Instant>) {
 
 /// How long past its deadline a resolver is waited for.
 const LATE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::Settings;
+    use crate::limits::PENDING_QUERIES_PER_CLIENT;
+    use crate::list::set::Gate;
+    use crate::local::Zones;
+    use crate::policy::Policy;
+
+    /// Never answers.
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl Resolver for Silent {
+        async fn resolve(&self, _: &crate::resolver::Question, _: std::time::Instant) -> Result<Answer, Failure> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_with_too_many_queries_waiting_is_told_so_at_once_and_others_wait_as_before() {
+        let mut settings = Settings::builtin(&std::env::temp_dir());
+        settings.lists.clear();
+        settings.server.allow = Some(vec!["0.0.0.0/0".parse().unwrap()]);
+        let gate = Gate::default();
+        let generation = Generation {
+            number: 1,
+            policy: Policy::build(&gate, &settings, &[]).unwrap(),
+            gate: Arc::new(gate),
+            local: Zones::build(&settings).unwrap(),
+            settings: Arc::new(settings),
+        };
+        let service = Service {
+            generations: Arc::new(Generations::from_pointee(generation)),
+            cache: Arc::new(Cache::new(1 << 20, Duration::ZERO, Duration::from_secs(60))),
+            resolver: Arc::new(Silent),
+            counters: Arc::default(),
+        };
+        let listeners = Listeners::start(&["127.0.0.1:0".parse().unwrap()], 1, service).unwrap();
+        let shared = &listeners.shared;
+        let generation = shared.service.generations.load_full();
+        let query = b"\0\x07\x01\0\0\x01\0\0\0\0\0\x01\x04slow\x07example\0\0\x01\0\x01\0\0\x29\x04\xd0\0\0\0\0\0\0";
+        let mut out = vec![0; MESSAGE_BYTES];
+        let mut ask = |from: &str| {
+            let address: SocketAddr = from.parse().unwrap();
+            let transport = Transport::Udp;
+            let peer = Peer { address, transport };
+            let (begun, _) = begin(shared, &generation, query, &peer, clock::now(), &mut out);
+            let Begun::Pending(pending) = begun else {
+                panic!("{from} has to wait")
+            };
+            match answer_later(shared, pending, address.ip(), &mut out, |_, _| {}) {
+                Later::Waits => None,
+                Later::Respond(len) => Some(out[..len].to_vec()),
+                Later::Drop => panic!("no rule says so"),
+            }
+        };
+        for port in 1..=PENDING_QUERIES_PER_CLIENT {
+            assert_eq!(ask(&format!("198.51.100.1:{port}")), None);
+        }
+        let response = ask("198.51.100.1:1").expect("a response at once");
+        assert_eq!((response[1], response[3] & 15), (7, 2), "its own, and SERVFAIL");
+        assert!(response.ends_with(b"too many queries of this client are waiting"));
+        assert_eq!(ask("198.51.100.2:1"), None);
+        assert_eq!(ask("127.0.0.1:1"), None);
+        let sums = shared.service.counters.sum();
+        assert_eq!(sums.get(Count::PendingOverClient), 1);
+        assert_eq!(sums.get(Count::PendingOverLimit), 0);
+    }
+}

@@ -233,7 +233,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                             shared.service.counters.add(Count::DroppedSend.into());
                         }
                     };
-                    match answer_later(self.shared, pending, out, deliver) {
+                    match answer_later(self.shared, pending, self.peer.address.ip(), out, deliver) {
                         Later::Waits => self.in_flight += 1,
                         Later::Respond(len) => self.collect(&out[..len]),
                         Later::Drop => {}

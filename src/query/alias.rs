@@ -18,7 +18,7 @@ use crate::dns::ede::Errors;
 use crate::dns::key::Key;
 use crate::dns::response::{Owner, Writer};
 use crate::dns::{name, rcode, rtype};
-use crate::limits::{MESSAGE_BYTES, REWRITES_IN_A_ROW};
+use crate::limits::{CACHED_MESSAGE_BYTES, REWRITES_IN_A_ROW};
 use crate::list::rule::Effect;
 use crate::policy::Met;
 use crate::policy::decision::{Action, Decision, Rewrites};
@@ -203,7 +203,7 @@ fn follow(
             respond::finished(writer, &asked, &started.errors)
         })
     } else {
-        let mut found = vec![0; MESSAGE_BYTES];
+        let mut found = vec![0; CACHED_MESSAGE_BYTES];
         match cache.get(&asked.cache_key(&target), asked.now, &mut found) {
             Some(hit) => {
                 let done = complete(&asked, cache, &started, &found[..hit.len], &Errors::NONE, out);

@@ -27,7 +27,7 @@ use crate::dns::query::{Head, Query};
 use crate::dns::rcode;
 use crate::dns::response::Writer;
 use crate::generation::Generation;
-use crate::limits::MESSAGE_BYTES;
+use crate::limits::CACHED_MESSAGE_BYTES;
 use crate::now::Now;
 use crate::policy::{Asker, Met};
 use crate::resolver::{Answer, Failure, Question};
@@ -47,7 +47,7 @@ pub enum Begun {
     Pending(Box<Pending>),
 }
 
-/// Answers a query as far as that is possible at once. `out` has at least [`MESSAGE_BYTES`]
+/// Answers a query as far as that is possible at once. `out` has at least [`MESSAGE_BYTES`](crate::limits::MESSAGE_BYTES)
 /// bytes.
 pub fn begin(
     generation: &Arc<Generation>,
@@ -288,7 +288,8 @@ impl Pending {
     /// The answer that was known before, past its time, with the error that says so (RFC 8914 §4.4, §4.20).
     fn known_before(&self, cache: &Cache, now: Now) -> Option<Answer> {
         let key = self.asked(now).cache_key(self.question.name.as_wire());
-        let mut message = vec![0; MESSAGE_BYTES];
+        // What is longer is not kept.
+        let mut message = vec![0; CACHED_MESSAGE_BYTES];
         let hit = cache.get_stale(&key, now, &mut message)?;
         message.truncate(hit.len);
         let nxdomain = u16::from(message[3] & 15) == rcode::NXDOMAIN;

@@ -159,7 +159,7 @@ fn answer(
                     }
                 };
                 let (_, out) = batch.incoming(index);
-                match answer_later(shared, pending, out, deliver) {
+                match answer_later(shared, pending, address.ip(), out, deliver) {
                     Later::Waits | Later::Drop => {}
                     Later::Respond(len) => batch.respond(index, len),
                 }
