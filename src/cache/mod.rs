@@ -7,7 +7,7 @@
 //! Keeps: RFC 2181 §8, RFC 2308 §5 (lifetimes), RFC 4343 (names without case), RFC 8767 §4 (what is past its time stays until its
 //! room is needed, and may be given when nothing better can be had).
 //!
-//! `arena` says how reading goes without locks, `evict` what goes when room is needed, `lifetime` what may be kept.
+//! [`saved`] is how it outlives a restart, `arena` says how reading goes without locks, `evict` what goes when room is needed, `lifetime` what may be kept.
 
 mod arena;
 mod evict;
@@ -15,6 +15,7 @@ mod index;
 mod lifetime;
 #[cfg(test)]
 pub(crate) mod message;
+pub mod saved;
 mod shard;
 #[cfg(test)]
 mod tests;

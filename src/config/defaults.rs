@@ -72,6 +72,7 @@ impl Default for CacheSettings {
             min_ttl: Duration::ZERO,
             max_ttl: Duration::from_secs(86_400),
             prefetch: true,
+            keep: false,
         }
     }
 }

@@ -307,6 +307,7 @@ impl Loader {
             min_ttl,
             max_ttl,
             prefetch: shape.prefetch.unwrap_or(default.prefetch),
+            keep: shape.keep.unwrap_or(default.keep),
         })
     }
 

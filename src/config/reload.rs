@@ -43,6 +43,7 @@ impl Settings {
             "cache.min_ttl": cache.min_ttl;
             "cache.max_ttl": cache.max_ttl;
             "cache.prefetch": cache.prefetch;
+            "cache.keep": cache.keep;
             "resolver.mode": resolver.mode;
             "resolver.root_hints": resolver.root_hints;
             "resolver.prime": resolver.prime;

@@ -56,6 +56,8 @@ pub struct CacheSettings {
     pub max_ttl: Duration,
     /// Whether answers that are asked for again and again are renewed shortly before their time is over.
     pub prefetch: bool,
+    /// Whether what it holds is written to `state_dir` at a stop, and read again at the next start.
+    pub keep: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

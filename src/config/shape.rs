@@ -63,6 +63,7 @@ pub struct Cache {
     pub min_ttl: Option<Text>,
     pub max_ttl: Option<Text>,
     pub prefetch: Option<bool>,
+    pub keep: Option<bool>,
 }
 
 /// `[resolver]`

@@ -1,6 +1,8 @@
 //! `stairgate cache` against a running server.
 
 use crate::common::{Home, Server, is_resolved, is_servfail};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 fn resolve(server: &Server, names: &[&str]) {
     for name in names {
@@ -55,4 +57,49 @@ fn what_is_flushed_is_asked_of_the_upstream_again_and_the_rest_is_not() {
     assert!(flushed.stdout.contains("and 1 records"), "{}", flushed.stdout);
     assert!(is_servfail(&server.ask("silent.example")));
     assert!(home.upstream.asked("silent.example") > before);
+}
+
+fn stop(mut server: Server) -> String {
+    server.signal("TERM");
+    assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.said());
+    server.said()
+}
+
+#[test]
+fn a_cache_that_is_kept_answers_after_a_restart_and_nobody_else_can_read_it() {
+    let home = Home::new();
+    let file = home.file("var/cache.saved");
+    let serve = |keep: bool| {
+        home.configure(&format!("[cache]\nkeep = {keep}\n"));
+        home.serve(&["--without-lists"])
+    };
+    let server = serve(true);
+    resolve(&server, &["www.example", "mail.example"]);
+    assert!(!file.exists());
+    stop(server);
+    assert_eq!(
+        fs::metadata(&file).expect("it is kept").permissions().mode() & 0o777,
+        0o600
+    );
+
+    let server = serve(true);
+    resolve(&server, &["www.example", "mail.example"]);
+    assert_eq!(home.upstream.asked("www.example"), 1, "{}", server.said());
+    assert!(!file.exists(), "it is only there while nobody runs");
+    stop(server);
+
+    // Torn, as by a full disk; and of other settings.
+    let whole = fs::read(&file).expect("it is kept");
+    fs::write(&file, &whole[..whole.len() - 7]).expect("a writable folder");
+    let server = serve(true);
+    resolve(&server, &["www.example"]);
+    assert_eq!(home.upstream.asked("www.example"), 2);
+    assert!(stop(server).contains("it is damaged"));
+
+    let server = serve(false);
+    assert!(!file.exists(), "what is not to be kept goes");
+    resolve(&server, &["www.example"]);
+    assert_eq!(home.upstream.asked("www.example"), 3);
+    stop(server);
+    assert!(!file.exists());
 }

@@ -8,6 +8,7 @@
 pub mod advice;
 mod build;
 mod greet;
+mod kept;
 pub(in crate::cli) mod listen;
 mod open_files;
 mod refresh;
@@ -108,5 +109,6 @@ async fn live(args: Args, settings: Settings) -> Result<(), Failure> {
     if stopped.abandoned > 0 {
         warn!(queries = stopped.abandoned, "not answered in time");
     }
+    started.kept.save();
     ended
 }

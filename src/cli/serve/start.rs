@@ -1,5 +1,6 @@
 //! Starts a server: first what may refuse (addresses, settings), then what takes time (lists), then what answers.
 
+use super::kept::Kept;
 use super::refresh::Refresh;
 use super::reload::{Reloading, Server, forget_old_copies};
 use super::state::State;
@@ -24,6 +25,7 @@ use tracing::warn;
 pub(super) struct Started {
     pub(super) server: Server,
     pub(super) listeners: Listeners,
+    pub(super) kept: Kept,
 }
 
 pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started, Failure> {
@@ -52,6 +54,8 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         counters.add(Count::FilesNotKept.into());
     }
     let generations = Arc::new(Generations::from_pointee(built.generation));
+
+    let kept = Kept::load(&settings, &cache, &counters);
 
     let (news_in, news) = mpsc::channel(16);
     let (requests_in, requests) = mpsc::channel(16);
@@ -99,7 +103,11 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         missing: built.missing,
         reloading: Reloading::default(),
     };
-    Ok(Started { server, listeners })
+    Ok(Started {
+        server,
+        listeners,
+        kept,
+    })
 }
 
 /// Builds the first generation on a thread that may take its time, with a progress bar on a terminal.
