@@ -196,6 +196,10 @@ pub const STALE_TTL_S: u32 = 30;
 pub const STALE_WAIT: Duration = Duration::from_millis(1800);
 /// Questions whose failures are remembered (RFC 9520 §3.2); the soonest forgotten make room.
 pub const FAILURES: usize = 10_000;
+/// What one takes in memory, about, in bytes, and the part of `cache.size` that is added for them: of a small cache fewer are
+/// remembered.
+pub const FAILURE_BYTES: usize = 300;
+pub const FAILURES_SHARE: usize = 32;
 /// How long a failure is remembered at first, doubled each time the question fails again, and at most: RFC 9520 §3.2 asks for 1
 /// second to 5 minutes. A home whose line comes back should not wait minutes for a name.
 pub const FAILURE_TTL_MIN: Duration = Duration::from_secs(5);
@@ -293,9 +297,11 @@ pub const LAME_SHORT: Duration = Duration::from_secs(30);
 pub const LAME_SERVERS_A_ZONE: usize = 16;
 /// Shortest life of a delegation, in seconds: one of no time at all could not be followed.
 pub const DELEGATION_TTL_MIN_S: u32 = 5;
-/// The iterator gets this part of `cache.size` for RRsets, delegations and servers, beside the answers: 42 MiB of the usual 128 hold
-/// some 60,000 sets and 15,000 zones. The least used make room.
+/// The iterator gets this part of `cache.size` for RRsets, delegations, servers, keys and proofs, beside the answers: 42 MiB of the
+/// usual 128 hold some 40,000 sets, 10,000 zones and the keys of 13,000. The least used make room.
 pub const STORE_SHARE: usize = 3;
+/// Who validates what upstreams say gets this part of it for keys of zones.
+pub const VALIDATOR_SHARE: usize = 16;
 /// A zone is asked this often before it is asked for its own NS set, if that has not come along by itself: zones that matter have
 /// theirs checked, and a name asked once costs no more for it.
 pub const REVALIDATE_ASKS: usize = 16;
@@ -365,9 +371,10 @@ pub const ZONE_TRUST_TTL_MAX_S: u32 = 86_400;
 /// not be checked because nobody answered.
 pub const BOGUS_TTL_S: u32 = 30;
 pub const BOGUS_PASSING_TTL_S: u32 = 5;
-/// Memory for zones' keys, in bytes: some 30,000 secure zones or 100,000 insecure ones. The least used make room.
+/// Most memory for zones' keys, in bytes, however large the cache: some 30,000 secure zones or 100,000 insecure ones. The least used
+/// make room.
 pub const ZONES_TRUSTED_BYTES: usize = 24 << 20;
-/// Memory for proofs that answer other questions (RFC 8198), in bytes: some 20,000 of them. The least used zones make room.
+/// Most memory for proofs that answer other questions (RFC 8198), in bytes: some 20,000 of them. The least used zones make room.
 pub const AGGRESSIVE_BYTES: usize = 16 << 20;
 /// Longest that such a proof is used, in seconds: negative answers live three hours at most.
 pub const AGGRESSIVE_TTL_MAX_S: u32 = CACHED_NEGATIVE_S;

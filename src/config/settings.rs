@@ -34,7 +34,7 @@ pub struct Server {
     /// `None`: loopback, private and directly connected networks.
     pub allow: Option<Vec<IpNet>>,
     pub unmatched: Unmatched,
-    /// UDP threads; 0 is one a core.
+    /// Threads that answer over UDP, and as many that resolve; 0 is one a core of each.
     pub workers: usize,
 }
 

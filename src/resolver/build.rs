@@ -57,11 +57,37 @@ impl Stack {
 
 /// What the resolver takes of `cache.size` for what it remembers, in bytes; the answer cache has the rest.
 pub fn memory_bytes(settings: &Settings) -> usize {
+    recursion_bytes(settings) + validators_bytes(settings)
+}
+
+fn size_bytes(settings: &Settings) -> usize {
+    usize::try_from(settings.cache.size_bytes).unwrap_or(usize::MAX)
+}
+
+/// For recursion, its validation included.
+fn recursion_bytes(settings: &Settings) -> usize {
     match (settings.resolver.mode, settings.resolver.fallback) {
         (Mode::Forward, None) => 0,
         // A fallback to recursion remembers as much as recursion.
-        _ => usize::try_from(settings.cache.size_bytes).unwrap_or(usize::MAX) / limits::STORE_SHARE,
+        _ => size_bytes(settings) / limits::STORE_SHARE,
     }
+}
+
+/// For those who validate what upstreams say: one for `resolver.forward`, one for all zones.
+fn validators_bytes(settings: &Settings) -> usize {
+    let wanted = &settings.resolver;
+    let forwards = wanted.mode == Mode::Forward || matches!(wanted.fallback, Some(settings::Fallback::Forward));
+    let zones = settings
+        .zones
+        .iter()
+        .any(|zone| matches!(zone.source, ZoneSource::Forward { validate: true, .. }));
+    let count = usize::from(forwards && wanted.validate) + usize::from(zones);
+    count * validator_bytes(settings)
+}
+
+/// For one of them.
+fn validator_bytes(settings: &Settings) -> usize {
+    (size_bytes(settings) / limits::VALIDATOR_SHARE).min(limits::ZONES_TRUSTED_BYTES)
 }
 
 /// Makes the resolver that settings describe. Nothing is sent before the first question.
@@ -89,7 +115,7 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         edns_buffer: wanted.edns_buffer,
         counters: Arc::clone(&counters),
     };
-    let memory_bytes = memory_bytes(settings);
+    let memory_bytes = recursion_bytes(settings);
     // A command that only looks something up leaves no folders behind.
     let anchors = settings.state_dir.is_dir().then(|| settings.state_dir.join("anchors"));
     let mut recursive = None;
@@ -117,7 +143,7 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
             Some(validator) => {
                 let chain = Arc::clone(&upstreams);
                 let place = "resolver.forward".to_owned();
-                let validator = Arc::new(validator);
+                let validator = Arc::new(validator.remembering(validator_bytes(settings)));
                 validators.push(Arc::clone(&validator));
                 Arc::new(Checked::new(upstreams, chain, validator, place, wanted))
             }
@@ -141,7 +167,11 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     let bootstrap = asked.unwrap_or_else(|| Arc::new(Bootstrap::through(Arc::clone(&default), families)));
     surroundings.bootstrap = Some(Arc::clone(&bootstrap));
     let zones = Arc::new(zones(settings, default, &surroundings, &mut validators)?);
-    let failures = Arc::new(Failures::new(zones, Arc::clone(&counters)));
+    let failures = Arc::new(Failures::new(
+        zones,
+        size_bytes(settings) / limits::FAILURES_SHARE,
+        Arc::clone(&counters),
+    ));
     let join = Join::new(Arc::clone(&failures) as Arc<dyn Resolver>, Arc::clone(&counters));
     let mut resolver: Arc<dyn Resolver> = Arc::new(join);
     if !wanted.dns64.is_empty() {
@@ -186,7 +216,8 @@ fn zones(
             validate: true,
             ..settings.resolver.clone()
         };
-        let validator = engine::validator(&wanted)?.map(Arc::new);
+        let validator = engine::validator(&wanted)?;
+        let validator = validator.map(|validator| Arc::new(validator.remembering(validator_bytes(settings))));
         validators.extend(validator.clone());
         let chain: Arc<dyn Resolver> = Arc::new(Zones::new(Arc::clone(&default), plain));
         for (name, validator) in validated.into_iter().zip(validator.iter().cycle()) {

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 pub struct Failures {
     inner: Arc<dyn Resolver>,
     table: Mutex<HashMap<Question, Entry>>,
+    /// The most entries.
+    bound: usize,
     counters: Arc<Counters>,
 }
 
@@ -29,10 +31,12 @@ struct Entry {
 }
 
 impl Failures {
-    pub fn new(inner: Arc<dyn Resolver>, counters: Arc<Counters>) -> Failures {
+    /// Remembers as many as fit `memory_bytes`, and never more than [`FAILURES`](limits::FAILURES).
+    pub fn new(inner: Arc<dyn Resolver>, memory_bytes: usize, counters: Arc<Counters>) -> Failures {
         Failures {
             inner,
             table: Mutex::default(),
+            bound: (memory_bytes / limits::FAILURE_BYTES).min(limits::FAILURES),
             counters,
         }
     }
@@ -53,8 +57,8 @@ impl Failures {
 
     fn remember(&self, question: &Question, failure: &Failure, now_ms: u64) {
         let mut table = self.locked();
-        if table.len() >= limits::FAILURES && !table.contains_key(question) {
-            make_room(&mut table, now_ms);
+        if table.len() >= self.bound && !table.contains_key(question) {
+            make_room(&mut table, self.bound, now_ms);
         }
         let entry = table.entry(question.clone()).or_insert(Entry {
             failure: failure.clone(),
@@ -75,9 +79,9 @@ impl Failures {
 }
 
 /// Drops what is past, and if that is too little, everything: a flood of failures is no reason to remember one of them well.
-fn make_room(table: &mut HashMap<Question, Entry>, now_ms: u64) {
+fn make_room(table: &mut HashMap<Question, Entry>, bound: usize, now_ms: u64) {
     table.retain(|_, entry| now_ms < entry.until_ms);
-    if table.len() > limits::FAILURES / 2 {
+    if table.len() > bound / 2 {
         table.clear();
     }
 }
@@ -136,7 +140,7 @@ mod tests {
     #[tokio::test]
     async fn a_failed_question_is_not_asked_again_at_once() {
         let scripted = Arc::new(Scripted::new());
-        let failures = Failures::new(Arc::clone(&scripted) as Arc<dyn Resolver>, Arc::default());
+        let failures = Failures::new(Arc::clone(&scripted) as Arc<dyn Resolver>, usize::MAX, Arc::default());
         scripted.failure("broken.example", "A", Failure::Unreachable);
         let deadline = clock::instant() + Duration::from_secs(1);
         let first = failures
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_name_that_fails_all_the_time_is_tried_at_most_five_times_a_minute() {
-        let failures = Failures::new(Arc::new(Scripted::new()), Arc::default());
+        let failures = Failures::new(Arc::new(Scripted::new()), usize::MAX, Arc::default());
         let question = question("broken.example");
         let mut tries = 0;
         for now_ms in (1_000..61_000).step_by(60) {
@@ -172,7 +176,7 @@ mod tests {
     #[tokio::test]
     async fn a_success_forgets_the_failures_before_it() {
         let scripted = Arc::new(Scripted::new());
-        let failures = Failures::new(Arc::clone(&scripted) as Arc<dyn Resolver>, Arc::default());
+        let failures = Failures::new(Arc::clone(&scripted) as Arc<dyn Resolver>, usize::MAX, Arc::default());
         let asked = question("www.example");
         failures.remember(&asked, &Failure::Unreachable, 0);
         failures.remember(&asked, &Failure::Unreachable, 0);
@@ -189,7 +193,7 @@ mod tests {
     #[tokio::test]
     async fn a_renewal_that_fails_fails_nobody_else_and_none_begins_for_what_failed_just_now() {
         let scripted = Arc::new(Scripted::new());
-        let failures = Failures::new(Arc::clone(&scripted) as Arc<dyn Resolver>, Arc::default());
+        let failures = Failures::new(Arc::clone(&scripted) as Arc<dyn Resolver>, usize::MAX, Arc::default());
         let asked = question("www.example");
         scripted.failure("www.example", "A", Failure::Unreachable);
         let deadline = clock::instant() + Duration::from_secs(1);
@@ -206,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded() {
-        let failures = Failures::new(Arc::new(Scripted::new()), Arc::default());
+        let failures = Failures::new(Arc::new(Scripted::new()), usize::MAX, Arc::default());
         for number in 0..limits::FAILURES + 10 {
             failures.remember(&question(&format!("n{number}.example")), &Failure::Unreachable, 0);
         }

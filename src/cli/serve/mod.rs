@@ -86,7 +86,15 @@ pub fn run(args: Args) -> Outcome {
         warn!("{warning}");
     }
     open_files::raise();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // Who bounds the threads that answer bounds those that resolve as well; idle ones cost each other wake-ups.
+    match loaded.settings.server.workers {
+        0 => {}
+        workers => {
+            runtime.worker_threads(workers);
+        }
+    }
+    let runtime = runtime
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format_args!("threads cannot be started: {error}")))?;

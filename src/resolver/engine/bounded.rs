@@ -40,8 +40,9 @@ struct Slot<V> {
 }
 
 impl<V> Bounded<V> {
-    /// What an entry costs beside its key and value: the slot and its share of growth, the index, the key's counts.
-    const OVERHEAD: usize = size_of::<Option<Slot<V>>>() * 3 / 2 + 64;
+    /// What an entry costs beside its key and value: the slot and its share of growth, the index, the key's counts, and what the
+    /// allocator adds to some five pieces of memory.
+    const OVERHEAD: usize = size_of::<Option<Slot<V>>>() * 3 / 2 + 64 + 5 * 16;
 
     pub fn new(bound: usize, secret: Secret) -> Bounded<V> {
         Bounded {

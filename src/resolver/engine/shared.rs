@@ -41,7 +41,7 @@ pub struct EngineSettings {
     pub last_saved_unix_ms: Option<u64>,
     /// Networks that may be asked although they are not public.
     pub query_private: Vec<IpNet>,
-    /// Bound of what is remembered of names, zones and servers together, in bytes.
+    /// Bound of what is remembered of names, zones, keys and servers together, in bytes.
     pub memory_bytes: usize,
 }
 
@@ -78,7 +78,7 @@ impl Engine {
     /// Knows the root hints and nothing else. `secret` keeps others from choosing names whose hashes collide.
     pub fn new(settings: EngineSettings, validator: Option<Validator>, secret: [u64; 2]) -> Engine {
         let secret = Secret(secret);
-        let eighth = settings.memory_bytes / 8;
+        let shares = Shares::of(settings.memory_bytes, validator.is_some());
         let usable: Vec<IpAddr> = settings
             .hints
             .iter()
@@ -90,12 +90,11 @@ impl Engine {
             .collect();
         Engine {
             networks: Networks::new(settings.ipv4, settings.ipv6, &settings.query_private),
-            // Half for RRsets, three eighths for delegations, one eighth for servers.
-            store: Store::new(eighth * 4, secret),
-            delegations: Delegations::new(eighth * 3, secret, &usable),
-            servers: Arc::new(Servers::new(eighth, secret)),
-            validator,
-            aggressive: Mutex::new(Aggressive::new(limits::AGGRESSIVE_BYTES)),
+            store: Store::new(shares.sets, secret),
+            delegations: Delegations::new(shares.delegations, secret, &usable),
+            servers: Arc::new(Servers::new(shares.servers, secret)),
+            validator: validator.map(|validator| validator.remembering(shares.keys)),
+            aggressive: Mutex::new(Aggressive::new(shares.proofs)),
             secret,
             asking: Mutex::default(),
             prime_at_ms: AtomicU64::new(if settings.prime { 0 } else { u64::MAX }),
@@ -183,6 +182,39 @@ impl Engine {
     }
 }
 
+/// What of the memory is for what, in bytes.
+struct Shares {
+    /// Keys of zones, and that zones have none.
+    keys: usize,
+    /// Proofs that answer other questions.
+    proofs: usize,
+    sets: usize,
+    delegations: usize,
+    servers: usize,
+}
+
+impl Shares {
+    /// Where there is validation it gets three eighths at most. Of the rest half is for RRsets, three eighths for delegations, one
+    /// eighth for servers.
+    fn of(bytes: usize, validates: bool) -> Shares {
+        let (keys, proofs) = match validates {
+            true => (
+                (bytes / 4).min(limits::ZONES_TRUSTED_BYTES),
+                (bytes / 8).min(limits::AGGRESSIVE_BYTES),
+            ),
+            false => (0, 0),
+        };
+        let eighth = (bytes - keys - proofs) / 8;
+        Shares {
+            keys,
+            proofs,
+            sets: eighth * 4,
+            delegations: eighth * 3,
+            servers: eighth,
+        }
+    }
+}
+
 /// See [`Engine::lead`].
 pub(super) struct Lead {
     engine: Arc<Engine>,
@@ -193,5 +225,22 @@ impl Drop for Lead {
     fn drop(&mut self) {
         let mut asking = self.engine.asking.lock().unwrap_or_else(PoisonError::into_inner);
         asking.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_remembered_together_stays_within_what_there_is() {
+        for bytes in [0, 1000, 1 << 20, 42 << 20, 3 << 30] {
+            for validates in [false, true] {
+                let shares = Shares::of(bytes, validates);
+                let sum = shares.keys + shares.proofs + shares.sets + shares.delegations + shares.servers;
+                assert!(sum <= bytes && sum + 8 > bytes, "{sum} of {bytes}");
+                assert_eq!(shares.keys > 0 && shares.proofs > 0, validates && bytes > 0);
+            }
+        }
     }
 }

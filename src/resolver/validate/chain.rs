@@ -97,6 +97,15 @@ impl Validator {
         }
     }
 
+    /// The same, with at most so many bytes for what it finds out about zones, and never more than
+    /// [`ZONES_TRUSTED_BYTES`](limits::ZONES_TRUSTED_BYTES), which is what it has otherwise.
+    pub fn remembering(self, bytes: usize) -> Validator {
+        Validator {
+            memory: Memory::new(bytes.min(limits::ZONES_TRUSTED_BYTES)),
+            ..self
+        }
+    }
+
     pub fn anchors(&self) -> Arc<Anchors> {
         Arc::clone(&self.anchors.read().unwrap_or_else(PoisonError::into_inner))
     }
