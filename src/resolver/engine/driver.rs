@@ -100,6 +100,9 @@ pub(in crate::resolver) fn validator(settings: &ResolverSettings) -> Result<Opti
             cause,
         })?;
     }
+    for (zone, fault) in anchors.unusable(settings.sha1) {
+        tracing::warn!(%zone, ?fault, "no trust anchor of this zone can be followed; nothing at or below it is checked");
+    }
     settings.insecure.iter().for_each(|name| anchors.add_negative(name));
     let settings = ValidatorSettings { sha1: settings.sha1 };
     Ok(Some(Validator::new(anchors, settings)))

@@ -8,8 +8,9 @@
 
 use super::algorithm::{self, DigestType, Support};
 use super::canonical;
-use super::keys::Promise;
+use super::keys::{self, Promise};
 use super::rdata::Dnskey;
+use super::verdict::Fault;
 use crate::dns::name::{Name, NameError};
 use crate::limits;
 use std::collections::{HashMap, HashSet};
@@ -56,12 +57,8 @@ pub enum AnchorFlaw {
     Number(String),
     #[error("the digest is not in hexadecimal digits, or not as long as its type has it")]
     Digest,
-    #[error("digest type {0} is not supported; use 2 (SHA-256) or 4 (SHA-384)")]
-    DigestType(u8),
     #[error("the key is not in base 64, or not as long as its algorithm has it")]
     Key,
-    #[error("algorithm {0} is not supported, so nothing could be checked with this anchor")]
-    Algorithm(u8),
     #[error("the key is revoked, or not for signing zones")]
     Flags,
     #[error("the parenthesis is never closed")]
@@ -132,6 +129,13 @@ impl Anchors {
         self.positive.iter().map(|(name, promises)| (name, promises.as_slice()))
     }
 
+    /// Zones none of whose anchors can be followed, each with why: they and what is below them are insecure (RFC 4035 §5.2). `sha1`:
+    /// RSA with SHA-1 counts.
+    pub fn unusable(&self, sha1: bool) -> impl Iterator<Item = (&Name, Fault)> {
+        self.zones()
+            .filter_map(move |(zone, promises)| Some((zone, keys::followable(promises, sha1).err()?)))
+    }
+
     /// The closest of all at or above `name`.
     pub fn over(&self, name: &Name) -> Cover<'_> {
         for labels in (0..=name.label_count()).rev() {
@@ -200,29 +204,22 @@ fn number<T: std::str::FromStr>(word: &str) -> Result<T, AnchorFlaw> {
     word.parse().map_err(|_| AnchorFlaw::Number(word.to_owned()))
 }
 
-fn supported(algorithm: u8) -> Result<(), AnchorFlaw> {
-    match algorithm::support(algorithm) {
-        Support::No => Err(AnchorFlaw::Algorithm(algorithm)),
-        Support::Yes | Support::Sha1 => Ok(()),
-    }
-}
-
 fn ds(fields: &[&str]) -> Result<Promise, AnchorFlaw> {
     let [tag, algorithm, digest_type, digest @ ..] = fields else {
         return Err(AnchorFlaw::Shape);
     };
     let (tag, algorithm, digest_type): (u16, u8, u8) = (number(tag)?, number(algorithm)?, number(digest_type)?);
-    supported(algorithm)?;
     let length = match DigestType::of(digest_type) {
-        Some(DigestType::Sha1) => 20,
-        Some(DigestType::Sha256) => 32,
-        Some(DigestType::Sha384) => 48,
-        None => return Err(AnchorFlaw::DigestType(digest_type)),
+        Some(DigestType::Sha1) => Some(20),
+        Some(DigestType::Sha256) => Some(32),
+        Some(DigestType::Sha384) => Some(48),
+        // One of another kind cannot be followed and does no harm: those beside it may be.
+        None => None,
     };
     let digest = data_encoding::HEXLOWER_PERMISSIVE
         .decode(digest.concat().as_bytes())
         .ok()
-        .filter(|digest| digest.len() == length)
+        .filter(|digest| length.is_none_or(|length| digest.len() == length))
         .ok_or(AnchorFlaw::Digest)?;
     let mut rdata = tag.to_be_bytes().to_vec();
     rdata.extend([algorithm, digest_type]);
@@ -235,11 +232,11 @@ fn dnskey(fields: &[&str]) -> Result<Promise, AnchorFlaw> {
         return Err(AnchorFlaw::Shape);
     };
     let (flags, protocol, algorithm): (u16, u8, u8) = (number(flags)?, number(protocol)?, number(algorithm)?);
-    supported(algorithm)?;
+    let known = algorithm::support(algorithm) != Support::No;
     let key = data_encoding::BASE64
         .decode(key.concat().as_bytes())
         .ok()
-        .filter(|key| algorithm::Material::read(algorithm, key).is_some())
+        .filter(|key| !known || algorithm::Material::read(algorithm, key).is_some())
         .ok_or(AnchorFlaw::Key)?;
     let mut rdata = flags.to_be_bytes().to_vec();
     rdata.extend([protocol, algorithm]);
@@ -333,14 +330,27 @@ mod tests {
         assert!(matches!(line("a..b DS 1 8 2 00"), AnchorFlaw::Name(..)));
         assert_eq!(line("example DS 99999 8 2 00"), AnchorFlaw::Number("99999".into()));
         assert_eq!(line("example DS 1 8 2 00"), AnchorFlaw::Digest);
-        assert_eq!(line("example DS 1 8 3 00"), AnchorFlaw::DigestType(3));
-        assert_eq!(line("example DS 1 1 2 00"), AnchorFlaw::Algorithm(1));
         assert_eq!(line("example DNSKEY 257 3 13 AAAA"), AnchorFlaw::Key);
         let key = data_encoding::BASE64.encode(&[7; 32]);
         assert_eq!(line(&format!("example DNSKEY 0 3 15 {key}")), AnchorFlaw::Flags);
         assert_eq!(line(&format!("example DNSKEY 385 3 15 {key}")), AnchorFlaw::Flags);
         assert_eq!(line("example DS 1 8 ( 2 00"), AnchorFlaw::Open);
         assert_eq!(flaw("; nothing\n").flaw, AnchorFlaw::Empty);
+    }
+
+    #[test]
+    fn rfc4035_5_2_anchors_of_unknown_algorithms_and_digests_do_no_harm_and_alone_do_no_good() {
+        let mut anchors = Anchors::none();
+        let key = data_encoding::BASE64.encode(&[7; 32]);
+        let text = format!(
+            "new.example DNSKEY 257 3 250 AAEC\nnew.example DS 1 13 99 00\n\
+             both.example DS 1 250 2 {digest}\nboth.example DNSKEY 257 3 15 {key}",
+            digest = "00".repeat(32)
+        );
+        anchors.read(&text).unwrap();
+        let unusable: Vec<_> = anchors.unusable(false).map(|(zone, _)| zone.clone()).collect();
+        assert_eq!(unusable, [name("new.example")]);
+        assert!(matches!(anchors.over(&name("both.example")), Cover::Anchor(_, promises) if promises.len() == 2));
     }
 
     #[test]
