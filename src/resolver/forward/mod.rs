@@ -2,7 +2,7 @@
 //!
 //! In: a question. Out: an upstream's answer, checked as a message ([`checked`] validates it), or why none of them gave one.
 //! Always: one that is silent never uses up the deadline of the others; who is late is still listened to while the next is asked; of
-//! several the first good answer counts, and the others are let go. [`turns`] tells who comes next.
+//! several the first good answer counts, and the others are let go. `turns` tells who comes next.
 //! Fails: with the most telling thing that went wrong.
 
 pub mod checked;
