@@ -166,6 +166,8 @@ pub const UPSTREAM_MEASURE: Duration = Duration::from_secs(60);
 /// what everybody knows (RFC 8880 §7.1), in seconds.
 pub const DNS64_TTL_S: u32 = 600;
 pub const IPV4_ONLY_TTL_S: u32 = 86_400;
+/// The part of the time that AAAA records get where A records take their place if there are none.
+pub const DNS64_SHARE: f64 = 0.6;
 /// The part of the time that the usual way to answers gets where there is another behind it, and how long recursion must have reached
 /// nobody before upstreams are asked in its place: a zone that is dead fails while others answer.
 pub const FALLBACK_SHARE: f64 = 0.6;

@@ -6,8 +6,9 @@
 //! what it was.
 //! Keeps: RFC 6147 §5.1 to §5.5, RFC 6052 §3.1, RFC 7050 and RFC 8880 §7.1 (`ipv4only.arpa` is answered here).
 
-use super::message::stamp;
+use super::message::{covered, stamp};
 use super::{Answer, Failure, Question, Resolver};
+use crate::clock;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::dns::translate::Prefix;
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_proto::rr::{Name as WireName, RData, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinEncodable, BinEncoder};
+use hickory_proto::serialize::binary::BinDecodable;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,20 +43,27 @@ impl Dns64 {
         }
     }
 
-    /// What becomes of an answer to a question for AAAA records.
+    /// The answer to a question for AAAA records. `least_left`: it is to be renewed.
     async fn addresses(
         &self,
         question: &Question,
-        found: Result<Answer, Failure>,
+        least_left: Option<Duration>,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
+        // Servers that do not answer for AAAA must leave time to ask for A (RFC 6147 §5.1.3).
+        let left = deadline.saturating_duration_since(clock::instant());
+        let end = deadline - left.mul_f64(1.0 - limits::DNS64_SHARE);
+        let found = self.ask(question, least_left, end).await;
         let lacks = match &found {
             Ok(answer) => match Message::from_vec(&answer.message) {
                 Ok(message) => lacks(message),
                 Err(_) => return found,
             },
-            // RFC 6147 §5.1.2, §5.1.3: as if there were none. Where signatures do not hold, there is no telling.
-            Err(Failure::Bogus { .. } | Failure::Limit(_)) => return found,
+            // What is there is still good.
+            Err(_) if least_left.is_some() => return found,
+            // Where signatures do not hold, there is no telling (RFC 6147 §5.5), now or a moment later.
+            Err(failure) if matches!(failure.first(), Failure::Bogus { .. } | Failure::Limit(_)) => return found,
+            // RFC 6147 §5.1.2, §5.1.3: as if there were none.
             Err(_) => Lacks::All {
                 ttl_s: limits::DNS64_TTL_S,
                 secure: false,
@@ -63,21 +71,31 @@ impl Dns64 {
         };
         let (ttl_s, secure) = match lacks {
             Lacks::Nothing => return found,
-            Lacks::Some(mut rest) => return Ok(rewritten(&mut rest, question, found?.ede)),
+            Lacks::Some(mut rest) => {
+                let found = found?;
+                return Ok(rewritten(&mut rest, question, found.ede.clone()).unwrap_or(found));
+            }
             Lacks::All { ttl_s, secure } => (ttl_s, secure),
         };
         let asked = Question {
             qtype: rtype::A,
             ..question.clone()
         };
-        let Ok(answer) = self.inner.resolve(&asked, deadline).await else {
+        let Ok(answer) = self.ask(&asked, least_left, deadline).await else {
             return found;
         };
         let made = Message::from_vec(&answer.message).ok();
-        match made.and_then(|message| self.made(message, ttl_s, secure)) {
-            Some(mut message) => Ok(rewritten(&mut message, question, answer.ede)),
-            // RFC 6147 §5.1.6.
-            None => found,
+        let made = made.and_then(|message| self.made(message, ttl_s, secure));
+        let made = made.and_then(|mut message| rewritten(&mut message, question, answer.ede));
+        // RFC 6147 §5.1.6.
+        made.map_or(found, Ok)
+    }
+
+    /// Asks the resolver below.
+    async fn ask(&self, question: &Question, least_left: Option<Duration>, end: Instant) -> Result<Answer, Failure> {
+        match least_left {
+            Some(least_left) => self.inner.renew(question, least_left, end).await,
+            None => self.inner.resolve(question, end).await,
         }
     }
 
@@ -132,7 +150,7 @@ impl Dns64 {
                 _ => return None,
             }
         }
-        Some(rewritten(&mut message, question, Vec::new()))
+        rewritten(&mut message, question, Vec::new())
     }
 
     /// The reverse name of the IPv4 address that a reverse name is about (RFC 6147 §5.3.1).
@@ -147,12 +165,18 @@ impl Dns64 {
         Name::parse(&format!("{d}.{c}.{b}.{a}.in-addr.arpa")).ok()
     }
 
-    async fn pointer(&self, question: &Question, target: Name, deadline: Instant) -> Result<Answer, Failure> {
+    async fn pointer(
+        &self,
+        question: &Question,
+        target: Name,
+        least_left: Option<Duration>,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
         let asked = Question {
             name: target,
             ..question.clone()
         };
-        let answer = self.inner.resolve(&asked, deadline).await?;
+        let answer = self.ask(&asked, least_left, deadline).await?;
         let unreadable = || Failure::Upstream("the answer cannot be read".to_owned());
         let mut message = Message::from_vec(&answer.message).map_err(|_| unreadable())?;
         let (owner, target) = wire_name(&question.name)
@@ -163,13 +187,15 @@ impl Dns64 {
         message.queries = vec![Query::query(owner, RecordType::PTR)];
         // The alias was made here.
         message.metadata.authentic_data = false;
-        Ok(rewritten(&mut message, question, answer.ede))
+        rewritten(&mut message, question, answer.ede).ok_or_else(unreadable)
     }
-}
 
-#[async_trait]
-impl Resolver for Dns64 {
-    async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+    async fn answer(
+        &self,
+        question: &Question,
+        least_left: Option<Duration>,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
         if question.name == self.ipv4_only
             && let Some(answer) = self.ipv4_only(question)
         {
@@ -178,23 +204,24 @@ impl Resolver for Dns64 {
         // RFC 6147 §5.5: who validates makes them, if any, where it is known to be so.
         let validates = question.dnssec_ok && question.checking_disabled;
         match question.qtype {
-            rtype::AAAA if !validates => {
-                let found = self.inner.resolve(question, deadline).await;
-                self.addresses(question, found, deadline).await
-            }
+            rtype::AAAA if !validates => self.addresses(question, least_left, deadline).await,
             rtype::PTR if !validates => match self.reverse(question) {
-                Some(target) => self.pointer(question, target, deadline).await,
-                None => self.inner.resolve(question, deadline).await,
+                Some(target) => self.pointer(question, target, least_left, deadline).await,
+                None => self.ask(question, least_left, deadline).await,
             },
-            _ => self.inner.resolve(question, deadline).await,
+            _ => self.ask(question, least_left, deadline).await,
         }
+    }
+}
+
+#[async_trait]
+impl Resolver for Dns64 {
+    async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+        self.answer(question, None, deadline).await
     }
 
     async fn renew(&self, question: &Question, least_left: Duration, deadline: Instant) -> Result<Answer, Failure> {
-        if matches!(question.qtype, rtype::AAAA | rtype::PTR) || question.name == self.ipv4_only {
-            return self.resolve(question, deadline).await;
-        }
-        self.inner.renew(question, least_left, deadline).await
+        self.answer(question, Some(least_left), deadline).await
     }
 }
 
@@ -244,26 +271,22 @@ fn lacks(mut message: Message) -> Lacks {
 
 /// Whether a record is the signature of records of this type.
 fn covers(record: &Record, rtype: RecordType) -> bool {
-    let mut bytes = Vec::new();
-    let mut encoder = BinEncoder::new(&mut bytes);
-    record.record_type() == RecordType::RRSIG
-        && record.data.emit(&mut encoder).is_ok()
-        && bytes
-            .first_chunk()
-            .is_some_and(|covered| u16::from_be_bytes(*covered) == u16::from(rtype))
+    covered(record) == Some(u16::from(rtype))
 }
 
-fn rewritten(message: &mut Message, question: &Question, ede: Vec<(u16, String)>) -> Answer {
+/// The message as an answer to `question`; `None` if it does not fit one.
+fn rewritten(message: &mut Message, question: &Question, ede: Vec<(u16, String)>) -> Option<Answer> {
     for query in &mut message.queries {
         query.query_type = RecordType::from(question.qtype);
     }
-    let mut bytes = message.to_vec().unwrap_or_default();
-    let authentic = message.metadata.authentic_data;
-    if bytes.len() > 12 {
-        stamp(&mut bytes, question);
-        bytes[3] |= if authentic { 0x20 } else { 0 };
+    let mut bytes = message.to_vec().ok().filter(|bytes| bytes.len() > 12)?;
+    // What does not fit is cut, and says so.
+    if bytes[2] & 0x02 != 0 {
+        return None;
     }
-    Answer { message: bytes, ede }
+    stamp(&mut bytes, question);
+    bytes[3] |= if message.metadata.authentic_data { 0x20 } else { 0 };
+    Some(Answer { message: bytes, ede })
 }
 
 fn empty(name: &WireName, qtype: u16) -> Message {
@@ -295,16 +318,19 @@ fn reversed(name: &Name) -> Option<Ipv6Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
     use crate::dns::translate::WELL_KNOWN;
+    use crate::resolver::failures::Failures;
     use crate::resolver::scripted::Scripted;
 
     const SOA: &str = "example SOA ns.example. nobody.example. 1 2 3 4 5";
 
+    fn own() -> Prefix {
+        Prefix::new("2001:db8:64::".parse().unwrap(), 96).unwrap()
+    }
+
     fn dns64() -> (Arc<Scripted>, Dns64) {
         let inner = Arc::new(Scripted::new());
-        let own = Prefix::new("2001:db8:64::".parse().unwrap(), 96).unwrap();
-        let dns64 = Dns64::new(Arc::clone(&inner) as Arc<dyn Resolver>, vec![WELL_KNOWN, own]);
+        let dns64 = Dns64::new(Arc::clone(&inner) as Arc<dyn Resolver>, vec![WELL_KNOWN, own()]);
         (inner, dns64)
     }
 
@@ -469,5 +495,70 @@ mod tests {
         let four = ask(&dns64, &question("IPV4only.arpa", rtype::A)).await.unwrap();
         assert_eq!(records(&four)[1], "IPV4only.arpa. A 192.0.0.171");
         assert_eq!(inner.asked(), 0);
+    }
+
+    #[tokio::test]
+    async fn rfc6147_5_5_what_is_bogus_stays_so_at_the_second_question() {
+        let inner = Arc::new(Scripted::new());
+        let bogus = Failure::Bogus {
+            code: 6,
+            what: "no".to_owned(),
+        };
+        inner.failure("www.example", "AAAA", bogus.clone());
+        inner.records("www.example", "A", &["192.0.2.1"]);
+        let failures = Failures::new(inner, usize::MAX, Arc::default());
+        let dns64 = Dns64::new(Arc::new(failures), vec![own()]);
+        for _ in 0..2 {
+            let failure = ask(&dns64, &question("www.example", rtype::AAAA)).await.unwrap_err();
+            assert_eq!(failure.first(), &bogus);
+        }
+    }
+
+    #[tokio::test]
+    async fn rfc6147_5_1_3_where_aaaa_gets_no_answer_there_is_time_left_for_a() {
+        struct SilentForAaaa(Scripted);
+        #[async_trait]
+        impl Resolver for SilentForAaaa {
+            async fn resolve(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+                if question.qtype == rtype::AAAA {
+                    tokio::time::sleep_until(deadline.into()).await;
+                    return Err(Failure::Unreachable);
+                }
+                assert!(deadline > clock::instant(), "no time is left");
+                self.0.resolve(question, deadline).await
+            }
+        }
+        let inner = SilentForAaaa(Scripted::new());
+        inner.0.records("www.example", "A", &["192.0.2.1"]);
+        let dns64 = Dns64::new(Arc::new(inner), vec![own()]);
+        let message = ask(&dns64, &question("www.example", rtype::AAAA)).await.unwrap();
+        assert_eq!(records(&message), ["www.example. AAAA 2001:db8:64::c000:201"]);
+    }
+
+    #[tokio::test]
+    async fn a_renewal_that_fails_puts_nothing_made_in_the_place_of_what_is_there() {
+        let (inner, dns64) = dns64();
+        inner.failure("www.example", "AAAA", Failure::Unreachable);
+        inner.records("www.example", "A", &["192.0.2.1"]);
+        let deadline = clock::instant() + Duration::from_secs(1);
+        let question = question("www.example", rtype::AAAA);
+        let renewed = dns64.renew(&question, Duration::from_secs(9), deadline).await;
+        assert_eq!(renewed.unwrap_err(), Failure::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_a_message_is_not_made() {
+        let (inner, dns64) = dns64();
+        let many: Vec<String> = (0..3000)
+            .map(|at| format!("198.51.{}.{}", at / 250, at % 250))
+            .collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        inner.answer("www.example", "AAAA", 0, &[SOA]);
+        inner.records("www.example", "A", &many);
+        let message = ask(&dns64, &question("www.example", rtype::AAAA)).await.unwrap();
+        assert!(
+            message.answers.is_empty(),
+            "twice 3,000 addresses are more than a message holds"
+        );
     }
 }

@@ -10,6 +10,7 @@ use super::counters::Counters;
 use super::forward::health::Health;
 use super::{Answer, Failure, Question, Resolver};
 use crate::clock;
+use crate::dns::ede::code;
 use crate::limits::{FALLBACK_SHARE, FALLBACK_SILENCE};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -42,12 +43,17 @@ pub enum Direction {
 impl Direction {
     /// Whether a failure of the usual way is one that the other may not share.
     fn follows(self, failure: &Failure) -> bool {
-        match failure {
+        match failure.first() {
             Failure::Bogus { .. } => self == Direction::ToRecursion { validated: true },
             Failure::Authorities { .. } => self == Direction::ToUpstreams,
             Failure::Limit(_) => false,
-            Failure::Unreachable | Failure::Upstream(_) | Failure::Answered { .. } => true,
-            Failure::Cached(failure) => self.follows(failure),
+            // Upstreams that say why they keep an answer back have given one.
+            Failure::Answered { ede, .. } => !ede.iter().any(|(info_code, _)| match info_code {
+                code::BLOCKED..=code::FILTERED => true,
+                code::DNSSEC_INDETERMINATE..=code::NSEC_MISSING => self != Direction::ToRecursion { validated: true },
+                _ => false,
+            }),
+            Failure::Unreachable | Failure::Upstream(_) | Failure::Cached(_) => true,
         }
     }
 
@@ -145,6 +151,7 @@ impl Resolver for Fallback {
         if self.health.is_avoided(clock::now().mono_ms) {
             self.begins();
             return match self.other(question, deadline).await {
+                Err(failure) if failure.is_bogus() => Err(failure),
                 // With what time is left.
                 Err(failure) if self.direction.follows(&failure) => self.usual(question, deadline).await?,
                 result => result,
@@ -160,15 +167,19 @@ impl Resolver for Fallback {
         };
         tracing::debug!(%failure, "the usual way gave no answer");
         match self.other(question, deadline).await {
-            Err(Failure::Bogus { code, what }) => Err(Failure::Bogus { code, what }),
+            Err(bogus) if bogus.is_bogus() => Err(bogus),
             Err(_) => Err(failure),
             Ok(answer) => Ok(answer),
         }
     }
 
     async fn renew(&self, question: &Question, least_left: Duration, deadline: Instant) -> Result<Answer, Failure> {
-        // Nobody waits for it, so nobody needs the other way.
-        self.usual.renew(question, least_left, deadline).await
+        // Nobody waits for it, so one way is enough: the one that works.
+        let way = match self.health.is_avoided(clock::now().mono_ms) {
+            true => &self.other,
+            false => &self.usual,
+        };
+        way.renew(question, least_left, deadline).await
     }
 }
 
@@ -243,6 +254,65 @@ mod tests {
         assert!(!fallback.begun.load(Ordering::Relaxed));
         ask(&fallback, "back.example").await.unwrap();
         assert_eq!(other.asked(), 21);
+    }
+
+    #[tokio::test]
+    async fn what_the_other_way_finds_bogus_is_not_asked_of_the_usual_one_that_is_avoided() {
+        let (usual, other, fallback) = two(TO_RECURSION);
+        for _ in 0..2 {
+            ask(&fallback, "silent.example").await.unwrap_err();
+        }
+        assert!(fallback.health.is_avoided(clock::now().mono_ms));
+        let bogus = Failure::Bogus {
+            code: 6,
+            what: "www.example. A: no".to_owned(),
+        };
+        for failure in [bogus.clone(), Failure::Cached(Box::new(bogus))] {
+            other.failure("www.example", "A", failure.clone());
+            usual.records("www.example", "A", &["192.0.2.66"]);
+            assert_eq!(ask(&fallback, "www.example").await.unwrap_err(), failure);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_upstreams_keep_back_for_a_reason_they_give_stays_kept_back() {
+        for (direction, info_code, kept) in [
+            (TO_RECURSION, code::FILTERED, true),
+            (Direction::ToRecursion { validated: false }, code::BLOCKED, true),
+            (Direction::ToRecursion { validated: false }, code::DNSSEC_BOGUS, true),
+            (TO_RECURSION, code::DNSSEC_BOGUS, false),
+            (TO_RECURSION, code::NO_REACHABLE_AUTHORITY, false),
+        ] {
+            let (usual, other, fallback) = two(direction);
+            let failure = Failure::Answered {
+                rcode: 2,
+                ede: vec![(info_code, String::new())],
+            };
+            usual.failure("www.example", "A", failure);
+            other.records("www.example", "A", &["192.0.2.1"]);
+            assert_eq!(
+                ask(&fallback, "www.example").await.is_err(),
+                kept,
+                "{direction:?} {info_code}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn while_the_usual_way_is_avoided_answers_are_renewed_by_the_other() {
+        let (_, other, fallback) = two(TO_RECURSION);
+        for _ in 0..2 {
+            ask(&fallback, "silent.example").await.unwrap_err();
+        }
+        other.records("www.example", "A", &["192.0.2.1"]);
+        let question = Question {
+            name: Name::parse("www.example").unwrap(),
+            qtype: 1,
+            dnssec_ok: false,
+            checking_disabled: false,
+        };
+        let deadline = clock::instant() + Duration::from_secs(1);
+        fallback.renew(&question, Duration::ZERO, deadline).await.unwrap();
     }
 
     #[tokio::test]

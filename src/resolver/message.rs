@@ -7,6 +7,8 @@
 use super::{Answer, Question};
 use crate::dns::{class, name, rcode, rtype};
 use crate::limits;
+use hickory_proto::rr::{self, RecordType};
+use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 
 /// Length of a message header.
 pub(super) const HEADER: usize = 12;
@@ -227,6 +229,14 @@ impl Reply {
             ede: self.ede,
         })
     }
+}
+
+/// What a signature is about; `None` for all other records.
+pub(super) fn covered(record: &rr::Record) -> Option<u16> {
+    let mut rdata = Vec::new();
+    (record.record_type() == RecordType::RRSIG && record.data.emit(&mut BinEncoder::new(&mut rdata)).is_ok())
+        .then(|| rdata.first_chunk().map(|covered| u16::from_be_bytes(*covered)))
+        .flatten()
 }
 
 /// Gives a whole response the ID, flags and question that [`Answer`] promises. Its question is `question` but for letter case.

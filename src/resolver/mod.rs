@@ -85,10 +85,19 @@ impl Failure {
     /// Whether an answer from before is better than this failure (RFC 8767 §4). Where signatures do not hold, somebody may be
     /// at work who would like to be believed, and a client is told so.
     pub fn permits_stale(&self) -> bool {
+        !self.is_bogus()
+    }
+
+    /// Signatures do not hold, or did not a moment ago: nobody else's word may take the place of this.
+    pub fn is_bogus(&self) -> bool {
+        matches!(self.first(), Failure::Bogus { .. })
+    }
+
+    /// What failed when it was not yet remembered.
+    pub fn first(&self) -> &Failure {
         match self {
-            Failure::Bogus { .. } => false,
-            Failure::Cached(failure) => failure.permits_stale(),
-            _ => true,
+            Failure::Cached(failure) => failure.first(),
+            first => first,
         }
     }
 

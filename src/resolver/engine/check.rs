@@ -136,7 +136,9 @@ impl Walk {
         if let (true, Some(zone), Some(encloser)) = (judged.verdict.is_secure(), &judged.zone, &judged.encloser) {
             let proofs = judged.proofs.iter().filter_map(|&at| held.proofs.get(at));
             let mut aggressive = self.engine.aggressive.lock().unwrap_or_else(PoisonError::into_inner);
-            aggressive.learn_made(zone, encloser, &held.set, proofs, judged.ttl_s, when.now.mono_ms);
+            // It may have been held for a while before anybody looked.
+            let ttl_s = judged.ttl_s.min(held.ttl_s(when.now.mono_ms));
+            aggressive.learn_made(zone, encloser, &held.set, proofs, ttl_s, when.now.mono_ms);
         }
         Ok(())
     }
@@ -146,7 +148,8 @@ impl Walk {
         if let (true, Some(zone), Some(soa)) = (judged.verdict.is_secure(), &judged.zone, &denial.soa) {
             let sets = judged.proofs.iter().filter_map(|&at| denial.proofs.get(at));
             let mut aggressive = self.engine.aggressive.lock().unwrap_or_else(PoisonError::into_inner);
-            aggressive.learn(zone, &Arc::new(soa.clone()), sets, judged.ttl_s, now_ms);
+            let ttl_s = judged.ttl_s.min(denial.ttl_s(now_ms));
+            aggressive.learn(zone, &Arc::new(soa.clone()), sets, ttl_s, now_ms);
         }
     }
 

@@ -10,11 +10,13 @@ use crate::config::settings::ResolverSettings;
 use crate::dns::name::Name;
 use crate::dns::{rcode, rtype};
 use crate::resolver::engine::response::Response;
+use crate::resolver::message::covered;
 use crate::resolver::validate::{Fault, Fetched, JudgedWhole, Reason, Source, Validator, When, Whole, Work, dates};
 use crate::resolver::{Answer, Failure, Question, Resolver};
 use async_trait::async_trait;
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::{Record, RecordType};
+use hickory_proto::rr::{DNSClass, Record, RecordType};
+use hickory_proto::serialize::binary::BinEncodable;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,15 +119,15 @@ impl Resolver for Checked {
         {
             ede.insert(0, (reason.code(), reason.to_string()));
         }
-        let message = written(&answer.message, question, &judged)
+        let message = written(&answer.message, question, &response, &judged)
             .ok_or_else(|| Failure::Upstream("the answer cannot be written again".to_owned()))?;
         Ok(Answer { message, ede })
     }
 }
 
 /// The answer as judged: AD, the response code that was proven, TTLs no longer than signatures; DNSSEC records only for those who
-/// asked for them.
-fn written(bytes: &[u8], question: &Question, judged: &JudgedWhole) -> Option<Vec<u8>> {
+/// asked for them, and nothing that nobody looked at (RFC 4035 §3.2.3).
+fn written(bytes: &[u8], question: &Question, response: &Response, judged: &JudgedWhole) -> Option<Vec<u8>> {
     let mut message = Message::from_vec(bytes).ok()?;
     message.metadata.authentic_data = judged.verdict.is_secure();
     message.metadata.checking_disabled = false;
@@ -148,7 +150,25 @@ fn written(bytes: &[u8], question: &Question, judged: &JudgedWhole) -> Option<Ve
         );
         question.dnssec_ok || !extra || u16::from(record.record_type()) == question.qtype
     };
-    for section in [&mut message.answers, &mut message.authorities, &mut message.additionals] {
+    let belongs = |record: &Record| {
+        let rtype = match covered(record) {
+            Some(covered) if question.qtype != rtype::RRSIG => covered,
+            _ => u16::from(record.record_type()),
+        };
+        let name = record.name.to_bytes().ok().and_then(|wire| Name::from_wire(&wire));
+        let mut sets = response.answers.iter().zip(&judged.answers);
+        record.dns_class == DNSClass::IN
+            && sets.any(|(set, judged)| judged.is_some() && set.rtype == rtype && name.as_ref() == Some(&set.name))
+    };
+    message.answers.retain(belongs);
+    // What denies, and what shows that nothing is closer than a wildcard.
+    let denies = |record: &Record| {
+        let denying = [RecordType::SOA, RecordType::NSEC, RecordType::NSEC3, RecordType::RRSIG];
+        record.dns_class == DNSClass::IN && denying.contains(&record.record_type())
+    };
+    message.authorities.retain(denies);
+    message.additionals.clear();
+    for section in [&mut message.answers, &mut message.authorities] {
         section.retain(wanted);
         for record in section {
             record.ttl = record.ttl.min(most_s.unwrap_or(u32::MAX));
@@ -194,6 +214,7 @@ impl Source for Upstreams<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolver::engine::rrset::RRset;
     use crate::resolver::validate::ValidatorSettings;
     use crate::resolver::validate::anchors::Anchors;
     use crate::resolver::validate::keys::Promise;
@@ -205,6 +226,8 @@ mod tests {
         world: Mutex<World>,
         strips: bool,
         lies: bool,
+        /// Says more than was asked.
+        adds: bool,
     }
 
     fn wire(question: &Question, reply: &Reply, strips: bool) -> Vec<u8> {
@@ -259,6 +282,12 @@ mod tests {
             if self.lies && question.qtype == rtype::A {
                 reply.answers.iter_mut().for_each(|set| set.push(&[192, 0, 2, 66]));
             }
+            if self.adds {
+                let mut other = RRset::new(&name("bank.example"), rtype::A, TTL_S);
+                other.push(&[192, 0, 2, 66]);
+                reply.answers.insert(0, other.clone());
+                reply.authorities.push(other);
+            }
             Ok(Answer {
                 message: wire(question, &reply, self.strips),
                 ede: Vec::new(),
@@ -267,6 +296,10 @@ mod tests {
     }
 
     fn checked(strips: bool, lies: bool) -> Checked {
+        behind(strips, lies, false)
+    }
+
+    fn behind(strips: bool, lies: bool, adds: bool) -> Checked {
         let now_s = (clock::now().unix_ms / 1000) as u32;
         let mut zones = vec![
             Zone::new(".", Deny::Nsec),
@@ -283,6 +316,7 @@ mod tests {
             world: Mutex::new(World::new(zones)),
             strips,
             lies,
+            adds,
         };
         let settings = crate::config::settings::Settings::builtin(std::path::Path::new(".")).resolver;
         let upstream: Arc<dyn Resolver> = Arc::new(upstream);
@@ -324,6 +358,18 @@ mod tests {
         assert_eq!(denied.metadata.response_code, ResponseCode::NXDomain);
         let unsigned = ask(&checked, "www.plain", true).await.unwrap();
         assert!(!unsigned.metadata.authentic_data && unsigned.answers.len() == 1);
+    }
+
+    #[tokio::test]
+    async fn rfc4035_3_2_3_what_an_upstream_says_beside_the_answer_is_not_said_again() {
+        for text in ["www.example", "none.example", "www.plain"] {
+            let message = ask(&behind(false, false, true), text, true).await.unwrap();
+            let sections = [&message.answers, &message.authorities, &message.additionals];
+            let mut all = sections.into_iter().flatten();
+            assert!(all.all(|record| !record.name.to_string().starts_with("bank")), "{text}");
+            assert_eq!(message.metadata.authentic_data, text.ends_with("example"), "{text}");
+            assert_eq!(message.answers.is_empty(), text.starts_with("none"), "{text}");
+        }
     }
 
     #[tokio::test]

@@ -238,9 +238,9 @@ impl<'a> Types<'a> {
         self.has(rtype::NS) && !self.has(rtype::SOA)
     }
 
-    /// The compact denial of a name that does not exist (RFC 9824 §3.2).
+    /// The compact denial of a name that does not exist: it is "listed" with nothing but the sign for that (RFC 9824 §3.2).
     pub fn is_nxname(&self) -> bool {
-        self.has(NXNAME)
+        self.has(NXNAME) && self.only(&[rtype::RRSIG, rtype::NSEC, NXNAME])
     }
 }
 

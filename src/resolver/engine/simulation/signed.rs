@@ -395,6 +395,27 @@ fn what_was_found_unchecked_is_checked_before_it_is_said() {
 }
 
 #[test]
+fn rfc8198_5_4_what_is_checked_late_serves_others_no_longer_than_it_lives_itself() {
+    for (first, neighbor) in [("n1.nsec.com", "n2.nsec.com"), ("x1.wild.nsec.com", "x2.wild.nsec.com")] {
+        let mut internet = internet(7, zones(), Spoil::Nothing);
+        internet.check = false;
+        let over_ms = match internet.resolve(first, A).unwrap().end {
+            Finding::Set(held) => held.expires_ms,
+            Finding::Denied(denial) => denial.expires_ms,
+            Finding::TooLong => unreachable!("there is no DNAME"),
+        };
+        internet.now_ms = over_ms - 10_000;
+        internet.check = true;
+        assert!(internet.resolve(first, A).unwrap().is_secure());
+        internet.now_ms = over_ms + 10_000;
+        let before = internet.sent.len();
+        assert!(internet.resolve(neighbor, A).unwrap().is_secure());
+        let asked = internet.sent[before..].iter().any(|sent| sent.qtype == A);
+        assert!(asked, "{neighbor} is known from {first}, whose time is over");
+    }
+}
+
+#[test]
 fn signed_worlds_in_bad_weather_answer_securely_as_their_zones_say() {
     for seed in 0..40 {
         let spoils = [

@@ -5,7 +5,7 @@
 //! Keeps: RFC 4034 §4, RFC 4035 §3.1.3 and §5.4, RFC 6840 §4.1, §4.3, §4.4, RFC 9824.
 
 use super::super::canonical::{self, Labels, compare, is_within, shared_labels};
-use super::super::rdata::{NXNAME, Nsec};
+use super::super::rdata::Nsec;
 use super::super::verdict::Fault;
 use super::NoDs;
 use crate::dns::name::Name;
@@ -92,11 +92,9 @@ impl<'a> Nsecs<'a> {
         self.gap(name.as_wire()).map(|_| NoDs::NoName).ok_or(Fault::NoProof)
     }
 
-    /// RFC 9824 §3.2: the name is "listed" with nothing but the sign that it does not exist.
+    /// RFC 9824 §3.2.
     pub fn is_nxname(&self, name: &Name) -> bool {
-        let only = [rtype::RRSIG, rtype::NSEC, NXNAME];
-        self.at(name.as_wire())
-            .is_some_and(|nsec| nsec.types.is_nxname() && nsec.types.only(&only))
+        self.at(name.as_wire()).is_some_and(|nsec| nsec.types.is_nxname())
     }
 
     fn at(&self, name: &[u8]) -> Option<Nsec<'a>> {
