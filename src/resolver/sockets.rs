@@ -205,7 +205,8 @@ impl Drop for Socket {
             return;
         };
         let mut idle = self.sockets.idle(self.server);
-        if idle.len() < self.sockets.idle_bound {
+        // Where none is free somebody may wait for it, perhaps for another family or resolver.
+        if FREE.available_permits() > 0 && idle.len() < self.sockets.idle_bound {
             idle.push(open);
         }
     }

@@ -1,5 +1,6 @@
 //! The resolver against servers on loopback: forwarding over every transport, and recursion in a small internet; what fuzzing found.
 
+mod encrypted;
 mod forward;
 mod hostile;
 mod internet;

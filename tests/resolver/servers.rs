@@ -8,7 +8,7 @@ use rcgen::PublicKeyData;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -46,6 +46,8 @@ pub struct Seen {
     pub ports: Mutex<Vec<u16>>,
     /// How long answers over UDP are held back, in milliseconds.
     delay_ms: AtomicUsize,
+    /// With its first request an HTTP/2 connection is told to be the last of it.
+    pub goes_away: AtomicBool,
 }
 
 impl Seen {
@@ -231,6 +233,9 @@ async fn serve_h2(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, hand
         return;
     };
     while let Some(Ok((request, mut respond))) = connection.accept().await {
+        if seen.goes_away.load(Ordering::SeqCst) {
+            connection.graceful_shutdown();
+        }
         let (handler, seen) = (Arc::clone(&handler), Arc::clone(&seen));
         tokio::spawn(async move {
             let (head, mut body) = request.into_parts();
@@ -278,6 +283,10 @@ async fn serve_h2(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, hand
             // Silence: keep the stream open.
             std::future::pending::<()>().await;
         });
+    }
+    if seen.goes_away.load(Ordering::SeqCst) {
+        // It takes no more requests, and does not hang up either.
+        std::future::pending::<()>().await;
     }
 }
 

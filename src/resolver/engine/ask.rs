@@ -151,11 +151,13 @@ impl Walk {
         };
         let mut noted = false;
         loop {
+            // Nobody is asked any more, so nobody's address helps.
+            let spent = asking.sent >= limits::STEP_QUERIES;
             if !asking.running.iter().any(|running| !running.given_up) {
                 let pick = asking.pick();
                 // Unheard servers are worth a look-up before a known one is asked a second time, or one that did badly before.
                 let fresh = pick.as_ref().is_some_and(|pick| pick.fresh);
-                if !fresh && !side.is_awaited() {
+                if !fresh && !spent && !side.is_awaited() {
                     // Other addresses of the same servers, where those known cannot be reached.
                     if pick.as_ref().is_none_or(|pick| pick.worn) {
                         side.add(spare.drain(..).map(look_up));
@@ -172,9 +174,9 @@ impl Walk {
                 }
                 match pick {
                     // What is looked up has its time first.
-                    _ if !fresh && side.is_young() => {}
+                    _ if !fresh && !spent && side.is_young() => {}
                     Some(pick) => asking.send_next(pick.at, pick.patience_ms)?,
-                    None if !asking.running.is_empty() || side.is_running() => {}
+                    None if !asking.running.is_empty() || (side.is_running() && !spent) => {}
                     None => {
                         if let Some((weak, server)) = asking.weak.take() {
                             return Ok((*weak, server));
@@ -246,6 +248,9 @@ impl Asking<'_> {
 
     /// Whether a server that is down may be asked before the deadline, or is being tried by somebody else.
     fn is_worth_waiting(&self) -> bool {
+        if self.sent >= limits::STEP_QUERIES {
+            return false;
+        }
         let (now_ms, deadline_ms) = (self.walk.io.now_ms(), self.walk.io.deadline_ms());
         let untried = self.choices.iter().filter(|choice| !choice.done && choice.tries == 0);
         untried
@@ -330,6 +335,16 @@ impl Asking<'_> {
     /// Waits until something comes, or the patience with the latest query is at an end, or with what is looked up.
     async fn listen(&mut self, side: &mut Race<'_, (u8, Vec<IpAddr>)>) -> Result<Option<Usable>, Trouble> {
         let walk = self.walk;
+        // Something may have come late, on a busy host, and been of no use: then nobody waits any more for whose time is up.
+        let now_ms = walk.io.now_ms();
+        if self
+            .running
+            .iter()
+            .any(|running| !running.given_up && running.patient_until_ms <= now_ms)
+        {
+            self.lose_patience();
+            return Ok(None);
+        }
         let ids: Vec<u32> = self.running.iter().map(|running| running.open.id).collect();
         let last_words = limits::SERVER_LAST_WORDS.as_millis() as u64;
         let until_ms = self
@@ -342,7 +357,11 @@ impl Asking<'_> {
             .chain(side.is_young().then_some(side.young_until_ms()))
             .filter(|&until_ms| until_ms > walk.io.now_ms())
             .min()
-            .unwrap_or(if side.is_running() { u64::MAX } else { 0 });
+            // Who is down may be back before a look-up ends.
+            .unwrap_or(match side.is_running() {
+                true => now_ms + limits::REST_LOOK.as_millis() as u64,
+                false => 0,
+            });
         let mut heard = walk.io.heard(&ids, until_ms);
         let came = std::future::poll_fn(|cx| match Pin::new(&mut heard).poll(cx) {
             Poll::Ready(heard) => Poll::Ready(Came::Heard(heard)),

@@ -136,11 +136,16 @@ async fn idle(state: &State) {
 impl Https {
     /// Asks `query` (with ID 0, so that HTTP caches see equal queries as equal) and waits until `end`.
     pub(super) async fn exchange(&self, site: &Site, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
-        let now_ms = clock::now().mono_ms;
-        self.state.used_ms.store(now_ms, Ordering::Relaxed);
-        self.state.pulse.asked(now_ms);
+        self.state.used_ms.store(clock::now().mono_ms, Ordering::Relaxed);
+        let waiting = self.state.pulse.waiting();
         let asked = timeout_at(end.into(), self.ask(site, query)).await;
-        asked.unwrap_or(Err(ExchangeError::Timeout))
+        waiting.end();
+        let result = asked.unwrap_or(Err(ExchangeError::Timeout));
+        if matches!(result, Err(ExchangeError::Closed)) {
+            // It takes no more requests, although those that run may end well: the next to ask finds another one.
+            self.state.ended.store(true, Ordering::Relaxed);
+        }
+        result
     }
 
     async fn ask(&self, site: &Site, query: &[u8]) -> Result<Reply, ExchangeError> {
@@ -191,7 +196,12 @@ fn check_head<B>(response: &Response<B>) -> Result<u32, ExchangeError> {
             "the answer is {media_type:?}, not {MEDIA_TYPE}"
         )));
     }
-    Ok(text(header::AGE).and_then(|age| age.trim().parse().ok()).unwrap_or(0))
+    // RFC 9111 §1.2.2: what does not fit is long ago.
+    let age = text(header::AGE).map_or("", str::trim);
+    Ok(match age.bytes().all(|byte| byte.is_ascii_digit()) && !age.is_empty() {
+        true => age.parse().map_or(1 << 31, |age: u32| age.min(1 << 31)),
+        false => 0,
+    })
 }
 
 async fn read_body(mut body: h2::RecvStream) -> Result<Vec<u8>, ExchangeError> {

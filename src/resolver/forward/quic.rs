@@ -94,8 +94,9 @@ async fn connect_one(
 impl Quic {
     /// Asks `query` (with ID 0) and waits until `end`.
     pub(super) async fn exchange(&self, query: &[u8], end: Instant) -> Result<Reply, ExchangeError> {
-        self.pulse.asked(clock::now().mono_ms);
+        let waiting = self.pulse.waiting();
         let asked = timeout_at(end.into(), self.ask(query)).await;
+        waiting.end();
         asked.unwrap_or(Err(ExchangeError::Timeout))
     }
 

@@ -3,6 +3,7 @@
 //! Always: at most one connection is being made; whoever needs it meanwhile waits for that one. It goes on being made when
 //! the query that wanted it gives up, so that the next finds it.
 
+use crate::clock;
 use crate::limits;
 use crate::resolver::exchange::ExchangeError;
 use futures_util::FutureExt;
@@ -30,6 +31,17 @@ impl Pulse {
             .compare_exchange(0, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// The same of a query that may be let go before its time, as by another upstream's answer: that says nothing of this one.
+    pub(in crate::resolver) fn waiting(&self) -> Waiting<'_> {
+        let since_ms = clock::now().mono_ms.max(1);
+        self.asked(since_ms);
+        Waiting {
+            pulse: self,
+            since_ms,
+            ended: false,
+        }
+    }
+
     /// Something came in.
     pub(in crate::resolver) fn heard(&self) {
         self.silent_since_ms.store(0, Ordering::Relaxed);
@@ -39,6 +51,33 @@ impl Pulse {
     pub(in crate::resolver) fn is_silent(&self, now_ms: u64) -> bool {
         let since = self.silent_since_ms.load(Ordering::Relaxed);
         since != 0 && now_ms.saturating_sub(since) >= limits::UPSTREAM_WAIT_MAX.as_millis() as u64
+    }
+}
+
+/// See [`Pulse::waiting`].
+pub(in crate::resolver) struct Waiting<'a> {
+    pulse: &'a Pulse,
+    since_ms: u64,
+    ended: bool,
+}
+
+impl Waiting<'_> {
+    /// It had its answer, or its time.
+    pub(in crate::resolver) fn end(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waited_ms = clock::now().mono_ms.saturating_sub(self.since_ms);
+        if !self.ended && waited_ms < limits::UPSTREAM_WAIT_MAX.as_millis() as u64 {
+            // Unless somebody else has waited for longer.
+            let _ = self
+                .pulse
+                .silent_since_ms
+                .compare_exchange(self.since_ms, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 }
 
@@ -107,5 +146,11 @@ mod tests {
         assert!(pulse.is_silent(1_000 + long));
         pulse.heard();
         assert!(!pulse.is_silent(1_000_000));
+
+        let later = || clock::now().mono_ms + long;
+        drop(pulse.waiting());
+        assert!(!pulse.is_silent(later()), "who was let go says nothing");
+        pulse.waiting().end();
+        assert!(pulse.is_silent(later()));
     }
 }

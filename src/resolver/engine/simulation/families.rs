@@ -124,6 +124,28 @@ fn a_family_that_dies_is_left_for_the_other_and_met_again_when_it_is_back() {
     assert!(both(&internet, from).0 > 50, "{}", both(&internet, from).0);
 }
 
+#[test]
+fn a_zone_with_more_servers_than_are_asked_fails_as_soon_as_those_asked_have_failed() {
+    let mut internet = Internet::new(1);
+    let mut root = String::new();
+    for number in 1..=13 {
+        root += &format!(
+            "com. NS ns{number}.com.; ns{number}.com. A 193.1.0.{number}; ns{number}.com. AAAA 2a00:1::{number};"
+        );
+    }
+    internet.zone(super::network::ROOT, ".", &root);
+    for number in 1..=13 {
+        for address in [format!("193.1.0.{number}"), format!("2a00:1::{number}")] {
+            internet.zone(&address, "com", "@ NS ns1");
+            internet.servers.get_mut(&ip(&address)).unwrap().temper = Temper::Code(5);
+        }
+    }
+    let started = internet.now_ms;
+    assert!(internet.ask("a.com", A).starts_with("failed: "));
+    let took_ms = internet.now_ms - started;
+    assert!(took_ms < 1500, "{took_ms} ms for answers of 20 ms each");
+}
+
 /// `com` delegates `lone.com` to servers in `net`, whose addresses are not told.
 fn glueless(seed: u64, servers: &str, hosting: &str) -> Internet {
     let mut internet = Internet::new(seed);
