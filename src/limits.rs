@@ -100,7 +100,8 @@ pub const CACHED_MESSAGE_BYTES: usize = 16_384;
 pub const RENEWED_PART: u32 = 10;
 /// Shortest lifetime of such an answer, in seconds: a tenth of less is no time to renew it in.
 pub const RENEWED_LIFETIME_S: u32 = 10;
-/// How soon an answer may be renewed again that stayed as it was, because servers failed or there was no room.
+/// How soon an answer may be renewed again that stayed as it was, because servers failed, had nothing newer or there was no room; later
+/// where it has long left.
 pub const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 /// Answers being renewed at once. More stay as they are. Well below [`ZONE_IN_FLIGHT`], so that one zone's popular names leave room for
 /// those that somebody waits for.
@@ -198,9 +199,7 @@ pub const STALE_TTL_S: u32 = 30;
 pub const STALE_WAIT: Duration = Duration::from_millis(1800);
 /// Questions whose failures are remembered (RFC 9520 §3.2); the soonest forgotten make room.
 pub const FAILURES: usize = 10_000;
-/// What one takes in memory, about, in bytes, and the part of `cache.size` that is added for them: of a small cache fewer are
-/// remembered.
-pub const FAILURE_BYTES: usize = 300;
+/// The part of `cache.size` that is added for them: of a small cache fewer are remembered.
 pub const FAILURES_SHARE: usize = 32;
 /// How long a failure is remembered at first, doubled each time the question fails again, and at most: RFC 9520 §3.2 asks for 1
 /// second to 5 minutes. A home whose line comes back should not wait minutes for a name.

@@ -79,6 +79,18 @@ pub struct Entry {
     pub bytes: u64,
 }
 
+impl Entry {
+    /// What it is stored under.
+    pub fn key(&self) -> CacheKey<'_> {
+        CacheKey {
+            qname: self.name.as_wire(),
+            qtype: self.qtype,
+            dnssec_ok: self.dnssec_ok,
+            checking_disabled: self.checking_disabled,
+        }
+    }
+}
+
 /// What the cache holds and did since the start, as the control socket says it too. Hits and misses are the query road's to
 /// count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -117,6 +129,7 @@ pub struct Cache {
     too_large: AtomicU64,
     uncacheable: AtomicU64,
     malformed: AtomicU64,
+    flushes: AtomicU64,
 }
 
 impl Cache {
@@ -144,6 +157,7 @@ impl Cache {
             too_large: AtomicU64::new(0),
             uncacheable: AtomicU64::new(0),
             malformed: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
         }
     }
 
@@ -160,7 +174,7 @@ impl Cache {
         self.read(key, Want::EvenStale, now, out)
     }
 
-    /// Makes the renewal of an [`ending`](Hit::ending) entry the caller's, for
+    /// Makes the renewal of an [`ending`](Hit::ending) entry the caller's, for half of the time it has left and at least
     /// [`RENEWAL_PAUSE`](crate::limits::RENEWAL_PAUSE). False if it is somebody's already.
     pub fn claim(&self, key: &CacheKey<'_>, now: Now) -> bool {
         self.place(key).is_some_and(|(hash, shard)| shard.claim(hash, key, now))
@@ -177,6 +191,20 @@ impl Cache {
             }
         }
         None
+    }
+
+    /// The same as [`put`](Cache::put), if the response lives for at least so long; otherwise what is there stays. Says whether it was
+    /// stored.
+    pub fn renew(&self, key: &CacheKey<'_>, response: &[u8], least: Duration, now: Now) -> bool {
+        let (Some((hash, shard)), Ok(kept)) = (self.place(key), lifetime::judge(key, response, self.bounds)) else {
+            return false;
+        };
+        u64::from(kept.lifetime_s) >= least.as_secs() && shard.store(hash, key, &kept, now)
+    }
+
+    /// How often something was flushed: what was asked for before the last time may be what was to be forgotten.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Relaxed)
     }
 
     /// Stores a whole response message (header, one question, sections; no OPT). Its lifetime is the smallest TTL in it,
@@ -205,6 +233,7 @@ impl Cache {
     /// Forgets everything; with a name that name, all types; with `below` also everything below it. Returns how many
     /// entries were forgotten, those past their time included.
     pub fn flush(&self, name: Option<&Name>, below: bool) -> usize {
+        self.flushes.fetch_add(1, Relaxed);
         let mut count = 0;
         for shard in &self.shards {
             // Whether an entry still lives makes no difference here, so any moment will do.

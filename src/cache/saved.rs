@@ -47,12 +47,7 @@ pub fn save(cache: &Cache, mark: &[u8; 32], now: Now, out: impl Write) -> io::Re
     let mut message = vec![0; CACHED_MESSAGE_BYTES];
     let (mut count, mut result) = (0, Ok(()));
     cache.entries(now, |entry| {
-        let key = CacheKey {
-            qname: entry.name.as_wire(),
-            qtype: entry.qtype,
-            dnssec_ok: entry.dnssec_ok,
-            checking_disabled: entry.checking_disabled,
-        };
+        let key = entry.key();
         // It may have gone since.
         let Some(hit) = cache.get(&key, now, &mut message) else {
             return;
@@ -351,13 +346,7 @@ mod tests {
             let _ = load(&cache, &MARK, now, &sealed(bytes));
             let mut out = vec![0; CACHED_MESSAGE_BYTES];
             cache.entries(now, |entry| {
-                let key = CacheKey {
-                    qname: entry.name.as_wire(),
-                    qtype: entry.qtype,
-                    dnssec_ok: entry.dnssec_ok,
-                    checking_disabled: entry.checking_disabled,
-                };
-                let hit = cache.get(&key, now, &mut out).expect("it is there");
+                let hit = cache.get(&entry.key(), now, &mut out).expect("it is there");
                 assert!(hit.remaining_s <= 86_400);
                 assert!(Message::parse(&out[..hit.len]).unwrap().records().all(|record| record.is_ok()));
             });

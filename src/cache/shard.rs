@@ -240,7 +240,6 @@ impl Shard {
 
     /// Makes the renewal of the entry stored under `key`, whose hash this is, the caller's for a while, unless it is somebody's.
     pub fn claim(&self, hash: u64, key: &CacheKey<'_>, now: Now) -> bool {
-        let until_ms = now.mono_ms + limits::RENEWAL_PAUSE.as_millis() as u64;
         // Names of the same whole hash are too rare to be told apart here: one would go without a renewal.
         let entry = self
             .index
@@ -250,7 +249,12 @@ impl Shard {
                 let header = entry.header();
                 header.hash == hash && is_for(header.shape, key)
             });
-        entry.is_some_and(|entry| entry.claim(now.mono_ms, until_ms))
+        entry.is_some_and(|entry| {
+            let header = entry.header();
+            let left_s = header.shape.lifetime_s - age(&header, now).unwrap_or(header.shape.lifetime_s);
+            let pause_ms = (u64::from(left_s) * 500).max(limits::RENEWAL_PAUSE.as_millis() as u64);
+            entry.claim(now.mono_ms, now.mono_ms + pause_ms)
+        })
     }
 
     /// Stores a response under `key`, whose hash this is, in the place of one that was there. False if the shard is too

@@ -93,11 +93,11 @@ fn one_reader_at_a_time_may_renew_what_is_ending_and_eviction_changes_nothing_in
     }
     assert!(!ending(902) && !ending(903), "somebody still is");
     assert!(
-        ending(930) && cache.claim(&key, at(930_000)),
+        !ending(949) && ending(950) && cache.claim(&key, at(950_000)),
         "whoever it was has had his time"
     );
-    cache.put(&key, &response, at(931_000));
-    assert!(!ending(1000) && ending(1850) && cache.claim(&key, at(1_850_000)));
+    cache.put(&key, &response, at(951_000));
+    assert!(!ending(1000) && ending(1851) && cache.claim(&key, at(1_851_000)));
     let other = CacheKey { dnssec_ok: true, ..key };
     assert!(!cache.claim(&other, at(1_850_000)), "there is none");
 }

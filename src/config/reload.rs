@@ -1,6 +1,6 @@
 //! What a reload may change, and what has to wait for a restart.
 
-use super::settings::Settings;
+use super::settings::{CacheSettings, Settings};
 
 impl Settings {
     /// The settings to go on with when `new` was read while `self` is running, and the keys that `new` changes but that
@@ -14,7 +14,11 @@ impl Settings {
             gate: new.gate,
             household: new.household,
             server: self.server.clone(),
-            cache: self.cache.clone(),
+            cache: CacheSettings {
+                // Who no longer wants what people looked up to be written is heard at once.
+                keep: self.cache.keep && new.cache.keep,
+                ..self.cache.clone()
+            },
             resolver: self.resolver.clone(),
             zones: self.zones.clone(),
             records: self.records.clone(),
@@ -43,7 +47,6 @@ impl Settings {
             "cache.min_ttl": cache.min_ttl;
             "cache.max_ttl": cache.max_ttl;
             "cache.prefetch": cache.prefetch;
-            "cache.keep": cache.keep;
             "resolver.mode": resolver.mode;
             "resolver.root_hints": resolver.root_hints;
             "resolver.prime": resolver.prime;
@@ -67,6 +70,9 @@ impl Settings {
             "resolver.dns64": resolver.dns64;
             "zone": zones;
             "record": records;
+        }
+        if new.cache.keep && !self.cache.keep {
+            keys.push("cache.keep");
         }
         keys
     }

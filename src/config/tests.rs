@@ -395,6 +395,15 @@ fn a_reload_takes_the_people_and_leaves_the_rest_for_a_restart() {
 }
 
 #[test]
+fn a_reload_stops_what_people_looked_up_from_being_written_and_never_starts_it() {
+    let [keeps, keeps_not] = ["true", "false"].map(|keep| load(&format!("[cache]\nkeep={keep}")).unwrap().settings);
+    let (merged, waiting) = keeps.reloaded(keeps_not.clone());
+    assert!(!merged.cache.keep && !waiting.contains(&"cache.keep"), "{waiting:?}");
+    let (merged, waiting) = keeps_not.reloaded(keeps);
+    assert!(!merged.cache.keep && waiting.contains(&"cache.keep"), "{waiting:?}");
+}
+
+#[test]
 fn the_builtin_example_has_a_list_for_each_starter_file_and_stays_in_its_folder() {
     let settings = Settings::builtin(Path::new("/somewhere/x"));
     assert_eq!(settings.state_dir, Path::new("/somewhere/x/var"));

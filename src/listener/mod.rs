@@ -294,7 +294,11 @@ fn answer_over_limit(
 ) -> Later {
     let mut all = count.into();
     loop {
-        let (begun, counts) = query::finish(pending, Err(failure.clone()), &shared.service.cache, clock::now(), out);
+        // On the thread that reads packets a bug costs this query its answer, not the thread.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            query::finish(pending, Err(failure.clone()), &shared.service.cache, clock::now(), out)
+        }));
+        let (begun, counts) = done.unwrap_or((Begun::Drop, Count::DroppedByBug.into()));
         all = counts.union(all);
         let later = match begun {
             // What was known leads on to another name; a row of such has an end.

@@ -38,8 +38,8 @@ pub(super) fn renew(shared: &Arc<Shared>, renewal: Box<Renewal>) {
             _ = stop.wait_for(|stop| *stop) => return,
         };
         match renewed {
-            Ok(Ok(answer)) => renewal.keep(&answer, &service.cache, clock::now()),
-            Ok(Err(_)) | Err(_) => service.counters.add(Count::RenewalsFailed.into()),
+            Ok(Ok(answer)) if renewal.keep(&answer, &service.cache, clock::now()) => {}
+            Ok(_) | Err(_) => service.counters.add(Count::RenewalsFailed.into()),
         }
     });
 }

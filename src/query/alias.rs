@@ -212,7 +212,7 @@ fn follow(
                     Count::Cached.into(),
                 )
             }
-            None => asked.wait(&target, Purpose::Alias(started), out),
+            None => asked.wait(cache, &target, Purpose::Alias(started), out),
         }
     };
     add(done, seen)

@@ -94,7 +94,7 @@ pub fn finish(
     let (answer, count) = match result {
         Ok(mut answer) => {
             cache.bound_ttls(&mut answer.message);
-            cache.put(&asked.cache_key(pending.question.name.as_wire()), &answer.message, now);
+            pending.keep(&answer, cache, now);
             (answer, Count::Resolved)
         }
         Err(failure) => {
@@ -110,8 +110,7 @@ pub fn finish(
 
 /// Keeps the answer to a query whose client has a response already.
 pub fn keep(pending: &Pending, answer: &Answer, cache: &Cache, now: Now) {
-    let key = pending.asked(now).cache_key(pending.question.name.as_wire());
-    cache.put(&key, &answer.message, now);
+    pending.keep(answer, cache, now);
 }
 
 /// Answers with what was known before, for a client that should not wait longer (RFC 8767 §5). `None`: nothing was, or it
@@ -137,7 +136,7 @@ fn look_up(asked: &Asked<'_>, cache: &Cache, whole: bool, out: &mut [u8]) -> (Be
                 Count::Cached.into(),
             )
         }
-        None => asked.wait(asked.qname(), Purpose::Answer { whole }, out),
+        None => asked.wait(cache, asked.qname(), Purpose::Answer { whole }, out),
     }
 }
 
@@ -237,7 +236,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Has the resolver asked for `name` (uncompressed wire form) with the type of the query.
-    fn wait(&self, name: &[u8], purpose: Purpose, out: &mut [u8]) -> (Begun, Counts) {
+    fn wait(&self, cache: &Cache, name: &[u8], purpose: Purpose, out: &mut [u8]) -> (Begun, Counts) {
         let Some(name) = Name::from_wire(name) else {
             return respond::unusable(self, out);
         };
@@ -249,6 +248,7 @@ impl<'a> Asked<'a> {
             transport: self.transport,
             purpose,
             question: self.question(name),
+            flushes: cache.flushes(),
         };
         (Begun::Pending(Box::new(pending)), Counts::NONE)
     }
@@ -264,6 +264,8 @@ pub struct Pending {
     transport: Transport,
     purpose: Purpose,
     question: Question,
+    /// [`Cache::flushes`] when it began.
+    flushes: u64,
 }
 
 /// What the resolver's answer is for.
@@ -283,6 +285,14 @@ impl Pending {
     /// The generation the query began with.
     pub fn generation(&self) -> &Arc<Generation> {
         &self.generation
+    }
+
+    /// Keeps the answer for those who ask the same, unless something was to be forgotten since.
+    fn keep(&self, answer: &Answer, cache: &Cache, now: Now) {
+        if cache.flushes() == self.flushes {
+            let key = self.asked(now).cache_key(self.question.name.as_wire());
+            cache.put(&key, &answer.message, now);
+        }
     }
 
     /// The answer that was known before, past its time, with the error that says so (RFC 8914 §4.4, §4.20).

@@ -18,6 +18,8 @@ pub struct Renewal {
     question: Question,
     least_left: Duration,
     deadline: Duration,
+    /// [`Cache::flushes`] when it was due.
+    flushes: u64,
 }
 
 impl Renewal {
@@ -37,15 +39,16 @@ impl Renewal {
         self.deadline
     }
 
-    /// Keeps the new answer in the place of the old one.
-    pub fn keep(&self, answer: &Answer, cache: &Cache, now: Now) {
+    /// Keeps the new answer in the place of the old one, and says whether it did: not what will not live for longer, as what a
+    /// forwarder has in its own cache, nor what was to be forgotten since.
+    pub fn keep(&self, answer: &Answer, cache: &Cache, now: Now) -> bool {
         let key = CacheKey {
             qname: self.question.name.as_wire(),
             qtype: self.question.qtype,
             dnssec_ok: self.question.dnssec_ok,
             checking_disabled: self.question.checking_disabled,
         };
-        cache.put(&key, &answer.message, now);
+        cache.flushes() == self.flushes && cache.renew(&key, &answer.message, self.least_left, now)
     }
 }
 
@@ -81,5 +84,6 @@ fn renewal(asked: &Asked<'_>, cache: &Cache, name: &[u8], hit: &Hit) -> Option<B
         question: asked.question(Name::from_wire(name)?),
         least_left: Duration::from_secs(u64::from(hit.lifetime_s) / 2),
         deadline: settings.resolver.deadline,
+        flushes: cache.flushes(),
     }))
 }

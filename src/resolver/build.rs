@@ -25,6 +25,7 @@ pub struct Stack {
     pub bootstrap: Arc<Bootstrap>,
     /// What is counted, for the control socket.
     pub counters: Arc<Counters>,
+    join: Arc<Join>,
     failures: Arc<Failures>,
     recursive: Option<Arc<Recursive>>,
     /// Who validates what upstreams say.
@@ -46,6 +47,7 @@ impl Stack {
     /// Forgets the failures it remembers and whatever else would answer in place of other servers, for `cache flush`: the next
     /// question is asked of them. Returns how many records, denials, delegations and failures went.
     pub fn forget(&self, scope: &Scope) -> usize {
+        self.join.forget();
         self.bootstrap.forget(scope);
         self.validators
             .iter()
@@ -172,8 +174,11 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         size_bytes(settings) / limits::FAILURES_SHARE,
         Arc::clone(&counters),
     ));
-    let join = Join::new(Arc::clone(&failures) as Arc<dyn Resolver>, Arc::clone(&counters));
-    let mut resolver: Arc<dyn Resolver> = Arc::new(join);
+    let join = Arc::new(Join::new(
+        Arc::clone(&failures) as Arc<dyn Resolver>,
+        Arc::clone(&counters),
+    ));
+    let mut resolver = Arc::clone(&join) as Arc<dyn Resolver>;
     if !wanted.dns64.is_empty() {
         resolver = Arc::new(Dns64::new(resolver, wanted.dns64.clone()));
     }
@@ -181,6 +186,7 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         resolver,
         bootstrap,
         counters,
+        join,
         failures,
         recursive,
         validators,

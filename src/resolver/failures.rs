@@ -16,10 +16,16 @@ use std::time::{Duration, Instant};
 /// A resolver with a memory for failures in front.
 pub struct Failures {
     inner: Arc<dyn Resolver>,
-    table: Mutex<HashMap<Question, Entry>>,
-    /// The most entries.
-    bound: usize,
+    table: Mutex<Table>,
+    bound_bytes: usize,
     counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Table {
+    entries: HashMap<Question, Entry>,
+    /// What they take.
+    bytes: usize,
 }
 
 struct Entry {
@@ -31,59 +37,92 @@ struct Entry {
 }
 
 impl Failures {
-    /// Remembers as many as fit `memory_bytes`, and never more than [`FAILURES`](limits::FAILURES).
-    pub fn new(inner: Arc<dyn Resolver>, memory_bytes: usize, counters: Arc<Counters>) -> Failures {
+    /// Remembers as many as fit `bound_bytes`, and never more than [`FAILURES`](limits::FAILURES).
+    pub fn new(inner: Arc<dyn Resolver>, bound_bytes: usize, counters: Arc<Counters>) -> Failures {
         Failures {
             inner,
             table: Mutex::default(),
-            bound: (memory_bytes / limits::FAILURE_BYTES).min(limits::FAILURES),
+            bound_bytes,
             counters,
         }
     }
 
     /// Forgets failures; returns how many.
     pub fn forget(&self, scope: &Scope) -> usize {
-        let mut table = self.locked();
-        let before = table.len();
-        table.retain(|question, _| !scope.covers(&question.name));
-        before - table.len()
+        self.locked().retain(|question, _| !scope.covers(&question.name))
     }
 
     fn recent(&self, question: &Question, now_ms: u64) -> Option<Failure> {
         let table = self.locked();
-        let entry = table.get(question).filter(|entry| now_ms < entry.until_ms)?;
+        let entry = table.entries.get(question).filter(|entry| now_ms < entry.until_ms)?;
         Some(entry.failure.clone())
     }
 
     fn remember(&self, question: &Question, failure: &Failure, now_ms: u64) {
         let mut table = self.locked();
-        if table.len() >= self.bound && !table.contains_key(question) {
-            make_room(&mut table, self.bound, now_ms);
-        }
-        let entry = table.entry(question.clone()).or_insert(Entry {
-            failure: failure.clone(),
-            times: 0,
-            until_ms: 0,
-        });
+        let times = table.remove(question).map_or(0, |entry| entry.times);
         let pause = limits::FAILURE_TTL_MIN
-            .saturating_mul(1 << entry.times.min(16))
+            .saturating_mul(1 << times.min(16))
             .min(limits::FAILURE_TTL_MAX);
-        entry.failure = failure.clone();
-        entry.times += 1;
-        entry.until_ms = now_ms + pause.as_millis() as u64;
+        let entry = Entry {
+            failure: failure.clone(),
+            times: times + 1,
+            until_ms: now_ms + pause.as_millis() as u64,
+        };
+        let bytes = weight(question, &entry);
+        if table.bytes + bytes > self.bound_bytes || table.entries.len() >= limits::FAILURES {
+            table.make_room(self.bound_bytes, now_ms);
+        }
+        if table.bytes + bytes <= self.bound_bytes {
+            table.bytes += bytes;
+            table.entries.insert(question.clone(), entry);
+        }
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Question, Entry>> {
+    fn locked(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Drops what is past, and if that is too little, everything: a flood of failures is no reason to remember one of them well.
-fn make_room(table: &mut HashMap<Question, Entry>, bound: usize, now_ms: u64) {
-    table.retain(|_, entry| now_ms < entry.until_ms);
-    if table.len() > bound / 2 {
-        table.clear();
+impl Table {
+    fn remove(&mut self, question: &Question) -> Option<Entry> {
+        let entry = self.entries.remove(question)?;
+        self.bytes -= weight(question, &entry);
+        Some(entry)
     }
+
+    /// Removes what `keep` does not want; returns how many went.
+    fn retain(&mut self, keep: impl Fn(&Question, &Entry) -> bool) -> usize {
+        let (before, mut bytes) = (self.entries.len(), 0);
+        self.entries.retain(|question, entry| {
+            let kept = keep(question, entry);
+            bytes += if kept { weight(question, entry) } else { 0 };
+            kept
+        });
+        self.bytes = bytes;
+        before - self.entries.len()
+    }
+
+    /// Drops what is past, and if that is too little, everything: a flood of failures is no reason to remember one of them well.
+    fn make_room(&mut self, bound_bytes: usize, now_ms: u64) {
+        self.retain(|_, entry| now_ms < entry.until_ms);
+        if self.bytes > bound_bytes / 2 || self.entries.len() > limits::FAILURES / 2 {
+            self.retain(|_, _| false);
+        }
+    }
+}
+
+/// What an entry takes in memory, in bytes: a map has up to twice the places it needs. Texts come from servers, and so do their lengths.
+fn weight(question: &Question, entry: &Entry) -> usize {
+    let text = |(_, text): &(u16, String)| size_of::<(u16, String)>() + text.len();
+    let said = match entry.failure.first() {
+        Failure::Upstream(what) => what.len(),
+        Failure::Bogus { what, .. } => what.len(),
+        Failure::Answered { ede, .. } => ede.iter().map(text).sum(),
+        Failure::Authorities { what, ede } => what.len() + ede.iter().map(text).sum::<usize>(),
+        Failure::Unreachable | Failure::Limit(_) | Failure::Cached(_) => 0,
+    };
+    2 * size_of::<(Question, Entry)>() + question.name.as_wire().len() + said
 }
 
 #[async_trait]
@@ -181,13 +220,13 @@ mod tests {
         failures.remember(&asked, &Failure::Unreachable, 0);
         failures.remember(&asked, &Failure::Unreachable, 0);
         assert_eq!(
-            failures.locked()[&asked].until_ms,
+            failures.locked().entries[&asked].until_ms,
             2 * limits::FAILURE_TTL_MIN.as_millis() as u64
         );
         scripted.records("www.example", "A", &["192.0.2.1"]);
         let deadline = clock::instant() + Duration::from_secs(1);
         failures.resolve(&asked, deadline).await.unwrap();
-        assert!(failures.locked().is_empty());
+        assert!(failures.locked().entries.is_empty());
     }
 
     #[tokio::test]
@@ -199,7 +238,7 @@ mod tests {
         let deadline = clock::instant() + Duration::from_secs(1);
         let renew = || failures.renew(&asked, Duration::ZERO, deadline);
         assert_eq!(renew().await.unwrap_err(), Failure::Unreachable);
-        assert!(failures.locked().is_empty());
+        assert!(failures.locked().entries.is_empty());
         assert_eq!(
             failures.resolve(&asked, deadline).await.unwrap_err(),
             Failure::Unreachable
@@ -214,6 +253,34 @@ mod tests {
         for number in 0..limits::FAILURES + 10 {
             failures.remember(&question(&format!("n{number}.example")), &Failure::Unreachable, 0);
         }
-        assert!(failures.locked().len() <= limits::FAILURES);
+        assert!(failures.locked().entries.len() <= limits::FAILURES);
+    }
+
+    #[test]
+    fn what_servers_say_at_length_counts_as_what_it_takes() {
+        const BOUND: usize = 100_000;
+        let failures = Failures::new(Arc::new(Scripted::new()), BOUND, Arc::default());
+        let said = (0..limits::EDE_OPTIONS).map(|_| (22, "x".repeat(limits::EDE_TEXT_BYTES)));
+        let failure = Failure::Answered {
+            rcode: 2,
+            ede: said.collect(),
+        };
+        let mut most = 0;
+        for number in 0..1000 {
+            let asked = question(&format!("n{number}.example"));
+            failures.remember(&asked, &failure, 0);
+            assert_eq!(
+                failures.recent(&asked, 1).as_ref(),
+                Some(&failure),
+                "the latest is remembered"
+            );
+            let table = failures.locked();
+            let texts = table.entries.len() * limits::EDE_OPTIONS * limits::EDE_TEXT_BYTES;
+            assert!(texts < table.bytes && table.bytes <= BOUND, "{texts} {}", table.bytes);
+            most = most.max(table.bytes);
+        }
+        assert!(most > BOUND / 2, "{most}");
+        failures.forget(&Scope::All);
+        assert_eq!(failures.locked().bytes, 0);
     }
 }

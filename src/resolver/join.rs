@@ -52,6 +52,11 @@ impl Join {
     }
 
     /// The work of answering a question, or of renewing its answer where that must be fresh for so much longer.
+    /// Whoever asks from now on has work of its own begun; that under way goes on for those who wait for it.
+    pub fn forget(&self) {
+        locked(&self.in_flight).clear();
+    }
+
     fn work(&self, question: &Question, least_left: Option<Duration>, deadline: Instant) -> Work {
         let wanted = Wanted {
             question: question.clone(),
@@ -230,6 +235,22 @@ mod tests {
         assert_eq!(join.in_flight(), 0);
         join.resolve(&question("www.example"), deadline).await.unwrap();
         assert_eq!(scripted.asked(), 3);
+    }
+
+    #[tokio::test]
+    async fn who_asks_after_a_flush_does_not_join_work_from_before_it() {
+        let (scripted, join) = slow();
+        let deadline = clock::instant() + Duration::from_secs(5);
+        let before = tokio::spawn({
+            let join = Arc::clone(&join);
+            async move { join.resolve(&question("www.example"), deadline).await }
+        });
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        join.forget();
+        join.resolve(&question("www.example"), deadline).await.unwrap();
+        before.await.unwrap().unwrap();
+        assert_eq!(scripted.asked(), 2);
+        assert_eq!(join.in_flight(), 0);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! `stairgate cache` against a running server.
 
-use crate::common::{Home, Server, is_resolved, is_servfail};
+use crate::common::{Home, Server, eventually, is_resolved, is_servfail};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -96,10 +96,24 @@ fn a_cache_that_is_kept_answers_after_a_restart_and_nobody_else_can_read_it() {
     assert_eq!(home.upstream.asked("www.example"), 2);
     assert!(stop(server).contains("it is damaged"));
 
+    let draft = home.file("var/cache.draft");
+    fs::write(&draft, &whole).expect("a writable folder");
     let server = serve(false);
-    assert!(!file.exists(), "what is not to be kept goes");
+    assert!(!file.exists() && !draft.exists(), "what is not to be kept goes");
     resolve(&server, &["www.example"]);
     assert_eq!(home.upstream.asked("www.example"), 3);
+    stop(server);
+    assert!(!file.exists());
+
+    // Who changes his mind while it runs is heard.
+    let server = serve(true);
+    resolve(&server, &["www.example"]);
+    home.configure("[cache]\nkeep = false\n");
+    let said = server.said().len();
+    server.signal("HUP");
+    eventually("the settings are read again", || {
+        server.said()[said..].contains("reloaded").then_some(())
+    });
     stop(server);
     assert!(!file.exists());
 }

@@ -86,17 +86,42 @@ fn a_renewal_takes_the_place_of_the_answer_and_one_that_fails_leaves_it_and_is_t
         road.ask(&ask(SITE, "A")).renewal
     };
     assert!(due(&mut road, 3300).is_some());
-    assert!(due(&mut road, 3329).is_none(), "it has its pause");
-    let renewal = due(&mut road, 3330).expect("the first has failed");
+    assert!(
+        due(&mut road, 3449).is_none(),
+        "it has its pause, half of what was left"
+    );
+    let renewal = due(&mut road, 3450).expect("the first has failed");
     let answer = Answer {
         message: long(2),
         ede: Vec::new(),
     };
-    renewal.keep(&answer, &road.cache, road.now);
-    assert!(due(&mut road, 3400).is_none());
+    assert!(renewal.keep(&answer, &road.cache, road.now));
+    assert!(due(&mut road, 3520).is_none());
     let came = road.ask(&ask(SITE, "A"));
     assert_eq!(answers(&came.message()), ["www.site.example. 3530 A 192.0.2.2"]);
-    assert!(due(&mut road, 3330 + 3500).is_some(), "its own last tenth has come");
+    assert!(due(&mut road, 3450 + 3500).is_some(), "its own last tenth has come");
+}
+
+#[test]
+fn what_is_no_newer_or_was_to_be_forgotten_does_not_take_the_place_of_an_answer() {
+    let mut road = Road::new(settings(), &Script::new());
+    let start = road.now;
+    put(&road.cache, &question(false, false), &site(1), start);
+    road.ask(&ask(SITE, "A"));
+    road.now = after(start, 270);
+    let renewal = road.ask(&ask(SITE, "A")).renewal.expect("it is due");
+    let lives_for = |ttl: u32| Answer {
+        message: message(SITE, "A", 0, &[&format!("{SITE} {ttl} A 192.0.2.2")]),
+        ede: Vec::new(),
+    };
+    // A forwarder that caches has the rest of the time as well.
+    assert!(!renewal.keep(&lives_for(30), &road.cache, road.now));
+    let came = road.ask(&ask(SITE, "A"));
+    assert_eq!(answers(&came.message()), ["www.site.example. 30 A 192.0.2.1"]);
+
+    assert_eq!(road.cache.flush(None, false), 1);
+    assert!(!renewal.keep(&lives_for(300), &road.cache, road.now));
+    assert_eq!(road.cache.stats().entries, 0);
 }
 
 #[test]
@@ -166,6 +191,17 @@ struct Renewing {
     renewed: AtomicUsize,
     with: Mutex<Option<Vec<u8>>>,
     held: Option<Arc<tokio::sync::Semaphore>>,
+    /// Renewals that went away before they were done.
+    let_go: Arc<AtomicUsize>,
+}
+
+/// Counts itself as it is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[async_trait]
@@ -177,6 +213,7 @@ impl Resolver for Renewing {
     async fn renew(&self, _: &Question, _: Duration, _: Instant) -> Result<Answer, Failure> {
         self.renewed.fetch_add(1, Ordering::Relaxed);
         if let Some(held) = &self.held {
+            let _counted = Counted(Arc::clone(&self.let_go));
             held.acquire().await.expect("it is open").forget();
         }
         let with = self.with.lock().expect("no panic").clone();
@@ -275,4 +312,44 @@ async fn renewals_are_shed_before_any_client_waits_for_them_and_end_with_the_ser
     let stopped = server.listeners.stop(Duration::from_secs(5)).await;
     assert_eq!(stopped.abandoned, 0, "nobody waited for a renewal");
     assert!(started.elapsed() < Duration::from_secs(3));
+    for _ in 0..200 {
+        if resolver.let_go.load(Ordering::Relaxed) == stairgate::limits::RENEWALS {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(resolver.let_go.load(Ordering::Relaxed), stairgate::limits::RENEWALS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_many_clients_wait_nothing_is_renewed() {
+    let resolver = Arc::new(Renewing::default());
+    let server = Server::start("127.0.0.1", settings(), Arc::clone(&resolver) as Arc<dyn Resolver>);
+    let client = udp("127.0.0.1");
+    put(&server.cache, &question(false, false), &site(1), ago(275));
+    let many = stairgate::limits::RENEWALS_UP_TO_PENDING + 100;
+    for number in 0..many {
+        let query = ask(&format!("w{number}.site.example."), "A").bytes();
+        client.send_to(&query, server.address).unwrap();
+        if number % 50 == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    let counted = |count| server.counters.sum().get(count);
+    for _ in 0..400 {
+        if counted(Count::QueriesUdp) >= many as u64 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(
+        counted(Count::QueriesUdp) >= many as u64,
+        "loopback loses nothing so slow"
+    );
+    for _ in 0..2 {
+        let response = read(&exchange(&client, server.address, &ask(SITE, "A").bytes()));
+        assert_eq!(response.answers.len(), 1);
+    }
+    assert_eq!((counted(Count::Renewals), counted(Count::RenewalsOverLimit)), (0, 1));
+    assert_eq!(resolver.renewed.load(Ordering::Relaxed), 0);
 }

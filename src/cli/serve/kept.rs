@@ -2,8 +2,8 @@
 //!
 //! In: a cache at the start and at the stop. Out: a file in `state_dir` while the server is stopped, for its user's eyes only.
 //! Always: what cannot be read back is a line in the log and an empty cache; what cannot be written is a line in the log and counted.
-//! While the server runs there is no such file, so that what was flushed does not come back, and where `keep` is off one that is
-//! there from before is deleted: it tells what people looked up.
+//! While the server runs there is no such file, so that what was flushed does not come back and what cannot be read is tried once; where
+//! `keep` is off one that is there from before, whole or half written, is deleted: it tells what people looked up.
 
 use crate::cache::{Cache, saved};
 use crate::clock;
@@ -38,10 +38,12 @@ impl Kept {
             cache: Arc::clone(cache),
             counters: Arc::clone(counters),
         };
+        let file = take(&path);
+        remove(&draft(&path));
         let now = clock::now();
         // Nothing is taken back whose age nobody can tell.
         let wanted = settings.cache.keep && !dates::is_plainly_wrong(now.unix_ms, None);
-        match wanted.then(|| read(&path, settings.cache.size_bytes)) {
+        match wanted.then(|| file.and_then(|file| read(file, settings.cache.size_bytes))) {
             None => {}
             Some(Err(cause)) if cause.kind() == io::ErrorKind::NotFound => {}
             Some(Err(cause)) => {
@@ -52,18 +54,14 @@ impl Kept {
                 Err(cause) => warn!(path = %path.display(), %cause, "the saved cache cannot be used; it starts empty"),
             },
         }
-        match fs::remove_file(&path) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                warn!(path = %path.display(), %cause, "the saved cache cannot be deleted");
-            }
-            _ => {}
-        }
         kept
     }
 
-    /// Keeps what the cache holds for the next start.
-    pub(super) fn save(&self) {
-        let Some(path) = &self.path else { return };
+    /// Keeps what the cache holds for the next start, if that is still wanted.
+    pub(super) fn save(&self, settings: &Settings) {
+        let Some(path) = self.path.as_ref().filter(|_| settings.cache.keep) else {
+            return;
+        };
         let now = clock::now();
         if dates::is_plainly_wrong(now.unix_ms, None) {
             warn!("the clock shows a time that is past; the cache is not saved, since nobody could tell its age");
@@ -92,10 +90,32 @@ fn mark(settings: &Settings) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
+/// Opens the file and deletes it: whatever it does to who reads it, it does once.
+fn take(path: &Path) -> io::Result<File> {
+    let file = File::open(path);
+    remove(path);
+    file
+}
+
+fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            warn!(path = %path.display(), %cause, "a saved cache cannot be deleted");
+        }
+        _ => {}
+    }
+}
+
+/// Where it is written before it is whole.
+fn draft(path: &Path) -> PathBuf {
+    path.with_extension("draft")
+}
+
 /// The whole file, unless it is longer than what a cache of `bound_bytes` fills.
-fn read(path: &Path, bound_bytes: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(bound_bytes + 1).read_to_end(&mut bytes)?;
+fn read(file: File, bound_bytes: u64) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len().min(bound_bytes);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+    file.take(bound_bytes + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > bound_bytes {
         true => Err(io::Error::other("it is larger than cache.size")),
         false => Ok(bytes),
@@ -104,7 +124,7 @@ fn read(path: &Path, bound_bytes: u64) -> io::Result<Vec<u8>> {
 
 /// Writes a file that only this user may read, whole or not at all.
 fn write<T>(path: &Path, fill: impl FnOnce(File) -> io::Result<T>) -> io::Result<T> {
-    let draft = path.with_extension("draft");
+    let draft = draft(path);
     // One that a stop left half done.
     match fs::remove_file(&draft) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),

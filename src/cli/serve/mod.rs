@@ -117,6 +117,6 @@ async fn live(args: Args, settings: Settings) -> Result<(), Failure> {
     if stopped.abandoned > 0 {
         warn!(queries = stopped.abandoned, "not answered in time");
     }
-    started.kept.save();
+    started.kept.save(&started.server.settings);
     ended
 }

@@ -102,8 +102,9 @@ impl<V> Bounded<V> {
         Some(slot.value)
     }
 
-    /// Removes every entry that `keep` does not want.
-    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &V) -> bool) {
+    /// Removes every entry that `keep` does not want; returns how many.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &V) -> bool) -> usize {
+        let before = self.len();
         for at in 0..self.slots.len() {
             let unwanted = self.slots[at]
                 .as_ref()
@@ -113,6 +114,7 @@ impl<V> Bounded<V> {
                 self.remove(&key);
             }
         }
+        before - self.len()
     }
 
     /// Bytes counted: an estimate from above of what the map takes.
@@ -158,7 +160,8 @@ mod tests {
         assert!(map.len() > 50);
         map.put(b"huge", 1, 30_000);
         assert!(map.get(b"huge").is_none());
-        map.retain(|key, _| key == b"popular");
+        let others = map.len() - 1;
+        assert_eq!(map.retain(|key, _| key == b"popular"), others);
         assert_eq!(map.len(), 1);
     }
 }

@@ -222,12 +222,8 @@ impl Delegations {
         let goes = |key: &[u8]| Name::from_wire(key).is_some_and(|zone| scope.covers(&zone));
         self.shards
             .iter()
-            .map(|shard| {
-                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = shard.len();
-                shard.retain(|key, _| !goes(key));
-                before - shard.len()
-            })
+            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+            .map(|mut shard| shard.retain(|key, _| !goes(key)))
             .sum()
     }
 

@@ -260,12 +260,8 @@ impl Store {
         };
         self.shards
             .iter()
-            .map(|shard| {
-                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = shard.len();
-                shard.retain(|key, _| !goes(key));
-                before - shard.len()
-            })
+            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+            .map(|mut shard| shard.retain(|key, _| !goes(key)))
             .sum()
     }
 

@@ -196,7 +196,7 @@ impl Walk {
         if trip.renew {
             return None;
         }
-        let now_ms = self.io.now_ms();
+        let now_ms = self.needed_ms(trip);
         let strict = self.engine.settings.minimization == QnameMinimization::Strict;
         if let Above::Denied(above, denial) = self.engine.store.cut_above(name, now_ms, strict) {
             let stage = self.known(&above, qtype, Known::Denied(denial));
@@ -207,13 +207,12 @@ impl Walk {
         if let Some(known) = self.shown(name, qtype, trip) {
             return Some(self.known(name, qtype, known));
         }
-        self.secure_dname(name)
+        self.secure_dname(name, now_ms)
     }
 
     /// A DNAME above `name` that is known to be secure redirects it (RFC 6672 §5.3.1: others might be about other names only).
-    fn secure_dname(&self, name: &Name) -> Option<Stage> {
+    fn secure_dname(&self, name: &Name, now_ms: u64) -> Option<Stage> {
         self.engine.validator.as_ref()?;
-        let now_ms = self.io.now_ms();
         let mut above = name.parent()?;
         while !above.is_root() {
             if let Some(Known::Set(dname)) = self.engine.store.find(&above, rtype::DNAME, now_ms)
@@ -231,8 +230,12 @@ impl Walk {
         if trip.renew {
             return None;
         }
-        let more_ms = if trip.depth == 0 { self.least_left_ms } else { 0 };
-        self.engine.store.find(name, qtype, self.io.now_ms() + more_ms)
+        self.engine.store.find(name, qtype, self.needed_ms(trip))
+    }
+
+    /// Until when what is known must be fresh.
+    fn needed_ms(&self, trip: &Trip<'_>) -> u64 {
+        self.io.now_ms() + if trip.depth == 0 { self.least_left_ms } else { 0 }
     }
 
     fn known(&self, name: &Name, qtype: u16, known: Known) -> Stage {

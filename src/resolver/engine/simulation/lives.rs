@@ -3,6 +3,7 @@
 use super::authority::{Reply, Temper, answer};
 use super::network::{Internet, ROOT, ip};
 use super::zones::{Zone, name};
+use crate::config::settings::QnameMinimization;
 use crate::dns::rtype::*;
 use std::sync::Arc;
 
@@ -228,4 +229,17 @@ fn what_is_popular_can_be_renewed_before_it_expires() {
     assert_eq!(internet.ask("www.example.com", A), "NOERROR: 192.0.2.2");
     assert_eq!(internet.sent.len(), before + 1, "it lives on from the renewal");
     assert!(engine.store.stale(&name("www.example.com"), A).is_some());
+}
+
+#[test]
+fn a_denial_that_follows_from_one_above_is_renewed_at_the_servers_as_well() {
+    let mut internet = world(11, 1);
+    internet.settings.minimization = QnameMinimization::Strict;
+    assert_eq!(internet.ask("none.example.com", A), "NXDOMAIN");
+    let before = internet.sent.len();
+    assert_eq!(internet.ask("below.none.example.com", A), "NXDOMAIN");
+    assert_eq!(internet.sent.len(), before, "it follows from the first");
+    internet.least_left_ms = 86_400_000;
+    assert_eq!(internet.ask("below.none.example.com", A), "NXDOMAIN");
+    assert!(internet.sent.len() > before);
 }
