@@ -13,7 +13,7 @@ use super::lifetime::{self, Bounds};
 use super::{Cache, CacheKey};
 use crate::dns::answer::Message;
 use crate::limits::CACHED_MESSAGE_BYTES;
-use crate::now::Now;
+use crate::now::{Now, seconds_between};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 
@@ -102,8 +102,10 @@ pub fn load(cache: &Cache, mark: &[u8; 32], now: Now, bytes: &[u8]) -> Result<us
     }
     let saved_unix_ms = saved.first_chunk().map_or(u64::MAX, |saved| u64::from_le_bytes(*saved));
     // Rounded up: a part of a second may have passed before the whole ones.
-    let away_ms = now.unix_ms.checked_sub(saved_unix_ms).ok_or(Unusable::Future)?;
-    let away_s = u32::try_from(away_ms.div_ceil(1000)).unwrap_or(u32::MAX);
+    if saved_unix_ms > now.unix_ms {
+        return Err(Unusable::Future);
+    }
+    let away_s = seconds_between(saved_unix_ms, now.unix_ms);
     let each = |take: &mut dyn FnMut(Answer<'_>)| {
         let mut rest = answers;
         while let Some((answer, behind)) = Answer::read(rest) {

@@ -10,6 +10,7 @@ use super::rrset::RRset;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
+use crate::now::seconds_between;
 use crate::resolver::Scope;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -55,7 +56,7 @@ pub struct Held {
 impl Held {
     /// What is left of the TTL, in seconds, rounded up: a set with time left never says 0.
     pub fn ttl_s(&self, now_ms: u64) -> u32 {
-        seconds_left(self.expires_ms, now_ms)
+        seconds_between(now_ms, self.expires_ms)
     }
 }
 
@@ -87,7 +88,7 @@ impl Denial {
     }
 
     pub fn ttl_s(&self, now_ms: u64) -> u32 {
-        seconds_left(self.expires_ms, now_ms)
+        seconds_between(now_ms, self.expires_ms)
     }
 
     /// A name below was looked for and does not exist either.
@@ -106,10 +107,6 @@ impl Denial {
         let sets = self.proofs.iter().chain(&self.soa);
         size_of::<Denial>() + sets.map(|set| size_of::<RRset>() + set.heap_bytes()).sum::<usize>()
     }
-}
-
-fn seconds_left(expires_ms: u64, now_ms: u64) -> u32 {
-    u32::try_from(expires_ms.saturating_sub(now_ms).div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 /// What is known of a name and type.

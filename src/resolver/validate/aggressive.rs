@@ -15,6 +15,7 @@ use super::work::Work;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
+use crate::now::seconds_between;
 use crate::resolver::engine::rrset::RRset;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -328,7 +329,7 @@ impl Zone {
                 self.at_or_before(&hash).filter(|kept| proves(kept, work))?
             }
         };
-        let ttl_s = seconds_left(wildcard.until_ms.min(proof.until_ms), now_ms);
+        let ttl_s = seconds_between(now_ms, wildcard.until_ms.min(proof.until_ms));
         Some(Shown {
             what: What::Made(wildcard.set.at(name, ttl_s)),
             ttl_s,
@@ -358,7 +359,7 @@ impl Zone {
         let until_ms = candidates.iter().map(|kept| kept.denies_until_ms).min()?;
         Some(Shown {
             what,
-            ttl_s: seconds_left(until_ms.min(soa.until_ms), now_ms),
+            ttl_s: seconds_between(now_ms, until_ms.min(soa.until_ms)),
             proofs: candidates.iter().map(|kept| Arc::clone(&kept.set)).collect(),
         })
     }
@@ -431,10 +432,6 @@ impl Zone {
         // The last gap goes around to the first.
         before.or_else(|| self.nsec3s.last_key_value()).map(|(_, kept)| kept)
     }
-}
-
-fn seconds_left(until_ms: u64, now_ms: u64) -> u32 {
-    u32::try_from((until_ms - now_ms).div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 fn weight(set: &RRset) -> usize {
