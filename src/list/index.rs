@@ -26,6 +26,8 @@ const MAGIC: [u8; 8] = *b"\x8bINDEX\n\x01";
 const HEAD_BYTES: usize = 128;
 /// How far from its home a slot can be, and one: what eight bits can say.
 const REACH: u64 = 255;
+/// Prefixes of a name that are sought together: as many as nearly all names have.
+const TOGETHER: usize = 6;
 /// In the place of a rule set: none.
 const NONE: u32 = u32::MAX;
 /// With more rule sets than this the bits left would not tell hashes apart well enough; such a gate has no index.
@@ -72,30 +74,84 @@ impl Index {
         if let Some(root) = self.root {
             visit(0, root);
         }
-        for labels in 1..=key.label_count().min(self.most_labels) {
-            if let Some(set) = self.find(key.prefix(labels)) {
-                visit(labels, set);
+        let deepest = key.label_count().min(self.most_labels);
+        let mut labels = 0;
+        while labels < deepest {
+            // The first slots of some prefixes are read before any is looked at: memory gives them together, where a look at one would
+            // hold up the next.
+            let some = (deepest - labels).min(TOGETHER);
+            let mut sought = [Sought::NONE; TOGETHER];
+            for (one, sought) in sought[..some].iter_mut().enumerate() {
+                *sought = self.seek(key.prefix(labels + one + 1));
+            }
+            for sought in &sought[..some] {
+                labels += 1;
+                if let Some(set) = self.found(sought) {
+                    visit(labels, set);
+                }
             }
         }
     }
 
+    /// Reads the first slot of every prefix of `key`, so that a walk soon after finds them near. The number means nothing.
     #[inline]
-    fn find(&self, key: &[u8]) -> Option<RuleSetId> {
+    pub fn touch(&self, key: &Key) -> u64 {
+        (1..=key.label_count().min(self.most_labels))
+            .map(|labels| self.seek(key.prefix(labels)).slot)
+            .fold(0, |all, slot| all ^ slot)
+    }
+
+    #[inline]
+    fn seek(&self, key: &[u8]) -> Sought {
         let (home, rest) = place(hash(&self.secrets, key), self.homes, self.set_bits);
-        let from = HEAD_BYTES + 8 * home as usize;
-        let slots = self.bytes.get(from..from + 8 * REACH as usize)?;
-        for (distance, slot) in (1u64..).zip(slots.chunks_exact(8)) {
-            let slot = u64::from_le_bytes(slot.try_into().ok()?);
-            if slot >> self.set_bits == distance << (56 - self.set_bits) | rest {
+        let at = HEAD_BYTES + 8 * home as usize;
+        Sought {
+            at,
+            rest,
+            slot: self.slot(at),
+        }
+    }
+
+    /// The slot at a place; 0, as a free one, where the file ends, which behind the last home it never does.
+    #[inline]
+    fn slot(&self, at: usize) -> u64 {
+        let bytes = self.bytes.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    #[inline]
+    fn found(&self, sought: &Sought) -> Option<RuleSetId> {
+        let mut slot = sought.slot;
+        for distance in 1..=REACH {
+            if slot >> self.set_bits == distance << (56 - self.set_bits) | sought.rest {
                 return Some(RuleSetId((slot & ((1 << self.set_bits) - 1)) as u32));
             }
             // A slot that is free, or whose home comes after this one: what is sought would stand before it.
             if slot >> 56 < distance {
                 return None;
             }
+            slot = self.slot(sought.at + 8 * distance as usize);
         }
         None
     }
+}
+
+/// A prefix on its way to its slot.
+#[derive(Clone, Copy)]
+struct Sought {
+    /// Where its home begins.
+    at: usize,
+    rest: u64,
+    /// What its home holds.
+    slot: u64,
+}
+
+impl Sought {
+    const NONE: Sought = Sought {
+        at: 0,
+        rest: 0,
+        slot: 0,
+    };
 }
 
 #[inline]

@@ -13,6 +13,7 @@ pub mod explain;
 mod canary;
 mod decide;
 mod glob;
+mod grams;
 mod judge;
 mod needle;
 mod patterns;

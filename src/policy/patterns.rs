@@ -2,25 +2,25 @@
 //!
 //! In: the patterns a profile uses, then names. Out: the indexes of those that match.
 //! Always: time linear in the name for each pattern that is tried, no lock. Nearly every pattern is tried only if a piece of text
-//! that it cannot match without stands in the name; all those pieces are looked for in one pass of an Aho-Corasick
-//! automaton. The few expressions without such a piece are tried [`TOGETHER`] at a time by one automaton; where that
+//! that it cannot match without stands in the name; [`Grams`] finds those pieces. The few expressions without such a piece are tried
+//! [`TOGETHER`] at a time by one automaton, which runs from the end of a name that they are tied to; where that
 //! would be too large by a lazy one, whose states each thread builds for itself and keeps within [`CACHE_BYTES`].
-//! `docs/decisions/0007-patterns-by-needles.md` says why.
+//! `docs/decisions/0007-patterns-by-needles.md` and `0013-windows-of-four-bytes.md` say why.
 
 use super::glob::Glob;
+use super::grams::{BEHIND, Grams};
 use super::needle::{needles, rare_bytes};
 use crate::dns::key::{Key, LABEL_WINDOW};
 use crate::limits;
 use crate::list::pattern::syntax;
 use crate::list::rule::Pattern;
-use aho_corasick::automaton::Automaton as _;
-use aho_corasick::{Anchored, dfa};
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::hybrid::dfa as hybrid;
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::syntax::parse_with;
-use regex_automata::{Input, MatchKind};
+use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::{Hir, Look};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,7 +52,7 @@ const CACHES: usize = 32;
 pub struct Patterns {
     tests: Vec<Test>,
     /// Finds needles; `None` if no pattern has any.
-    needles: Option<dfa::DFA>,
+    needles: Option<Grams>,
     /// The pattern that a needle belongs to.
     needle_of: Vec<u32>,
     /// Globs without a needle.
@@ -63,21 +63,48 @@ pub struct Patterns {
 
 /// Expressions that are tried together.
 enum Open {
-    Whole {
-        automaton: Box<dense::DFA<Vec<u32>>>,
-        patterns: Vec<u32>,
-    },
+    Whole { machine: Machine, patterns: Vec<u32> },
     /// Those whose automaton would be too large are built as far as names need it.
     Lazy(Box<Lazy>),
 }
 
 enum Test {
     Glob(Glob),
-    Automaton(Box<dense::DFA<Vec<u32>>>),
+    Machine(Machine),
     /// An expression that is seldom tried, or whose automaton would be too large.
     Simulated(Box<PikeVM>),
     /// No text pattern.
     Never,
+}
+
+/// An automaton with all its states.
+struct Machine {
+    automaton: Box<dense::DFA<Vec<u32>>>,
+    way: Way,
+}
+
+/// Where in a text an automaton begins. One that is tied to an end of the text nearly always stops within a few bytes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Every match begins where the text does: forward from there.
+    FromStart,
+    /// Every match ends where the text does: backward from there.
+    FromEnd,
+    /// A match may be anywhere.
+    Through,
+}
+
+impl Way {
+    fn of(hir: &Hir) -> Way {
+        let properties = hir.properties();
+        if properties.look_set_prefix().contains(Look::Start) {
+            Way::FromStart
+        } else if properties.look_set_suffix().contains(Look::End) {
+            Way::FromEnd
+        } else {
+            Way::Through
+        }
+    }
 }
 
 struct Lazy {
@@ -127,7 +154,7 @@ impl Patterns {
             open: Vec::new(),
         };
         let mut needles: Vec<Vec<u8>> = Vec::new();
-        let mut open: Vec<(u32, &str)> = Vec::new();
+        let mut open: [Vec<(u32, &str)>; 3] = Default::default();
         for (index, pattern) in patterns.enumerate() {
             let index = index as u32;
             let test = match pattern {
@@ -142,20 +169,20 @@ impl Patterns {
                     Test::Glob(glob)
                 }
                 Pattern::Regex(expression) => {
-                    let found = needles_of(expression)?;
+                    let (found, way) = read(expression)?;
                     let rare = found.iter().map(|needle| rare_bytes(needle)).min().unwrap_or(0);
                     if rare < NEEDLE_BYTES {
-                        open.push((index, expression));
+                        open[way as usize].push((index, expression));
                     }
                     built.needle_of.extend(found.iter().map(|_| index));
                     needles.extend(found);
                     let fast = if rare < RARE_BYTES {
-                        automaton(&[expression], AUTOMATON_BYTES)
+                        Machine::build(&[expression], way, AUTOMATON_BYTES)
                     } else {
                         None
                     };
                     match fast {
-                        Some(automaton) => Test::Automaton(Box::new(automaton)),
+                        Some(machine) => Test::Machine(machine),
                         None => Test::Simulated(Box::new(vm(expression)?)),
                     }
                 }
@@ -166,22 +193,18 @@ impl Patterns {
         if built.tests.is_empty() {
             return Ok(None);
         }
-        if !needles.is_empty() {
-            let automaton = dfa::DFA::builder().build(&needles).map_err(|cause| PatternError {
-                pattern: format!("{} pieces of patterns", needles.len()),
-                cause: cause.to_string(),
-            })?;
-            built.needles = Some(automaton);
-        }
-        for together in open.chunks(TOGETHER) {
-            let expressions: Vec<&str> = together.iter().map(|(_, expression)| *expression).collect();
-            built.open.push(match automaton(&expressions, TOGETHER_BYTES) {
-                Some(automaton) => Open::Whole {
-                    automaton: Box::new(automaton),
-                    patterns: together.iter().map(|(index, _)| *index).collect(),
-                },
-                None => Open::Lazy(Box::new(Lazy::build(together)?)),
-            });
+        built.needles = Grams::new(&needles);
+        for (way, open) in [Way::FromStart, Way::FromEnd, Way::Through].into_iter().zip(&open) {
+            for together in open.chunks(TOGETHER) {
+                let expressions: Vec<&str> = together.iter().map(|(_, expression)| *expression).collect();
+                built.open.push(match Machine::build(&expressions, way, TOGETHER_BYTES) {
+                    Some(machine) => Open::Whole {
+                        machine,
+                        patterns: together.iter().map(|(index, _)| *index).collect(),
+                    },
+                    None => Open::Lazy(Box::new(Lazy::build(together)?)),
+                });
+            }
         }
         Ok(Some(built))
     }
@@ -194,19 +217,19 @@ impl Patterns {
         });
     }
 
-    /// Calls `visit` with the index of every pattern that matches a text, ascending. Only its first
-    /// [`TEXT_BYTES`] bytes are looked at; no name or address has more.
+    /// Calls `visit` with the index of every pattern that matches a text, ascending. Only its first kilobyte is looked at; no name or
+    /// address has more.
     pub fn text(&self, text: &str, visit: impl FnMut(usize)) {
         SCRATCH.with_borrow_mut(|scratch| {
-            let length = text.len().min(TEXT_BYTES);
+            let length = text.len().min(TEXT_BYTES - BEHIND);
             scratch.text[..length].copy_from_slice(&text.as_bytes()[..length]);
             self.search(scratch, length, visit);
         });
     }
 
-    /// Bytes that the automaton of needles takes.
+    /// Bytes that looking for needles takes.
     pub fn size_bytes(&self) -> usize {
-        self.needles.as_ref().map_or(0, |needles| needles.memory_usage())
+        self.needles.as_ref().map_or(0, Grams::size_bytes)
     }
 
     fn search(&self, scratch: &mut Scratch, length: usize, mut visit: impl FnMut(usize)) {
@@ -216,15 +239,15 @@ impl Patterns {
             text,
             candidates,
         } = scratch;
-        let text = &text[..length];
         candidates.clear();
         candidates.extend(&self.always);
         if let Some(needles) = &self.needles {
-            each_needle(needles, text, |needle| candidates.push(self.needle_of[needle]));
+            needles.each(&text[..length + BEHIND], length, |needle| candidates.push(self.needle_of[needle]));
         }
+        let text = &text[..length];
         for open in &self.open {
             let (may_match, patterns) = match open {
-                Open::Whole { automaton, patterns } => (is_match(automaton, text), patterns),
+                Open::Whole { machine, patterns } => (machine.is_match(text), patterns),
                 Open::Lazy(lazy) => (lazy.may_match(caches, text), &lazy.patterns),
             };
             if may_match {
@@ -239,7 +262,7 @@ impl Patterns {
         for &index in candidates.iter() {
             let matches = match &self.tests[index as usize] {
                 Test::Glob(glob) => glob.matches(text),
-                Test::Automaton(automaton) => is_match(automaton, text),
+                Test::Machine(machine) => machine.is_match(text),
                 Test::Simulated(machine) => {
                     let cache = vm.get_or_insert_with(|| machine.create_cache());
                     cache.reset(machine);
@@ -303,66 +326,72 @@ impl Lazy {
     }
 }
 
-/// Calls `visit` with the number of every needle that stands in a text, as often as it does. State by state, since what a
-/// search object sets up costs more than a name.
-#[inline]
-fn each_needle(needles: &dfa::DFA, text: &[u8], mut visit: impl FnMut(usize)) {
-    // Fails only for automata that cannot search unanchored.
-    let Ok(mut state) = needles.start_state(Anchored::No) else {
-        return;
-    };
-    for &byte in text {
-        state = needles.next_state(Anchored::No, state, byte);
-        if needles.is_special(state) && needles.is_match(state) {
-            for index in 0..needles.match_len(state) {
-                visit(needles.match_pattern(state, index).as_usize());
-            }
-        }
-    }
-}
-
-/// The needles of an expression; none if it has none that are long enough.
-fn needles_of(expression: &str) -> Result<Vec<Vec<u8>>, PatternError> {
+/// The needles of an expression, none if it has none that are long enough, and which way it is tried.
+fn read(expression: &str) -> Result<(Vec<Vec<u8>>, Way), PatternError> {
     let hir = parse_with(expression, &syntax()).map_err(|cause| PatternError {
         pattern: expression.to_owned(),
         cause: cause.to_string(),
     })?;
     let found = needles(&hir).unwrap_or_default();
     let long_enough = found.iter().all(|needle| rare_bytes(needle) >= NEEDLE_BYTES);
-    Ok(if long_enough { found } else { Vec::new() })
+    Ok((if long_enough { found } else { Vec::new() }, Way::of(&hir)))
 }
 
-/// The whole automaton of some expressions; `None` if it would take more than `most_bytes` or more work than that is worth.
-fn automaton(expressions: &[&str], most_bytes: usize) -> Option<dense::DFA<Vec<u32>>> {
-    dense::Builder::new()
-        .syntax(syntax())
-        .thompson(nfa_config())
-        .configure(
-            dense::Config::new()
-                .start_kind(StartKind::Unanchored)
-                // Names are too short for searching ahead to pay.
-                .accelerate(false)
-                .dfa_size_limit(Some(most_bytes))
-                .determinize_size_limit(Some(most_bytes)),
-        )
-        .build_many(expressions)
-        .ok()
-}
+impl Machine {
+    /// The whole automaton of some expressions, all to be tried this way; `None` if it would take more than `most_bytes` or more work than
+    /// that is worth.
+    fn build(expressions: &[&str], way: Way, most_bytes: usize) -> Option<Machine> {
+        let start = match way {
+            Way::Through => StartKind::Unanchored,
+            Way::FromStart | Way::FromEnd => StartKind::Anchored,
+        };
+        let automaton = dense::Builder::new()
+            .syntax(syntax())
+            .thompson(nfa_config().reverse(way == Way::FromEnd))
+            .configure(
+                dense::Config::new()
+                    .start_kind(start)
+                    // Names are too short for searching ahead to pay.
+                    .accelerate(false)
+                    .dfa_size_limit(Some(most_bytes))
+                    .determinize_size_limit(Some(most_bytes)),
+            )
+            .build_many(expressions)
+            .ok()?;
+        Some(Machine {
+            automaton: Box::new(automaton),
+            way,
+        })
+    }
 
-/// Whether an automaton matches anywhere in a text. State by state, for the same reason as [`each_needle`].
-#[inline]
-fn is_match(automaton: &dense::DFA<Vec<u32>>, text: &[u8]) -> bool {
-    // Fails only for automata that cannot search unanchored, or at bytes to stop at: none here.
-    let Ok(mut state) = automaton.start_state_forward(&Input::new(text)) else {
-        return false;
-    };
-    for &byte in text {
-        state = automaton.next_state(state, byte);
-        if automaton.is_special_state(state) && (automaton.is_match_state(state) || automaton.is_dead_state(state)) {
-            return automaton.is_match_state(state);
+    /// Whether it matches a text. State by state, since what a search object sets up costs more than a name.
+    fn is_match(&self, text: &[u8]) -> bool {
+        match self.way {
+            Way::FromStart => self.runs(false, Anchored::Yes, text, text.iter()),
+            Way::FromEnd => self.runs(true, Anchored::Yes, text, text.iter().rev()),
+            Way::Through => self.runs(false, Anchored::No, text, text.iter()),
         }
     }
-    automaton.is_match_state(automaton.next_eoi_state(state))
+
+    #[inline]
+    fn runs<'t>(&self, reverse: bool, anchored: Anchored, text: &[u8], bytes: impl Iterator<Item = &'t u8>) -> bool {
+        let automaton = &*self.automaton;
+        let input = Input::new(text).anchored(anchored);
+        let start = match reverse {
+            true => automaton.start_state_reverse(&input),
+            false => automaton.start_state_forward(&input),
+        };
+        // Fails only for automata that cannot search so, or at bytes to stop at: none here.
+        let Ok(mut state) = start else { return false };
+        for &byte in bytes {
+            state = automaton.next_state(state, byte);
+            if automaton.is_special_state(state) && (automaton.is_match_state(state) || automaton.is_dead_state(state))
+            {
+                return automaton.is_match_state(state);
+            }
+        }
+        automaton.is_match_state(automaton.next_eoi_state(state))
+    }
 }
 
 fn vm(expression: &str) -> Result<PikeVM, PatternError> {
@@ -503,7 +532,7 @@ mod tests {
         assert!(letters.len() > CACHES);
         let many: Vec<Patterns> = letters
             .iter()
-            .map(|c| patterns(&[&format!("/{c}[0-9][0-9a-z]{{18}}$")]))
+            .map(|c| patterns(&[&format!("/{c}[0-9][0-9a-z]{{18}}(-|$)")]))
             .collect();
         assert!(many.iter().all(|one| matches!(one.open[..], [Open::Lazy(_)])));
         for _ in 0..2 {
@@ -524,6 +553,10 @@ mod tests {
             "/^stat(s|istics)?[0-9]*[_.-]",
             "/^(www[0-9]*\\.)?xn--",
             "/^[a-z]{1,2}\\.",
+            "/(^|\\.)[a-z][1-9][0-9][a-z]\\.com$",
+            "/[0-9]$|^[0-9]",
+            "/^[0-9a-f]+$",
+            "/[a-f][0-9]+",
             "/(facebook|tiktok)",
             "||ads*.example^",
             "*track*",
@@ -568,6 +601,13 @@ mod tests {
             "x.ab",
             "abx",
             "a",
+            "a1",
+            "7.test",
+            "a17b.com",
+            "x.q99z.com",
+            "xa17b.com",
+            "a17b.com.test",
+            "a17.com",
             "school.test",
         ] {
             let slow: Vec<usize> = (0..of.len()).filter(|&index| alone[index].is_match(name)).collect();
