@@ -3,7 +3,7 @@
 //! Listed names in random order, and names of the corpus's queries that no list holds. A figure is the best of
 //! [`ROUNDS`]. Also how long opening a checked gate takes. Fails only without the data.
 //!
-//! To count instructions: `lookup FILE.gate listed|unlisted N` makes N decisions with a gate that was compiled before;
+//! To count instructions: `lookup FILE.gate listed|unlisted N [TIMES]` decides N names, so many times over, with a gate that was compiled before;
 //! `valgrind --tool=callgrind --toggle-collect='*Policy*decide*'` counts those alone.
 
 mod yardstick;
@@ -14,6 +14,7 @@ use stairgate::dns::name::Name;
 use stairgate::dns::rtype;
 use stairgate::list::compile::{CompileOptions, compile};
 use stairgate::list::publish::{self, Store};
+use stairgate::list::set::Gate;
 use stairgate::list::source;
 use stairgate::list::verify::Unverified;
 use stairgate::policy::{Asker, Met, Policy};
@@ -24,6 +25,8 @@ use std::time::Instant;
 
 const ROUNDS: usize = 7;
 const LISTED: usize = 200_000;
+/// As many as a UDP worker takes at once.
+const BATCH: usize = 64;
 
 fn main() {
     let corpus = yardstick::corpus();
@@ -31,13 +34,10 @@ fn main() {
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    if let [file, which, count] = arguments.as_slice() {
-        return decide_some(
-            &corpus,
-            Path::new(file),
-            which == "listed",
-            count.parse().expect("a number"),
-        );
+    if let [file, which, count, times @ ..] = arguments.as_slice() {
+        let times = times.first().map_or(1, |times| times.parse().expect("a number"));
+        let count = count.parse().expect("a number");
+        return decide_some(&corpus, Path::new(file), which == "listed", count, times);
     }
     let names = yardstick::names();
     let fst = yardstick::build(&names);
@@ -80,6 +80,7 @@ fn main() {
         .collect();
     let profile = policy.profile(&settings.profiles[0].name);
     let asker = Asker::new(profile, None, None);
+    let mut places = Vec::new();
     for (what, asked, names) in [("listed", 1.3, &listed), ("unlisted", 2.0, &unlisted)] {
         let plain = best(names, |name| {
             black_box(yardstick::walk(&fst, name.as_wire()));
@@ -98,11 +99,13 @@ fn main() {
             let key = Key::from_wire(name.as_wire());
             black_box(policy.decide(&gate, &asker, &key, Met::Question, rtype::A));
         });
+        let batched = best_of_batches(names, |names| decide_batch(&gate, &policy, &asker, names, &mut places));
         println!(
-            "{} {what} names: plain walk {plain:.0} ns, gate's fst {by_fst:.0} ns, by index {walked:.0} ns ({:.2}), decision {decided:.0} ns ({:.2}; asked: {asked})",
+            "{} {what} names: plain walk {plain:.0} ns, gate's fst {by_fst:.0} ns, by index {walked:.0} ns ({:.2}), decision {decided:.0} ns ({:.2}; asked: {asked}), in batches of {BATCH} {batched:.0} ns ({:.2})",
             names.len(),
             walked / plain,
-            decided / plain
+            decided / plain,
+            batched / plain
         );
     }
 }
@@ -116,7 +119,7 @@ fn settings(folder: &Path) -> Settings {
 }
 
 /// Makes so many decisions and prints nothing but that.
-fn decide_some(corpus: &Path, file: &Path, listed: bool, count: usize) {
+fn decide_some(corpus: &Path, file: &Path, listed: bool, count: usize, times: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let gate = Store::new(folder.path())
         .and_then(|store| store.open(file))
@@ -144,13 +147,18 @@ fn decide_some(corpus: &Path, file: &Path, listed: bool, count: usize) {
         });
     }
     let step = (names.len() / count).max(1);
+    let names: Vec<Name> = names.into_iter().step_by(step).take(count).collect();
     let mut made = 0;
-    for name in names.iter().step_by(step).take(count) {
-        let key = Key::from_wire(name.as_wire());
-        black_box(policy.decide(&gate, &asker, &key, Met::Question, rtype::A));
-        made += 1;
+    let started = Instant::now();
+    let mut places = Vec::new();
+    for names in (0..times).flat_map(|_| names.chunks(if times > 1 { BATCH } else { 1 })) {
+        decide_batch(&gate, &policy, &asker, names, &mut places);
+        made += names.len();
     }
-    println!("{made} decisions");
+    println!(
+        "{made} decisions, {} ns each",
+        started.elapsed().as_nanos() / u128::from(made.max(1) as u64)
+    );
 }
 
 /// Nanoseconds for each name.
@@ -158,6 +166,31 @@ fn best(names: &[Name], mut each: impl FnMut(&Name)) -> f64 {
     let rounds = (0..ROUNDS).map(|_| {
         let started = Instant::now();
         names.iter().for_each(&mut each);
+        started.elapsed()
+    });
+    rounds.min().expect("there are rounds").as_nanos() as f64 / names.len() as f64
+}
+
+/// Decides some names, with what memory holds of them brought near first.
+fn decide_batch(gate: &Gate, policy: &Policy, asker: &Asker, names: &[Name], places: &mut Vec<usize>) {
+    if names.len() > 1 {
+        places.clear();
+        for name in names {
+            gate.foresee(&Key::from_wire(name.as_wire()), places);
+        }
+        black_box(gate.touch(places));
+    }
+    for name in names {
+        let key = Key::from_wire(name.as_wire());
+        black_box(policy.decide(gate, asker, &key, Met::Question, rtype::A));
+    }
+}
+
+/// The same, with the names by the batch.
+fn best_of_batches(names: &[Name], mut each: impl FnMut(&[Name])) -> f64 {
+    let rounds = (0..ROUNDS).map(|_| {
+        let started = Instant::now();
+        names.chunks(BATCH).for_each(&mut each);
         started.elapsed()
     });
     rounds.min().expect("there are rounds").as_nanos() as f64 / names.len() as f64

@@ -93,18 +93,29 @@ impl Index {
         }
     }
 
-    /// Reads the first slot of every prefix of `key`, so that a walk soon after finds them near. The number means nothing.
+    /// Adds to `places` where the walk of `key` will look first, for [`touch`](Index::touch).
     #[inline]
-    pub fn touch(&self, key: &Key) -> u64 {
-        (1..=key.label_count().min(self.most_labels))
-            .map(|labels| self.seek(key.prefix(labels)).slot)
-            .fold(0, |all, slot| all ^ slot)
+    pub fn foresee(&self, key: &Key, places: &mut Vec<usize>) {
+        let prefixes = (1..=key.label_count().min(self.most_labels)).map(|labels| key.prefix(labels));
+        places.extend(prefixes.map(|prefix| self.home(prefix).0));
+    }
+
+    /// Reads places, so that walks soon after find them near: reads that stand together wait for memory together. What it returns means
+    /// nothing, and must be used for nothing but to keep the reads.
+    pub fn touch(&self, places: &[usize]) -> u64 {
+        places.iter().fold(0, |all, &place| all ^ self.slot(place))
+    }
+
+    /// Where in the file a key's home begins, and what tells it from others there.
+    #[inline]
+    fn home(&self, key: &[u8]) -> (usize, u64) {
+        let (home, rest) = place(hash(&self.secrets, key), self.homes, self.set_bits);
+        (HEAD_BYTES + 8 * home as usize, rest)
     }
 
     #[inline]
     fn seek(&self, key: &[u8]) -> Sought {
-        let (home, rest) = place(hash(&self.secrets, key), self.homes, self.set_bits);
-        let at = HEAD_BYTES + 8 * home as usize;
+        let (at, rest) = self.home(key);
         Sought {
             at,
             rest,

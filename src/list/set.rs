@@ -220,7 +220,20 @@ impl Gate {
         }
     }
 
-    /// The same, by the fst alone.
+    /// Adds to `places` where [`walk`](Gate::walk) will look first for this key, for [`touch`](Gate::touch).
+    #[inline]
+    pub fn foresee(&self, key: &Key, places: &mut Vec<usize>) {
+        if let Some(index) = &self.index {
+            index.foresee(key, places);
+        }
+    }
+
+    /// Has memory bring these places near, all together, before the walks they are for. The number means nothing.
+    pub fn touch(&self, places: &[usize]) -> u64 {
+        self.index.as_ref().map_or(0, |index| index.touch(places))
+    }
+
+    /// The same as [`walk`](Gate::walk), by the fst alone.
     #[inline]
     pub fn walk_fst(&self, key: &Key, mut visit: impl FnMut(usize, RuleSetId)) {
         let shard = &self.shards[self.shard_of(key.as_bytes())];

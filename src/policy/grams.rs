@@ -2,20 +2,17 @@
 //!
 //! In: pieces of two bytes or more, then names. Out: the pieces that stand in a name.
 //! Always: nothing is allocated for a name. Nearly every name holds none of the pieces, and that takes a few instructions a byte that
-//! do not wait for each other: every window of four bytes, and of two for shorter pieces, has a bit in a small table that says
+//! do not wait for each other: every window of four bytes, and of three for shorter pieces, has a bit in a small table that says
 //! whether a piece may stand there. `docs/decisions/0013-windows-of-four-bytes.md` tells what this replaced.
 
-/// Windows are this wide; shorter pieces are looked for by their first two bytes.
+/// Windows are this wide, those for shorter pieces a byte less.
 const WINDOW: usize = 4;
 
 /// What must stand behind a text, whatever it is, so that its last byte begins a window too.
 pub const BEHIND: usize = WINDOW;
 
-/// Bits for each piece: one window in this many is looked at in vain.
-const BITS_A_PIECE: usize = 160;
-
-/// The table of bits takes at most this many: half a core's first cache. A list of more than 1,600 pieces costs more vain looks.
-const MOST_BITS: usize = 1 << 18;
+/// Words of a table of bits. 16 KiB, half of a core's first cache: with 800 pieces one window in 160 is looked at in vain.
+const WORDS: usize = 1 << 11;
 
 /// An odd number with bits all over, so that the highest bits of a product depend on all bytes of a window.
 const SPREAD: u32 = 0x9E37_79B1;
@@ -30,8 +27,7 @@ pub struct Grams {
 /// Windows of one width, each a number.
 struct Windows {
     /// By the highest bits of a window's product with [`SPREAD`].
-    bits: Box<[u64]>,
-    shift: u32,
+    bits: Box<[u64; WORDS]>,
     /// In order of the products.
     rows: Vec<Row>,
 }
@@ -51,17 +47,20 @@ impl Grams {
         }
         let (mut wide, mut narrow) = (Vec::new(), Vec::new());
         for (number, piece) in (0u32..).zip(pieces) {
-            debug_assert!(piece.len() >= 2, "no window is narrower than two bytes");
-            let (rows, before) = match rarest(piece) {
-                Some(before) => (&mut wide, before),
-                None => (&mut narrow, 0),
-            };
-            let window = window(&piece[before..]);
-            rows.push(Row {
-                product: if piece.len() < WINDOW { pair(window) } else { window }.wrapping_mul(SPREAD),
+            let row = |window: [u8; WINDOW], before: usize| Row {
+                product: u32::from_le_bytes(window).wrapping_mul(SPREAD),
                 piece: number,
                 before: before as u32,
-            });
+            };
+            match piece.as_slice() {
+                [a, b, c] => narrow.push(row([*a, *b, *c, 0], 0)),
+                // Whatever comes behind.
+                [a, b] => narrow.extend((0..=u8::MAX).map(|any| row([*a, *b, any, 0], 0))),
+                _ => {
+                    let (before, window) = rarest(piece).expect("pieces have at least two bytes");
+                    wide.push(row(window, before));
+                }
+            }
         }
         Some(Grams {
             pieces: pieces.iter().map(|piece| piece.as_slice().into()).collect(),
@@ -74,19 +73,23 @@ impl Grams {
     /// [`BEHIND`] bytes longer.
     #[inline]
     pub fn each(&self, text: &[u8], length: usize, mut visit: impl FnMut(usize)) {
-        for start in (0..length).step_by(64) {
-            // Windows first and what they found after: no window waits for what another leads to.
-            let mut found = 0u64;
-            for (bit, window) in text[start..length + WINDOW - 1].windows(WINDOW).take(64).enumerate() {
-                let window = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
-                found |= (self.wide.may_hold(window) | self.narrow.may_hold(pair(window))) << bit;
-            }
-            while found != 0 {
-                let at = start + found.trailing_zeros() as usize;
-                found &= found - 1;
-                let window = window(&text[at..]);
+        let windows = || text[..length + WINDOW - 1].windows(WINDOW).map(number);
+        // First whether there is anything, which is seldom: so no window waits for what another leads to.
+        let some = match self.narrow.rows.is_empty() {
+            true => windows().fold(0, |some, window| some | self.wide.may_hold(window)),
+            false => windows().fold(0, |some, window| {
+                some | self.wide.may_hold(window) | self.narrow.may_hold(narrower(window))
+            }),
+        };
+        if some & 1 == 0 {
+            return;
+        }
+        for (at, window) in windows().enumerate() {
+            if self.wide.may_hold(window) & 1 != 0 {
                 self.stand_here(&self.wide, window, at, &text[..length], &mut visit);
-                self.stand_here(&self.narrow, pair(window), at, &text[..length], &mut visit);
+            }
+            if self.narrow.may_hold(narrower(window)) & 1 != 0 {
+                self.stand_here(&self.narrow, narrower(window), at, &text[..length], &mut visit);
             }
         }
     }
@@ -104,7 +107,7 @@ impl Grams {
 
     /// Bytes it takes.
     pub fn size_bytes(&self) -> usize {
-        let of = |windows: &Windows| windows.bits.len() * 8 + windows.rows.len() * size_of::<Row>();
+        let of = |windows: &Windows| WORDS * 8 + windows.rows.len() * size_of::<Row>();
         of(&self.wide) + of(&self.narrow) + self.pieces.iter().map(|piece| piece.len() + 16).sum::<usize>()
     }
 }
@@ -112,25 +115,22 @@ impl Grams {
 impl Windows {
     fn new(mut rows: Vec<Row>) -> Windows {
         rows.sort_by_key(|row| row.product);
-        let count = (rows.len() * BITS_A_PIECE).next_power_of_two().clamp(64, MOST_BITS);
         let mut windows = Windows {
-            bits: vec![0; count / 64].into(),
-            shift: u32::BITS - count.ilog2(),
+            bits: vec![0; WORDS].try_into().expect("as many words as there are"),
             rows,
         };
-        for row in 0..windows.rows.len() {
-            let bit = (windows.rows[row].product >> windows.shift) as usize;
-            windows.bits[bit / 64] |= 1 << (bit % 64);
+        for row in &windows.rows {
+            let (word, bit) = place(row.product);
+            windows.bits[word] |= 1 << bit;
         }
         windows
     }
 
-    /// 1 if a piece may have this window, 0 if none has.
+    /// The lowest bit is 1 if a piece may have this window, 0 if none has; the others mean nothing.
     #[inline]
     fn may_hold(&self, window: u32) -> u64 {
-        let bit = window.wrapping_mul(SPREAD) >> self.shift;
-        // There are as many bits as `shift` leaves numbers.
-        self.bits.get((bit / 64) as usize).unwrap_or(&0) >> (bit % 64) & 1
+        let (word, bit) = place(window.wrapping_mul(SPREAD));
+        self.bits[word] >> bit
     }
 
     fn rows_of(&self, window: u32) -> impl Iterator<Item = &Row> {
@@ -140,23 +140,32 @@ impl Windows {
     }
 }
 
-/// The first bytes of a text as a number; what is missing of it is nought.
-fn window(text: &[u8]) -> u32 {
-    let byte = |at: usize| text.get(at).copied().unwrap_or(0);
-    u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)])
-}
-
-/// The first two bytes of a window.
+/// Word and bit of a product.
 #[inline]
-fn pair(window: u32) -> u32 {
-    window & 0xffff
+fn place(product: u32) -> (usize, u32) {
+    let bit = product >> (u32::BITS - (64 * WORDS).ilog2());
+    ((bit / 64) as usize, bit % 64)
 }
 
-/// Where in a piece the window stands that is rarest in names; `None` if the piece is shorter than a window.
-fn rarest(piece: &[u8]) -> Option<usize> {
+/// The bytes of a window as one number.
+#[inline]
+fn number(window: &[u8]) -> u32 {
+    u32::from_le_bytes([window[0], window[1], window[2], window[3]])
+}
+
+/// A window less its last byte.
+#[inline]
+fn narrower(window: u32) -> u32 {
+    window & 0xff_ffff
+}
+
+/// Where in a piece the window stands that is rarest in names, and the window; `None` if the piece is shorter.
+fn rarest(piece: &[u8]) -> Option<(usize, [u8; WINDOW])> {
     let rarity = |window: &[u8]| -> u32 { window.iter().map(|&byte| rare(byte)).sum() };
-    let windows = piece.windows(WINDOW).enumerate();
-    windows.max_by_key(|(at, window)| (rarity(window), std::cmp::Reverse(*at))).map(|(at, _)| at)
+    let windows = piece.windows(WINDOW).map(|window| number(window).to_le_bytes());
+    windows
+        .enumerate()
+        .max_by_key(|(at, window)| (rarity(window), std::cmp::Reverse(*at)))
 }
 
 /// How rare a byte is in names, roughly.
@@ -194,6 +203,8 @@ mod tests {
         assert_eq!(found(&pieces, "adserver.example"), [0, 4]);
         assert_eq!(found(&pieces, "x.tracker.xyz"), [1, 2]);
         assert_eq!(found(&pieces, "bad"), [0, 4]);
+        assert_eq!(found(&pieces, "a.xyz"), [2]);
+        assert_eq!(found(&pieces, "ad\u{1}\u{ff}"), [0, 4]);
         assert_eq!(found(&pieces, "counter"), [0; 0], "the dot stands behind the text");
         assert_eq!(found(&pieces, "counter.x"), [3]);
         assert_eq!(found(&pieces, ""), [0; 0]);

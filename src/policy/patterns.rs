@@ -18,6 +18,7 @@ use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::hybrid::dfa as hybrid;
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax::parse_with;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, Look};
@@ -63,7 +64,10 @@ pub struct Patterns {
 
 /// Expressions that are tried together.
 enum Open {
-    Whole { machine: Machine, patterns: Vec<u32> },
+    Whole {
+        machine: Machine,
+        patterns: Vec<u32>,
+    },
     /// Those whose automaton would be too large are built as far as names need it.
     Lazy(Box<Lazy>),
 }
@@ -81,6 +85,8 @@ enum Test {
 struct Machine {
     automaton: Box<dense::DFA<Vec<u32>>>,
     way: Way,
+    /// Where it begins: the same for all texts, since it begins at their ends.
+    start: StateID,
 }
 
 /// Where in a text an automaton begins. One that is tied to an end of the text nearly always stops within a few bytes of it.
@@ -197,13 +203,15 @@ impl Patterns {
         for (way, open) in [Way::FromStart, Way::FromEnd, Way::Through].into_iter().zip(&open) {
             for together in open.chunks(TOGETHER) {
                 let expressions: Vec<&str> = together.iter().map(|(_, expression)| *expression).collect();
-                built.open.push(match Machine::build(&expressions, way, TOGETHER_BYTES) {
-                    Some(machine) => Open::Whole {
-                        machine,
-                        patterns: together.iter().map(|(index, _)| *index).collect(),
-                    },
-                    None => Open::Lazy(Box::new(Lazy::build(together)?)),
-                });
+                built
+                    .open
+                    .push(match Machine::build(&expressions, way, TOGETHER_BYTES) {
+                        Some(machine) => Open::Whole {
+                            machine,
+                            patterns: together.iter().map(|(index, _)| *index).collect(),
+                        },
+                        None => Open::Lazy(Box::new(Lazy::build(together)?)),
+                    });
             }
         }
         Ok(Some(built))
@@ -242,7 +250,9 @@ impl Patterns {
         candidates.clear();
         candidates.extend(&self.always);
         if let Some(needles) = &self.needles {
-            needles.each(&text[..length + BEHIND], length, |needle| candidates.push(self.needle_of[needle]));
+            needles.each(&text[..length + BEHIND], length, |needle| {
+                candidates.push(self.needle_of[needle])
+            });
         }
         let text = &text[..length];
         for open in &self.open {
@@ -358,7 +368,16 @@ impl Machine {
             )
             .build_many(expressions)
             .ok()?;
+        let nothing = Input::new("").anchored(match way {
+            Way::Through => Anchored::No,
+            Way::FromStart | Way::FromEnd => Anchored::Yes,
+        });
+        let start = match way {
+            Way::FromEnd => automaton.start_state_reverse(&nothing),
+            Way::FromStart | Way::Through => automaton.start_state_forward(&nothing),
+        };
         Some(Machine {
+            start: start.ok()?,
             automaton: Box::new(automaton),
             way,
         })
@@ -367,22 +386,15 @@ impl Machine {
     /// Whether it matches a text. State by state, since what a search object sets up costs more than a name.
     fn is_match(&self, text: &[u8]) -> bool {
         match self.way {
-            Way::FromStart => self.runs(false, Anchored::Yes, text, text.iter()),
-            Way::FromEnd => self.runs(true, Anchored::Yes, text, text.iter().rev()),
-            Way::Through => self.runs(false, Anchored::No, text, text.iter()),
+            Way::FromStart | Way::Through => self.runs(text.iter()),
+            Way::FromEnd => self.runs(text.iter().rev()),
         }
     }
 
     #[inline]
-    fn runs<'t>(&self, reverse: bool, anchored: Anchored, text: &[u8], bytes: impl Iterator<Item = &'t u8>) -> bool {
+    fn runs<'t>(&self, bytes: impl Iterator<Item = &'t u8>) -> bool {
         let automaton = &*self.automaton;
-        let input = Input::new(text).anchored(anchored);
-        let start = match reverse {
-            true => automaton.start_state_reverse(&input),
-            false => automaton.start_state_forward(&input),
-        };
-        // Fails only for automata that cannot search so, or at bytes to stop at: none here.
-        let Ok(mut state) = start else { return false };
+        let mut state = self.start;
         for &byte in bytes {
             state = automaton.next_state(state, byte);
             if automaton.is_special_state(state) && (automaton.is_match_state(state) || automaton.is_dead_state(state))

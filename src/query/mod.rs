@@ -23,7 +23,7 @@ use crate::count::{Count, Counts};
 use crate::dns::ede::{Errors, code};
 use crate::dns::key::Key;
 use crate::dns::name::Name;
-use crate::dns::query::{Head, Query};
+use crate::dns::query::{HEADER_BYTES, Head, Query};
 use crate::dns::rcode;
 use crate::dns::response::Writer;
 use crate::generation::Generation;
@@ -45,6 +45,14 @@ pub enum Begun {
     Drop,
     /// The resolver must answer [`Pending::question`] first.
     Pending(Box<Pending>),
+}
+
+/// Adds to `places` where the gate will be looked into when this query is answered, for [`Gate::touch`](crate::list::set::Gate::touch): queries that came
+/// together wait for memory together. Bytes that are no query add nothing or what is of no use.
+pub fn foresee(generation: &Generation, bytes: &[u8], places: &mut Vec<usize>) {
+    if let Some(name) = bytes.get(HEADER_BYTES..) {
+        generation.gate.foresee(&Key::from_wire(name), places);
+    }
 }
 
 /// Answers a query as far as that is possible at once. `out` has at least [`MESSAGE_BYTES`](crate::limits::MESSAGE_BYTES)
