@@ -79,6 +79,16 @@ counters! {
     Badvers = "badvers",
     /// Responses sent with TC because they did not fit.
     Truncated = "truncated",
+    /// Queries with a cookie that has no server cookie in it yet.
+    CookiesNew = "cookies_new",
+    /// Queries with a valid server cookie.
+    CookiesValid = "cookies_valid",
+    /// Queries with a server cookie that is too old, of another address or server, or made up; answered as if without.
+    CookiesInvalid = "cookies_invalid",
+    /// Responses over the rate limit sent empty and with TC, so that the client comes back over TCP.
+    LimitedTruncated = "limited_truncated",
+    /// Responses over the rate limit sent as BADCOOKIE, so that the client comes back with its cookie.
+    LimitedBadcookie = "limited_badcookie",
     /// Queries answered SERVFAIL because too many were waiting already.
     PendingOverLimit = "pending_over_limit",
     /// Queries answered SERVFAIL because too many of the same client were waiting already.
@@ -94,6 +104,8 @@ counters! {
     DroppedSource = "dropped_source",
     /// Queries dropped because a rule says so.
     DroppedByRule = "dropped_by_rule",
+    /// Queries dropped because there were too many responses to their network in a second.
+    DroppedOverRate = "dropped_over_rate",
     /// Queries dropped because the server is stopping.
     DroppedStopping = "dropped_stopping",
     /// Queries dropped because of a bug: a panic while they were answered.

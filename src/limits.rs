@@ -64,6 +64,29 @@ pub const QUERY_BYTES: usize = 4096;
 pub const PLAIN_UDP_BYTES: usize = 512;
 /// Datagrams of one recvmmsg or sendmmsg call: past 64 the saving per datagram is below one percent.
 pub const UDP_BATCH: usize = 64;
+/// Default of `server.rate_limit`: responses a second over UDP to one prefix whose clients have shown no cookie; over it every n-th is
+/// cut to nothing and the others are dropped. A family of ten devices asks five to twenty a second when all are busy, an office behind
+/// one address some fifty, for moments a few hundred, which one second's worth at once allows. To somebody whose address is forged, 200
+/// responses of 1232 bytes are 2 Mbit/s, which no line dies of. The clients of a carrier behind one /24 are thousands: they
+/// belong into `rate_limit_exempt`, and what is cut meanwhile comes back by TCP or with a cookie.
+pub const RATE_LIMIT: u32 = 200;
+/// Largest rate that settings may ask for: more than a worker can send.
+pub const RATE_LIMIT_MOST: u32 = 1_000_000;
+/// Default of `server.rate_limit_slip`: every second. A stub that asks three times comes through seven times in eight, and an attacker
+/// gets half as many packets back as it sends, each no longer than its own but for a cookie.
+pub const RATE_LIMIT_SLIP: u32 = 2;
+/// Fewest that settings may let slip, one in so many; below that nobody comes through in time.
+pub const RATE_LIMIT_SLIP_MOST: u32 = 100;
+/// Least part of the rate, in responses a second, that each worker has for itself where the rate is shared by many: the kernel spreads
+/// clients by port, so one that keeps its port is one worker's. With 200 and more than four workers the rate of a prefix whose
+/// ports vary can come to this times the workers.
+pub const RATE_LIMIT_SHARE: u32 = 50;
+/// Prefixes whose rates each UDP worker keeps in mind, 16 bytes each: those of a second of a busy resolver, or of an attack on a /16.
+/// Of more, that which is furthest below its rate is forgotten first.
+pub const RATE_LIMIT_PREFIXES: usize = 8192;
+/// Who is one client to the rate limit: whoever forges an address in a network harms all of it, and a house has a /56 of IPv6 (RFC 6177).
+pub const RATE_LIMIT_IPV4_BITS: u8 = 24;
+pub const RATE_LIMIT_IPV6_BITS: u8 = 56;
 /// TCP connections open at once; the idlest is closed for a new one.
 pub const TCP_CONNECTIONS: usize = 4096;
 /// TCP connections of one client (an IPv4 address, an IPv6 /64) open at once; its idlest is closed for a new one. Stubs hold one

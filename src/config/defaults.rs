@@ -2,6 +2,8 @@
 
 use super::settings::*;
 use super::starter;
+use crate::dns::cookie;
+use crate::limits;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -61,6 +63,11 @@ impl Default for Server {
             allow: None,
             unmatched: Unmatched::Default,
             workers: 0,
+            cookies: true,
+            cookie_secret: cookie::Secrets::random(),
+            rate_limit: limits::RATE_LIMIT,
+            rate_limit_slip: limits::RATE_LIMIT_SLIP,
+            rate_limit_exempt: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::settings::*;
 use super::shape::{self, Text};
 use super::syntax::Source;
 use super::values;
+use crate::dns::cookie;
 use crate::limits;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -262,12 +263,71 @@ impl Loader {
             ],
         )?;
         let workers = self.number(shape.workers.as_ref(), "server.workers", 0, 0..=1024)?;
+        let cookies = shape.cookies.unwrap_or(default.cookies);
+        let cookie_secret = self.cookie_secret(shape.cookie_secret.as_ref(), default.cookie_secret)?;
+        if let (false, Some(secret)) = (cookies, &shape.cookie_secret) {
+            self.warn(
+                secret.span(),
+                "server.cookie_secret is not used while cookies = false; leave one of them out".to_owned(),
+            );
+        }
+        let number = |number: Option<&_>, key, default: u32, most| {
+            self.number(number, key, default.into(), 0..=i64::from(most))
+                .map(|number| number as u32)
+        };
+        let rate_limit = number(
+            shape.rate_limit.as_ref(),
+            "server.rate_limit",
+            default.rate_limit,
+            limits::RATE_LIMIT_MOST,
+        )?;
+        let rate_limit_slip = number(
+            shape.rate_limit_slip.as_ref(),
+            "server.rate_limit_slip",
+            default.rate_limit_slip,
+            limits::RATE_LIMIT_SLIP_MOST,
+        )?;
+        let rate_limit_exempt = shape
+            .rate_limit_exempt
+            .map(|exempt| self.values(&exempt, "server.rate_limit_exempt", values::network))
+            .transpose()?;
         Ok(Server {
             listen,
             allow,
             unmatched,
             workers: workers as usize,
+            cookies,
+            cookie_secret,
+            rate_limit,
+            rate_limit_slip,
+            rate_limit_exempt,
         })
+    }
+
+    /// The secrets of cookies. What is wrong with them is said without showing them.
+    fn cookie_secret(
+        &self,
+        secret: Option<&Spanned<shape::Secret>>,
+        default: cookie::Secrets,
+    ) -> Result<cookie::Secrets, ConfigError> {
+        let Some(secret) = secret else { return Ok(default) };
+        let written = match secret.get_ref() {
+            shape::Secret::One(one) => std::slice::from_ref(one),
+            shape::Secret::Several(several) => several.as_slice(),
+        };
+        let read: Option<Vec<_>> = written.iter().map(|text| values::cookie_secret(text)).collect();
+        match read.as_deref() {
+            Some(&[signing]) => Ok(cookie::Secrets::shared(signing, None)),
+            Some(&[signing, other]) if signing != other => Ok(cookie::Secrets::shared(signing, Some(other))),
+            _ => Err(self.fail(
+                secret.span(),
+                Problem::Other(
+                    "server.cookie_secret is not a secret of 32 hex digits, or two different ones in [ ]; \
+                     `openssl rand -hex 16` makes one"
+                        .to_owned(),
+                ),
+            )),
+        }
     }
 
     fn cache(&self, shape: shape::Cache) -> Result<CacheSettings, ConfigError> {

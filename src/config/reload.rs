@@ -43,6 +43,11 @@ impl Settings {
             "server.allow": server.allow;
             "server.unmatched": server.unmatched;
             "server.workers": server.workers;
+            "server.cookies": server.cookies;
+            "server.cookie_secret": server.cookie_secret;
+            "server.rate_limit": server.rate_limit;
+            "server.rate_limit_slip": server.rate_limit_slip;
+            "server.rate_limit_exempt": server.rate_limit_exempt;
             "cache.size": cache.size_bytes;
             "cache.min_ttl": cache.min_ttl;
             "cache.max_ttl": cache.max_ttl;

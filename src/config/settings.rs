@@ -1,6 +1,7 @@
 //! The settings the program runs on: what `stairgate.toml` and the household file say, checked and with defaults filled in.
 //! What each key means stands in `config/stairgate.toml`; names here are the file's.
 
+use crate::dns::cookie;
 use crate::dns::name::Name;
 use crate::dns::translate::Prefix;
 use ipnet::IpNet;
@@ -36,6 +37,16 @@ pub struct Server {
     pub unmatched: Unmatched,
     /// Threads that answer over UDP, and as many that resolve; 0 is one a core of each.
     pub workers: usize,
+    /// Whether queries with a cookie get one back.
+    pub cookies: bool,
+    /// What these are signed with; random where nothing is written.
+    pub cookie_secret: cookie::Secrets,
+    /// Responses a second over UDP to the clients of one prefix without a valid cookie; 0: without a bound.
+    pub rate_limit: u32,
+    /// Every n-th response over it is a truncated one or BADCOOKIE, the others are dropped; 0: all are.
+    pub rate_limit_slip: u32,
+    /// Whom it does not concern. `None`: loopback, private and link-local networks.
+    pub rate_limit_exempt: Option<Vec<IpNet>>,
 }
 
 /// What a client that no entry matches gets.

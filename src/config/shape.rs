@@ -53,6 +53,25 @@ pub struct Server {
     pub allow: Option<Vec<Text>>,
     pub unmatched: Option<Text>,
     pub workers: Option<Spanned<i64>>,
+    pub cookies: Option<bool>,
+    pub cookie_secret: Option<Spanned<Secret>>,
+    pub rate_limit: Option<Spanned<i64>>,
+    pub rate_limit_slip: Option<Spanned<i64>>,
+    pub rate_limit_exempt: Option<Vec<Text>>,
+}
+
+/// `cookie_secret`: one, or several. What is neither is not shown in the error.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "invalid type: something else, expected a secret or a list of two")]
+pub enum Secret {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// `[cache]`

@@ -3,6 +3,7 @@
 //! In: the text of one value. Out: the value, or half a sentence that says what the text is not and how to write it.
 
 use super::settings::{Host, Scheme, Upstream};
+use crate::dns::cookie::SECRET_BYTES;
 use crate::dns::name::Name;
 use crate::dns::translate::Prefix;
 use ipnet::IpNet;
@@ -77,6 +78,12 @@ pub fn network(text: &str) -> Result<IpNet, String> {
         ));
     }
     Ok(net)
+}
+
+/// A secret of cookies: 32 hex digits. Without a reason, which would have to show it.
+pub fn cookie_secret(text: &str) -> Option<[u8; SECRET_BYTES]> {
+    let digits = text.trim().to_ascii_lowercase();
+    data_encoding::HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
 /// The prefix of a translator between IPv6 and IPv4 (RFC 6052 §2.2).

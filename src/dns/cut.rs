@@ -97,6 +97,7 @@ mod tests {
             payload_bytes: 512,
             version: 0,
             dnssec_ok: true,
+            cookie: None,
         });
         let head = Head {
             edns,

@@ -2,9 +2,11 @@
 //!
 //! In: bytes. Out: borrowed views, names, keys, written responses.
 //! Always: no panic on any input, nothing imported from the rest of the crate, no clock, no sockets.
-//! Keeps: RFC 1035 §4 (messages), RFC 2181 §11 (names), RFC 6891 (EDNS), RFC 8914 (EDE).
+//! Keeps: RFC 1035 §4 (messages), RFC 2181 §11 (names), RFC 6891 (EDNS), RFC 8914 (EDE),
+//! RFC 7873 and RFC 9018 (cookies).
 
 pub mod answer;
+pub mod cookie;
 pub mod cut;
 pub mod ede;
 pub mod edns;
@@ -62,4 +64,5 @@ pub mod rcode {
     pub const YXDOMAIN: u16 = 6;
     pub const NOTAUTH: u16 = 9;
     pub const BADVERS: u16 = 16;
+    pub const BADCOOKIE: u16 = 23;
 }

@@ -3,8 +3,10 @@
 //! In: the bytes of one message as they came, at most 65,535. Out: a [`Query`] that borrows them, or a [`Fault`] that says
 //! which response they deserve, or that they deserve none.
 //! Always: reads each byte at most once, allocates nothing, never panics. Fails closed: what is not plainly a query is a fault.
-//! Keeps: RFC 1035 §4.1, RFC 6891 §6.1 and §7 (OPT), RFC 9619 (one question), RFC 3225 (DO), RFC 6840 §5.7 (AD in queries).
+//! Keeps: RFC 1035 §4.1, RFC 6891 §6.1 and §7 (OPT), RFC 9619 (one question), RFC 3225 (DO), RFC 6840 §5.7 (AD in queries),
+//! RFC 7873 §5.2 and §5.4 (where a cookie stands).
 
+use super::cookie::{self, Cookie};
 use super::{name, rcode, rtype};
 
 /// Length of a message header (RFC 1035 §4.1.1).
@@ -37,13 +39,15 @@ impl Head {
     }
 }
 
-/// An OPT record (RFC 6891 §6.1.2, §6.1.3), its options left out: none of them changes an answer here.
+/// An OPT record (RFC 6891 §6.1.2, §6.1.3), its options left out: none of them changes an answer here. A cookie gets one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {
     /// The largest response in bytes that the client takes over UDP, as sent; values below 512 mean 512 (§6.2.3).
     pub payload_bytes: u16,
     pub version: u8,
     pub dnssec_ok: bool,
+    /// The cookie of the response, once that of the query was judged; no query is read with one.
+    pub cookie: Option<Cookie>,
 }
 
 /// One well-formed query: opcode QUERY, one question, at most one OPT record of version 0.
@@ -54,6 +58,8 @@ pub struct Query<'a> {
     pub question: &'a [u8],
     pub qtype: u16,
     pub qclass: u16,
+    /// The data of its first COOKIE option, of any length (RFC 7873 §5.2: further ones do not count).
+    pub cookie: Option<&'a [u8]>,
 }
 
 impl<'a> Query<'a> {
@@ -77,7 +83,11 @@ pub enum Fault<'a> {
         question: &'a [u8],
         /// FORMERR, NOTIMP or BADVERS.
         rcode: u16,
+        /// As of a [`Query`], as far as it could be read.
+        cookie: Option<&'a [u8]>,
     },
+    /// A query that asks for nothing but a cookie (RFC 7873 §5.4). A format error to whoever has no cookies.
+    NoQuestion { head: Head, cookie: &'a [u8] },
 }
 
 impl<'a> Query<'a> {
@@ -106,23 +116,33 @@ impl<'a> Query<'a> {
             1 => question(bytes).unwrap_or_default(),
             _ => &[],
         };
+        let mut cookie = None;
         if head.opcode != 0 || question.is_empty() {
-            head.edns = readable_opt(bytes, [questions, answers, authorities, additionals]);
+            let opt = readable_opt(bytes, [questions, answers, authorities, additionals]);
+            (head.edns, cookie) = opt.map_or((None, None), |opt| (Some(opt.edns), opt.cookie));
+            let lone = flags & TC == 0 && [questions, answers, authorities] == [0; 3];
+            if let (true, 0, Some(Opt { end, cookie: Some(cookie), .. })) = (lone, head.opcode, opt)
+                && end == bytes.len()
+            {
+                return Err(Fault::NoQuestion { head, cookie });
+            }
         }
         if head.opcode != 0 {
             return Err(Fault::Owed {
                 head,
                 question,
                 rcode: rcode::NOTIMP,
+                cookie,
             });
         }
-        let formerr = |head, question| Fault::Owed {
+        let formerr = |head, cookie| Fault::Owed {
             head,
             question,
             rcode: rcode::FORMERR,
+            cookie,
         };
         if question.is_empty() {
-            return Err(formerr(head, question));
+            return Err(formerr(head, cookie));
         }
         let (qtype, qclass) = type_and_class(question);
 
@@ -159,14 +179,19 @@ impl<'a> Query<'a> {
                 let edns = record.edns();
                 head.edns = Some(edns);
                 // What the options of another version look like is not known.
-                if edns.version == 0 && !options_whole(record.rdata) {
-                    broken = true;
-                    break;
+                if edns.version == 0 {
+                    match first_cookie(record.rdata) {
+                        Some(found) => cookie = found,
+                        None => {
+                            broken = true;
+                            break;
+                        }
+                    }
                 }
             }
         }
         if broken || rest.at != bytes.len() {
-            return Err(formerr(head, question));
+            return Err(formerr(head, cookie));
         }
         // RFC 6891 §6.1.3.
         if head.edns.is_some_and(|edns| edns.version != 0) {
@@ -174,6 +199,7 @@ impl<'a> Query<'a> {
                 head,
                 question,
                 rcode: rcode::BADVERS,
+                cookie,
             });
         }
         Ok(Query {
@@ -181,13 +207,23 @@ impl<'a> Query<'a> {
             question,
             qtype,
             qclass,
+            cookie,
         })
     }
 }
 
+/// The only OPT record of a message.
+#[derive(Clone, Copy)]
+struct Opt<'a> {
+    edns: Edns,
+    cookie: Option<&'a [u8]>,
+    /// Where the last record ends.
+    end: usize,
+}
+
 /// What the OPT record of a message says that is answered for what stands in front of it (RFC 6891 §7: a response to a query with
 /// an OPT has one). `None` where the sections cannot be walked up to the end, or there is not exactly one.
-fn readable_opt(bytes: &[u8], [questions, answers, authorities, additionals]: [u16; 4]) -> Option<Edns> {
+fn readable_opt(bytes: &[u8], [questions, answers, authorities, additionals]: [u16; 4]) -> Option<Opt<'_>> {
     let mut rest = Rest {
         bytes,
         at: HEADER_BYTES,
@@ -198,17 +234,20 @@ fn readable_opt(bytes: &[u8], [questions, answers, authorities, additionals]: [u
     for _ in 0..u32::from(answers) + u32::from(authorities) {
         rest.record()?;
     }
-    let mut edns = None;
+    let mut opt = None;
     for _ in 0..additionals {
         let record = rest.record()?;
         if record.rtype == rtype::OPT {
-            if edns.is_some() || !record.owned_by_root {
+            if opt.is_some() || !record.owned_by_root {
                 return None;
             }
-            edns = Some(record.edns());
+            opt = Some(record);
         }
     }
-    edns
+    let (opt, end) = (opt?, rest.at);
+    let edns = opt.edns();
+    let cookie = first_cookie(opt.rdata).flatten().filter(|_| edns.version == 0);
+    Some(Opt { edns, cookie, end })
 }
 
 /// The first question, or `None` if it is not whole or its name is compressed (there is nothing before it to point to).
@@ -246,6 +285,7 @@ impl Additional<'_> {
             payload_bytes: self.class,
             version,
             dnssec_ok: dnssec & 0x80 != 0,
+            cookie: None,
         }
     }
 }
@@ -285,16 +325,19 @@ pub(crate) fn skip_name(message: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Whether OPT RDATA is a run of whole options (RFC 6891 §6.1.2).
-fn options_whole(mut rdata: &[u8]) -> bool {
-    while let Some(fixed) = rdata.first_chunk::<4>() {
+/// The data of the first COOKIE option of OPT RDATA, if it has one; `None` if it is not a run of whole options (RFC 6891 §6.1.2).
+fn first_cookie(mut rdata: &[u8]) -> Option<Option<&[u8]>> {
+    let mut cookie = None;
+    while let Some((fixed, rest)) = rdata.split_first_chunk::<4>() {
+        let code = u16::from_be_bytes([fixed[0], fixed[1]]);
         let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-        match rdata.get(4 + length..) {
-            Some(rest) => rdata = rest,
-            None => return false,
+        let (data, behind) = rest.split_at_checked(length)?;
+        if code == cookie::OPTION && cookie.is_none() {
+            cookie = Some(data);
         }
+        rdata = behind;
     }
-    rdata.is_empty()
+    rdata.is_empty().then_some(cookie)
 }
 
 #[cfg(test)]
@@ -335,7 +378,8 @@ mod tests {
             Some(Edns {
                 payload_bytes: 1232,
                 version: 0,
-                dnssec_ok: true
+                dnssec_ok: true,
+                cookie: None,
             })
         );
     }
@@ -445,5 +489,64 @@ mod tests {
         assert_eq!(owed(&option), rcode::FORMERR);
         let version = with_opt("example.com", &[0, 0, 41, 4, 0xd0, 0, 1, 0, 0, 0, 0]);
         assert_eq!(owed(&version), rcode::BADVERS);
+    }
+
+    /// OPT RDATA with these options, code and data.
+    fn opt_with(options: &[(u8, &[u8])]) -> Vec<u8> {
+        let rdata: Vec<u8> = options
+            .iter()
+            .flat_map(|(code, data)| [&[0, *code, 0, data.len() as u8], *data].concat())
+            .collect();
+        [&[0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, rdata.len() as u8], &rdata[..]].concat()
+    }
+
+    #[test]
+    fn the_first_cookie_of_an_opt_record_counts_wherever_it_stands_and_of_whatever_length() {
+        for (options, expected) in [
+            (&[][..], None),
+            (&[(3, &b"x"[..]), (10, b"12345678"), (12, b"")], Some(&b"12345678"[..])),
+            (&[(10, b""), (10, b"12345678")], Some(b"")),
+            (&[(10, b"abcdefgh"), (10, b"1")], Some(b"abcdefgh")),
+            (&[(11, b"12345678")], None),
+        ] {
+            let opt = opt_with(options);
+            let bytes = with_opt("example.com", &opt);
+            assert_eq!(Query::parse(&bytes).unwrap().cookie, expected);
+            // Of another version nothing is known but the version.
+            let mut version = bytes.clone();
+            let at = version.len() - opt.len() + 6;
+            version[at] = 1;
+            assert!(matches!(Query::parse(&version), Err(Fault::Owed { cookie: None, .. })));
+            let mut notify = bytes.clone();
+            notify[2] = 4 << 3;
+            match Query::parse(&notify) {
+                Err(Fault::Owed { cookie, rcode: rcode::NOTIMP, .. }) => assert_eq!(cookie, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn no_question_is_a_format_error_unless_there_is_a_cookie_and_nothing_else() {
+        let lone = |options| {
+            let mut bytes = [&plain("x.example")[..HEADER_BYTES], &opt_with(options)].concat();
+            (bytes[5], bytes[11]) = (0, 1);
+            bytes
+        };
+        let cookie: &[u8] = b"12345678";
+        let asks = lone(&[(10, cookie)]);
+        match Query::parse(&asks) {
+            Err(Fault::NoQuestion { head, cookie: found }) => {
+                assert_eq!((head.id, found, head.edns.is_some()), (0x1234, cookie, true));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(owed(&lone(&[])), rcode::FORMERR);
+        for (at, value) in [(2, 3), (7, 1), (9, 1), (5, 1), (5, 2), (11, 2), (18, 1)] {
+            let mut bytes = asks.clone();
+            bytes[at] = value;
+            assert_eq!(owed(&bytes), rcode::FORMERR, "byte {at} is {value}");
+        }
+        assert_eq!(owed(&[&asks[..], &[0]].concat()), rcode::FORMERR, "a trailing byte");
     }
 }

@@ -3,13 +3,15 @@
 //! In: what a response takes over from its query, records in order of sections. Out: the bytes of one message.
 //! Always: writes inside the buffer it was given, allocates nothing. What does not fit is left out by whole RRsets, and TC says
 //! so where something needed is gone.
-//! Keeps: RFC 1035 §4.1.1, RFC 2181 §9 (TC), RFC 6840 §5.7 and §5.8 (AD), RFC 6891 §7 (OPT for OPT), RFC 8914 §3 (EDE).
+//! Keeps: RFC 1035 §4.1.1, RFC 2181 §9 (TC), RFC 6840 §5.7 and §5.8 (AD), RFC 6891 §7 (OPT for OPT), RFC 8914 §3 (EDE),
+//! RFC 7873 §5.2 (a cookie for a cookie).
 
 use super::answer::{Message, NameBuf, Record, Section};
+use super::cookie;
 use super::cut;
 use super::ede::{self, Errors};
 use super::edns;
-use super::query::{HEADER_BYTES, Head, skip_name};
+use super::query::{Edns, HEADER_BYTES, Head, skip_name};
 use super::{class, rtype};
 
 /// Who owns a record.
@@ -257,10 +259,14 @@ impl<'a> Writer<'a> {
     ///
     /// What must give way, in this order: the text of the Extended DNS Errors, the errors, then records from the end, an RRset
     /// at a time. TC owns up to those that the response needs (RFC 2181 §9); errors that fit into what is then free come back.
+    /// A cookie never gives way: without it the client has nothing to come back with.
     pub fn finish(mut self, limit: usize, errors: &Errors) -> Written {
         let limit = limit.min(self.out.len());
         // Without OPT nothing of EDNS is sent (RFC 6891 §7, RFC 8914 §3); an RCODE past 15 comes only from reading one.
-        let opt_bytes = self.head.edns.map_or(0, |_| edns::OPT_BYTES);
+        let opt_bytes = match &self.head.edns {
+            Some(edns) => edns::OPT_BYTES + edns.cookie.map_or(0, |cookie| 4 + cookie.len()),
+            None => 0,
+        };
         let mut truncated = self.truncated;
         if truncated {
             self.at = self.question_end;
@@ -272,8 +278,9 @@ impl<'a> Writer<'a> {
         let with_text = errors.wire_len(true) <= free;
         let errors_bytes = errors.wire_len(with_text);
         self.header(truncated, self.head.edns.is_some());
-        if self.head.edns.is_some() {
-            self.opt(errors, if errors_bytes <= free { errors_bytes } else { 0 }, with_text);
+        if let Some(edns) = self.head.edns {
+            let errors_bytes = if errors_bytes <= free { errors_bytes } else { 0 };
+            self.opt(&edns, opt_bytes - edns::OPT_BYTES, errors, errors_bytes, with_text);
         }
         Written {
             bytes: self.at,
@@ -325,9 +332,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn opt(&mut self, errors: &Errors, errors_bytes: usize, with_text: bool) {
-        let opt = edns::opt(self.rcode, self.head.dnssec_ok(), errors_bytes as u16);
+    fn opt(&mut self, edns: &Edns, cookie_bytes: usize, errors: &Errors, errors_bytes: usize, with_text: bool) {
+        let opt = edns::opt(self.rcode, edns.dnssec_ok, (cookie_bytes + errors_bytes) as u16);
         self.put(&opt);
+        if let Some(cookie) = &edns.cookie {
+            self.put(&cookie::OPTION.to_be_bytes());
+            self.put(&(cookie.len() as u16).to_be_bytes());
+            self.put(cookie);
+        }
         if errors_bytes == 0 {
             return;
         }
@@ -350,7 +362,6 @@ impl<'a> Writer<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::ede::Text;
-    use super::super::query::Edns;
     use super::*;
     use proptest::prelude::*;
 
@@ -363,6 +374,7 @@ mod tests {
                 payload_bytes,
                 version: 0,
                 dnssec_ok: true,
+                cookie: None,
             }),
             ..Head::default()
         }
@@ -402,6 +414,32 @@ mod tests {
         );
         assert_eq!(out[11], 1);
         assert_eq!(out[3] & 15, 0, "the low bits of BADVERS");
+    }
+
+    #[test]
+    fn a_cookie_goes_before_the_errors_and_never_gives_way() {
+        let mut head = edns(512);
+        head.edns.as_mut().unwrap().cookie = Some([7; 24]);
+        let errors = Errors::one(17, Text::new("a text"));
+        let mut out = [0; 2000];
+        let cookie = [b"\0\x0a\0\x18".as_slice(), &[7; 24]].concat();
+        let len = Writer::start(&mut out, head, QUESTION, 23).finish(512, &errors).bytes;
+        let opt = [b"\0\0\x29\x04\xd0\x01\0\x80\0\0\x28", &cookie[..], b"\0\x0f\0\x08\0\x11a text"].concat();
+        assert_eq!(out[HEADER_BYTES + QUESTION.len()..len], opt);
+        assert_eq!(out[3] & 15, 7, "the low bits of BADCOOKIE");
+
+        let base = HEADER_BYTES + QUESTION.len() + edns::OPT_BYTES + cookie.len();
+        for (rdata, expected, truncated) in [
+            (512 - base - 12, 512, false),
+            (512 - base - 11, base + 12 + 2, true),
+            (2000, base + 12 + 2, true),
+        ] {
+            let mut writer = Writer::start(&mut out, head, QUESTION, 0);
+            writer.record(Section::Answer, Owner::Qname, 16, 1, &vec![0; rdata]);
+            let written = writer.finish(512, &errors);
+            assert_eq!((written.bytes, written.truncated), (expected, truncated), "{rdata}");
+            assert!(out[..written.bytes].windows(cookie.len()).any(|part| part == cookie));
+        }
     }
 
     #[test]
@@ -492,6 +530,7 @@ mod tests {
         fn a_response_with_pauses_is_the_one_without_and_its_counts_are_those_of_its_records(
             records in proptest::collection::vec((0usize..3, 1usize..80, any::<bool>()), 0..12),
             with_edns in any::<bool>(),
+            with_cookie in any::<bool>(),
             dnssec_ok in any::<bool>(),
             with_error in any::<bool>(),
             limit in 512usize..=1400,
@@ -500,7 +539,12 @@ mod tests {
             let mut records = records;
             records.sort_by_key(|record| record.0);
             let head = Head {
-                edns: with_edns.then_some(Edns { payload_bytes: 1232, version: 0, dnssec_ok }),
+                edns: with_edns.then_some(Edns {
+                    payload_bytes: 1232,
+                    version: 0,
+                    dnssec_ok,
+                    cookie: with_cookie.then_some([9; 24]),
+                }),
                 ..Head::default()
             };
             let errors = if with_error { Errors::one(4, Text::new("why")) } else { Errors::NONE };
@@ -535,7 +579,10 @@ mod tests {
             prop_assert_eq!(opts, usize::from(with_edns));
             let read = hickory_proto::op::Message::from_vec(bytes).expect("another reader takes it");
             prop_assert_eq!(read.answers.len(), usize::from(seen[0]));
-            prop_assert_eq!(read.edns.is_some(), with_edns);
+            let options = read.edns.as_ref().map(|edns| &edns.options().options[..]);
+            prop_assert_eq!(options.is_some(), with_edns);
+            let cookies = options.unwrap_or_default().iter().filter(|(code, _)| u16::from(*code) == cookie::OPTION);
+            prop_assert_eq!(cookies.count(), usize::from(with_edns && with_cookie), "whatever else has to give way");
         }
     }
 }

@@ -6,16 +6,18 @@
 //! fresh, is inspected for the client that asked. Blocked and cached names cost no allocation, no lock and no write to
 //! memory that another thread reads.
 //! Fails closed: what cannot be understood or inspected is FORMERR or SERVFAIL, never an unfiltered answer.
-//! Keeps: RFC 1035 §4, RFC 2308 §5, RFC 6891, RFC 8482, RFC 8767, RFC 8914, RFC 9619; by file.
+//! Keeps: RFC 1035 §4, RFC 2308 §5, RFC 6891, RFC 7873, RFC 8482, RFC 8767, RFC 8914, RFC 9619; by file.
 
 mod alias;
 mod client;
+mod cookies;
 mod inspect;
 mod renew;
 mod respond;
 mod special;
 
 pub use client::{Peer, Transport};
+pub use cookies::{Short, shorten};
 pub use renew::Renewal;
 
 use crate::cache::{Cache, CacheKey};
@@ -65,14 +67,31 @@ pub fn begin(
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
-    let query = match Query::parse(bytes) {
+    let server = &generation.settings.server;
+    let mut query = match Query::parse(bytes) {
         Ok(query) => query,
-        Err(fault) => return special::fault(fault, peer.transport, out),
+        Err(fault) => return special::fault(fault, server, peer, now, out),
     };
+    match cookies::stamp(server, query.cookie, peer, now, &mut query.head) {
+        Some(counts) => add(answer(generation, cache, &query, peer, now, out), counts),
+        None => special::malformed(query.head, query.question, peer.transport, out),
+    }
+}
+
+/// Answers a query that was understood.
+#[inline]
+fn answer(
+    generation: &Arc<Generation>,
+    cache: &Cache,
+    query: &Query<'_>,
+    peer: &Peer,
+    now: Now,
+    out: &mut [u8],
+) -> (Begun, Counts) {
     let Some(asker) = generation.policy.client(peer.address.ip().to_canonical()) else {
-        return special::refused(&query, peer.transport, out);
+        return special::refused(query, peer.transport, out);
     };
-    let mut asked = Asked::new(generation, asker, &query, peer.transport, now);
+    let mut asked = Asked::new(generation, asker, query, peer.transport, now);
     if let Some(done) = special::answer(&asked, query.qclass, out).or_else(|| alias::local(&asked, cache, out)) {
         return done;
     }

@@ -4,33 +4,59 @@
 //! Keeps: RFC 1035 §4.1.1, RFC 5936 §2.2.1 (AXFR), RFC 6891 §7, RFC 6895 §3.1 (meta types), RFC 8482 §4.2 (ANY),
 //! RFC 9619; RFC 4892 is answered as far as it tells nobody anything.
 
-use super::{Asked, Begun, Transport, respond};
+use super::{Asked, Begun, Peer, Transport, cookies, respond};
+use crate::config::settings::Server;
 use crate::count::{Count, Counts};
 use crate::dns::answer::Section;
 use crate::dns::ede::{Errors, Text, code};
-use crate::dns::query::{Fault, Query};
+use crate::dns::query::{Fault, Head, Query};
 use crate::dns::response::{Owner, Writer};
 use crate::dns::{class, rcode, rtype};
+use crate::now::Now;
 use crate::policy::decision::{Cause, Decision};
 
 /// How long clients may keep the answer to ANY, in seconds: nothing in it changes.
 const ANY_TTL_S: u32 = 3600;
 
 /// Bytes that are not a query that can be answered: a drop, or what they are owed.
-pub(super) fn fault(fault: Fault<'_>, transport: Transport, out: &mut [u8]) -> (Begun, Counts) {
+pub(super) fn fault(fault: Fault<'_>, server: &Server, peer: &Peer, now: Now, out: &mut [u8]) -> (Begun, Counts) {
     match fault {
         Fault::Short => (Begun::Drop, Count::DroppedShort.into()),
         Fault::Response => (Begun::Drop, Count::DroppedResponse.into()),
-        Fault::Owed { head, question, rcode } => {
-            let count = match rcode {
-                rcode::NOTIMP => Count::Notimp,
-                rcode::BADVERS => Count::Badvers,
-                _ => Count::Formerr,
-            };
-            let written = Writer::start(out, head, question, rcode).finish(transport.limit(&head), &Errors::NONE);
-            (Begun::Respond(written.bytes), count.into())
+        Fault::Owed {
+            mut head,
+            question,
+            rcode,
+            cookie,
+        } => {
+            // What is wrong besides with a cookie of a wrong length is told already.
+            let cookie = cookies::stamp(server, cookie, peer, now, &mut head).unwrap_or_default();
+            let (begun, counts) = owed(head, question, rcode, peer.transport, out);
+            (begun, counts.union(cookie))
         }
+        Fault::NoQuestion { mut head, cookie } if server.cookies => {
+            match cookies::stamp(server, Some(cookie), peer, now, &mut head) {
+                Some(counts) => cookies::no_question(head, counts, peer, out),
+                None => malformed(head, &[], peer.transport, out),
+            }
+        }
+        Fault::NoQuestion { head, .. } => malformed(head, &[], peer.transport, out),
     }
+}
+
+/// FORMERR: a query that breaks a rule the parser does not know.
+pub(super) fn malformed(head: Head, question: &[u8], transport: Transport, out: &mut [u8]) -> (Begun, Counts) {
+    owed(head, question, rcode::FORMERR, transport, out)
+}
+
+fn owed(head: Head, question: &[u8], rcode: u16, transport: Transport, out: &mut [u8]) -> (Begun, Counts) {
+    let count = match rcode {
+        rcode::NOTIMP => Count::Notimp,
+        rcode::BADVERS => Count::Badvers,
+        _ => Count::Formerr,
+    };
+    let written = Writer::start(out, head, question, rcode).finish(transport.limit(&head), &Errors::NONE);
+    (Begun::Respond(written.bytes), count.into())
 }
 
 /// A client that may not ask.
