@@ -62,7 +62,10 @@ pub struct Server {
 
 /// `cookie_secret`: one, or several. What is neither is not shown in the error.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "invalid type: something else, expected a secret or a list of two")]
+#[serde(
+    untagged,
+    expecting = "invalid type: something else, expected a secret or a list of two"
+)]
 pub enum Secret {
     One(String),
     Several(Vec<String>),

@@ -58,6 +58,29 @@ const WRONG: &[(&str, &str)] = &[
         "stairgate.toml:2: \"workers\" must be a whole number, not string \"two\"",
     ),
     (
+        "[server]\ncookie_secret = '0123456789abcdef0123456789abcdex'",
+        "stairgate.toml:2: server.cookie_secret is not a secret of 32 hex digits, or two different ones in [ ]; \
+         `openssl rand -hex 16` makes one",
+    ),
+    (
+        "[server]\ncookie_secret = ['00000000000000000000000000000000', '00000000000000000000000000000000']",
+        "stairgate.toml:2: server.cookie_secret is not a secret of 32 hex digits, or two different ones in [ ]; \
+         `openssl rand -hex 16` makes one",
+    ),
+    (
+        "[server]\ncookie_secret = 1234567890123456",
+        "stairgate.toml:2: \"cookie_secret\" must be a secret or a list of two, not something else",
+    ),
+    (
+        "[server]\nrate_limit = -1",
+        "stairgate.toml:2: server.rate_limit = -1 is out of bounds; write a number from 0 to 1000000",
+    ),
+    (
+        "[server]\nrate_limit_exempt = ['192.168.1.0/23']",
+        "stairgate.toml:2: server.rate_limit_exempt = \"192.168.1.0/23\" has bits set past its prefix; write \"192.168.0.0/23\" \
+         for the network or \"192.168.1.0\" for the one address",
+    ),
+    (
         "[[client]]\nname='x'\nmatch=['10.0.0.1']",
         "stairgate.toml:1: [[client]] lacks the key \"profile\"; add it",
     ),
@@ -540,4 +563,41 @@ fn fields<'de, T: Deserialize<'de>>() -> Vec<&'static str> {
     let mut found = Vec::new();
     let _ = T::deserialize(Probe(&mut found));
     found
+}
+
+#[test]
+fn secrets_of_cookies_are_read_and_shown_nowhere_and_a_random_one_is_no_reason_for_a_restart() {
+    let of = |line: &str| load(&format!("[server]\n{line}\n")).unwrap();
+    let (a, b) = ("E5e973e5a6b2a43f48e7dc849e37bfcf", "445536bcd2513298075a5d379663c962");
+    let one = of(&format!("cookie_secret = '{a}'")).settings;
+    let both = of(&format!("cookie_secret = ['{a}', '{b}']")).settings;
+    assert!(one.server.cookie_secret.are_shared() && !of("workers = 1").settings.server.cookie_secret.are_shared());
+    let shown = format!("{one:?}{both:?}");
+    assert!(!shown.contains("e973") && !shown.contains("229, 233"), "{shown}");
+    let waiting = |old: &Settings, new: &Settings| {
+        let mut keys = old.needs_restart(new);
+        keys.retain(|key| key.starts_with("server."));
+        keys
+    };
+    let random = of("").settings;
+    assert_eq!(waiting(&one, &both), ["server.cookie_secret"]);
+    assert_eq!(waiting(&one, &random), ["server.cookie_secret"]);
+    assert!(waiting(&random, &of("").settings).is_empty());
+    let other = of("cookies = false\nrate_limit = 0\nrate_limit_slip = 3\nrate_limit_exempt = []").settings;
+    let keys = ["cookies", "rate_limit", "rate_limit_slip", "rate_limit_exempt"].map(|key| format!("server.{key}"));
+    assert_eq!(waiting(&random, &other), keys);
+    // What the TOML reader itself complains about is not shown either.
+    for broken in [
+        format!("cookie_secret = {a}"),
+        format!("cookie_secret = '{a}"),
+        format!("cookie_secret = ['{a}' '{b}']"),
+        format!("cookie_secret = {{ a = '{a}' }}"),
+        format!("cookie_secret = ['{a}', 3]"),
+        "cookie_secret = 11111111111111111111111111111111".to_owned(),
+    ] {
+        let error = load(&format!("[server]\n{broken}\n")).map(|_| ()).unwrap_err();
+        assert!(!error.contains("e973") && !error.contains("1111"), "{error}");
+    }
+    let unused = load(&format!("[server]\ncookies = false\ncookie_secret = '{a}'\n")).unwrap();
+    assert_eq!(unused.warnings.len(), 1 + of("").warnings.len());
 }

@@ -121,7 +121,15 @@ impl<'a> Query<'a> {
             let opt = readable_opt(bytes, [questions, answers, authorities, additionals]);
             (head.edns, cookie) = opt.map_or((None, None), |opt| (Some(opt.edns), opt.cookie));
             let lone = flags & TC == 0 && [questions, answers, authorities] == [0; 3];
-            if let (true, 0, Some(Opt { end, cookie: Some(cookie), .. })) = (lone, head.opcode, opt)
+            if let (
+                true,
+                0,
+                Some(Opt {
+                    end,
+                    cookie: Some(cookie),
+                    ..
+                }),
+            ) = (lone, head.opcode, opt)
                 && end == bytes.len()
             {
                 return Err(Fault::NoQuestion { head, cookie });
@@ -520,7 +528,11 @@ mod tests {
             let mut notify = bytes.clone();
             notify[2] = 4 << 3;
             match Query::parse(&notify) {
-                Err(Fault::Owed { cookie, rcode: rcode::NOTIMP, .. }) => assert_eq!(cookie, expected),
+                Err(Fault::Owed {
+                    cookie,
+                    rcode: rcode::NOTIMP,
+                    ..
+                }) => assert_eq!(cookie, expected),
                 other => panic!("{other:?}"),
             }
         }
@@ -528,7 +540,7 @@ mod tests {
 
     #[test]
     fn no_question_is_a_format_error_unless_there_is_a_cookie_and_nothing_else() {
-        let lone = |options| {
+        let lone = |options: &[(u8, &[u8])]| {
             let mut bytes = [&plain("x.example")[..HEADER_BYTES], &opt_with(options)].concat();
             (bytes[5], bytes[11]) = (0, 1);
             bytes

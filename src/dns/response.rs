@@ -424,15 +424,20 @@ mod tests {
         let mut out = [0; 2000];
         let cookie = [b"\0\x0a\0\x18".as_slice(), &[7; 24]].concat();
         let len = Writer::start(&mut out, head, QUESTION, 23).finish(512, &errors).bytes;
-        let opt = [b"\0\0\x29\x04\xd0\x01\0\x80\0\0\x28", &cookie[..], b"\0\x0f\0\x08\0\x11a text"].concat();
+        let opt = [
+            b"\0\0\x29\x04\xd0\x01\0\x80\0\0\x28",
+            &cookie[..],
+            b"\0\x0f\0\x08\0\x11a text",
+        ]
+        .concat();
         assert_eq!(out[HEADER_BYTES + QUESTION.len()..len], opt);
         assert_eq!(out[3] & 15, 7, "the low bits of BADCOOKIE");
 
         let base = HEADER_BYTES + QUESTION.len() + edns::OPT_BYTES + cookie.len();
         for (rdata, expected, truncated) in [
             (512 - base - 12, 512, false),
-            (512 - base - 11, base + 12 + 2, true),
-            (2000, base + 12 + 2, true),
+            (512 - base - 11, base + 12, true),
+            (2000, base + 12, true),
         ] {
             let mut writer = Writer::start(&mut out, head, QUESTION, 0);
             writer.record(Section::Answer, Owner::Qname, 16, 1, &vec![0; rdata]);

@@ -103,6 +103,7 @@ impl Listeners {
             renewals: Arc::new(Semaphore::new(RENEWALS)),
             stop: stopped.clone(),
             stopping: AtomicBool::new(false),
+            workers,
         });
         let connections = Arc::new(connections::Connections::default());
         let mut addresses = Vec::new();
@@ -210,6 +211,8 @@ struct Shared {
     stop: watch::Receiver<bool>,
     /// The same, for threads.
     stopping: AtomicBool,
+    /// UDP threads for each address.
+    workers: usize,
 }
 
 /// Queries of which a task knows.
@@ -224,8 +227,13 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; MESSAGE_BYTES]);
 }
 
-/// [`query::begin`], with the query itself counted. A panic in it would be a bug; it costs that query its answer and nobody
-/// else's.
+/// What is done for one query on the thread that reads packets. A panic in it would be a bug; it costs that query its answer and
+/// nobody else's.
+fn guarded(work: impl FnOnce() -> (Begun, Counts)) -> (Begun, Counts) {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or((Begun::Drop, Count::DroppedByBug.into()))
+}
+
+/// [`query::begin`], with the query itself counted.
 fn begin(
     shared: &Shared,
     generation: &Arc<Generation>,
@@ -234,10 +242,7 @@ fn begin(
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
-    let begun = catch_unwind(AssertUnwindSafe(|| {
-        query::begin(generation, &shared.service.cache, bytes, peer, now, out)
-    }));
-    let (begun, counts) = begun.unwrap_or((Begun::Drop, Count::DroppedByBug.into()));
+    let (begun, counts) = guarded(|| query::begin(generation, &shared.service.cache, bytes, peer, now, out));
     (begun, counts.with(came_by(peer.transport)))
 }
 
@@ -294,11 +299,8 @@ fn answer_over_limit(
 ) -> Later {
     let mut all = count.into();
     loop {
-        // On the thread that reads packets a bug costs this query its answer, not the thread.
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            query::finish(pending, Err(failure.clone()), &shared.service.cache, clock::now(), out)
-        }));
-        let (begun, counts) = done.unwrap_or((Begun::Drop, Count::DroppedByBug.into()));
+        let (begun, counts) =
+            guarded(|| query::finish(pending, Err(failure.clone()), &shared.service.cache, clock::now(), out));
         all = counts.union(all);
         let later = match begun {
             // What was known leads on to another name; a row of such has an end.

@@ -1,17 +1,19 @@
 //! UDP: one thread and one socket a core. Cached and blocked names are answered right off the batch's buffers.
 //!
 //! In: datagrams. Out: for each a response from the address that was asked, or a counted drop; what must wait for the
-//! resolver becomes a task of the runtime.
+//! resolver becomes a task of the runtime. A network that is sent too much gets less ([`rate`]).
 //! Always: no error of one datagram ends the thread or touches another datagram. Fails by dropping, counted.
 //! Keeps: RFC 1035 §4.2.1, RFC 6891 §6.2, RFC 5452 §9 (the response's source address).
 
-use super::{Later, Shared, answer_later, begin, renew};
-use crate::count::Count;
+use super::{Later, Shared, answer_later, begin, guarded, renew};
+use crate::count::{Count, Counts};
 use crate::dns::edns;
 use crate::limits::{SOCKET_BYTES, STOP_GRACE, STOP_NOTICE, UDP_BATCH};
+use crate::now::Now;
 use crate::query::{self, Begun, Peer, Transport};
 use crate::telemetry::counters::OwnCounters;
 use crate::{clock, generation::Generation};
+use rate::{Fate, Rate};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -22,6 +24,7 @@ use std::sync::atomic::Ordering;
 mod linux;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
+mod rate;
 
 #[cfg(target_os = "linux")]
 use linux as system;
@@ -84,8 +87,15 @@ pub(super) fn probe(address: SocketAddr) -> io::Result<()> {
 /// Answers what comes in on `socket` until the listeners stop, then what has come in already.
 pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
     let counters = shared.service.counters.register();
-    let mut batch = system::Batch::new();
     let mut generations = arc_swap::Cache::new(Arc::clone(&shared.service.generations));
+    let mut worker = Worker {
+        socket,
+        shared,
+        // No generation changes `[server]`: that takes a restart.
+        rate: Rate::new(&generations.load().settings.server, shared.workers),
+        counters,
+    };
+    let mut batch = system::Batch::new();
     // Room for the names of most batches; longer ones make it grow once.
     let mut places = Vec::with_capacity(UDP_BATCH * 8);
     while !shared.stopping.load(Ordering::Relaxed) {
@@ -95,7 +105,7 @@ pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
                 if received >= FORESEEN {
                     foresee(&mut batch, received, generation, &mut places);
                 }
-                answer(&mut batch, received, socket, shared, generation, &counters);
+                worker.answer(&mut batch, received, generation);
             }
             // Nothing came for a while. An old generation is let go even so.
             Err(error) if is_pause(&error) => {
@@ -113,7 +123,7 @@ pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
         if received == 0 || clock::instant() > deadline {
             break;
         }
-        answer(&mut batch, received, socket, shared, generations.load(), &counters);
+        worker.answer(&mut batch, received, generations.load());
     }
 }
 
@@ -133,63 +143,96 @@ fn is_pause(error: &io::Error) -> bool {
     )
 }
 
-fn answer(
-    batch: &mut system::Batch,
-    received: usize,
-    socket: &Arc<UdpSocket>,
-    shared: &Arc<Shared>,
-    generation: &Arc<Generation>,
-    counters: &OwnCounters,
-) {
-    let now = clock::now();
-    for index in 0..received {
-        let (incoming, out) = batch.incoming(index);
-        let Some(address) = incoming.source.filter(|source| source.port() != 0) else {
-            // Nobody listens on port 0: the address is made up.
-            counters.add(Count::DroppedSource, 1);
-            continue;
-        };
-        if incoming.cut {
-            counters.add(Count::DroppedLong, 1);
-            continue;
-        }
-        let peer = Peer {
-            address,
-            transport: Transport::Udp,
-        };
-        let (begun, counts) = begin(shared, generation, incoming.bytes, &peer, now, out);
-        counters.add_all(counts);
-        match begun {
-            Begun::Respond(len) => batch.respond(index, len),
-            Begun::RespondAndRenew(len, renewal) => {
-                batch.respond(index, len);
-                renew(shared, renewal);
+/// What one worker has beside its buffers.
+struct Worker<'a> {
+    socket: &'a Arc<UdpSocket>,
+    shared: &'a Arc<Shared>,
+    /// `None`: all may have as many responses as they ask for.
+    rate: Option<Rate>,
+    counters: Arc<OwnCounters>,
+}
+
+impl Worker<'_> {
+    fn answer(&mut self, batch: &mut system::Batch, received: usize, generation: &Arc<Generation>) {
+        let now = clock::now();
+        for index in 0..received {
+            let (incoming, out) = batch.incoming(index);
+            let Some(address) = incoming.source.filter(|source| source.port() != 0) else {
+                // Nobody listens on port 0: the address is made up.
+                self.counters.add(Count::DroppedSource, 1);
+                continue;
+            };
+            if incoming.cut {
+                self.counters.add(Count::DroppedLong, 1);
+                continue;
             }
-            Begun::Drop => {}
-            Begun::Pending(pending) => {
-                let Some(route) = batch.route(index) else { continue };
-                let socket = Arc::clone(socket);
-                let deliver = move |shared: &Shared, response: &[u8]| {
-                    if response.is_empty() {
-                        return;
+            let peer = Peer {
+                address,
+                transport: Transport::Udp,
+            };
+            let (begun, counts) = begin(self.shared, generation, incoming.bytes, &peer, now, out);
+            self.counters.add_all(counts);
+            let begun = match self.fate(&begun, counts, &peer, now) {
+                Fate::Send => begun,
+                Fate::Drop => self.instead(begun, None),
+                Fate::Instead(short) => {
+                    let shorten = || query::shorten(generation, incoming.bytes, &peer, now, short, out);
+                    self.instead(begun, Some(guarded(shorten)))
+                }
+            };
+            match begun {
+                Begun::Respond(len) => batch.respond(index, len),
+                Begun::RespondAndRenew(len, renewal) => {
+                    batch.respond(index, len);
+                    renew(self.shared, renewal);
+                }
+                Begun::Drop => {}
+                Begun::Pending(pending) => {
+                    let Some(route) = batch.route(index) else { continue };
+                    let socket = Arc::clone(self.socket);
+                    let deliver = move |shared: &Shared, response: &[u8]| {
+                        if response.is_empty() {
+                            return;
+                        }
+                        if let Err(error) = system::send_one(&socket, &route, response) {
+                            shared.service.counters.add(Count::DroppedSend.into());
+                            tracing::debug!(%error, "a response could not be sent");
+                        }
+                    };
+                    let (_, out) = batch.incoming(index);
+                    match answer_later(self.shared, pending, address.ip(), out, deliver) {
+                        Later::Waits | Later::Drop => {}
+                        Later::Respond(len) => batch.respond(index, len),
                     }
-                    if let Err(error) = system::send_one(&socket, &route, response) {
-                        shared.service.counters.add(Count::DroppedSend.into());
-                        tracing::debug!(%error, "a response could not be sent");
-                    }
-                };
-                let (_, out) = batch.incoming(index);
-                match answer_later(shared, pending, address.ip(), out, deliver) {
-                    Later::Waits | Later::Drop => {}
-                    Later::Respond(len) => batch.respond(index, len),
                 }
             }
         }
+        batch.send(self.socket, |error| {
+            self.counters.add(Count::DroppedSend, 1);
+            tracing::debug!(%error, "a response could not be sent");
+        });
     }
-    batch.send(socket, |error| {
-        counters.add(Count::DroppedSend, 1);
-        tracing::debug!(%error, "a response could not be sent");
-    });
+
+    /// Whether a response goes out. One that waits for the resolver is a response like others, and decided on now: later the
+    /// packet's worker is not at hand, and what will not be sent need not be looked up.
+    fn fate(&mut self, begun: &Begun, counts: Counts, peer: &Peer, now: Now) -> Fate {
+        match (&mut self.rate, begun) {
+            (None, _) | (_, Begun::Drop) => Fate::Send,
+            (Some(rate), _) => rate.fate(peer.address.ip(), counts, now),
+        }
+    }
+
+    /// What is left of a query whose network has had enough: the shorter response, or none.
+    #[cold]
+    fn instead(&self, begun: Begun, short: Option<(Begun, Counts)>) -> Begun {
+        let (instead, counts) = short.unwrap_or((Begun::Drop, Count::DroppedOverRate.into()));
+        self.counters.add_all(counts);
+        if let Begun::RespondAndRenew(_, renewal) = begun {
+            // The renewal is for all who ask, and nobody else will be told to do it.
+            renew(self.shared, renewal);
+        }
+        instead
+    }
 }
 
 #[cfg(test)]
