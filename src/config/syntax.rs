@@ -82,10 +82,13 @@ impl Source {
                 .strip_prefix(prefix)
                 .and_then(|rest| rest.split_once(", expected "))
             {
+                let key = self.key(at);
+                // Half a secret without its quotes is a number, and an error goes to a log.
+                let secret = key == "\"cookie_secret\"";
                 return Problem::WrongType {
-                    key: self.key(at),
-                    wanted: plain_type(wanted),
-                    found: found.to_owned(),
+                    wanted: plain_type(if secret { SECRET } else { wanted }),
+                    found: if secret { "something else" } else { found }.to_owned(),
+                    key,
                 };
             }
         }
@@ -131,6 +134,9 @@ impl Source {
         self.table(at)
     }
 }
+
+/// What a secret of cookies is, where a value is none.
+const SECRET: &str = "a secret in quotes or a list of two";
 
 fn plain_type(wanted: &str) -> String {
     match wanted {

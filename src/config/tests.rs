@@ -69,7 +69,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[server]\ncookie_secret = 1234567890123456",
-        "stairgate.toml:2: \"cookie_secret\" must be a secret or a list of two, not something else",
+        "stairgate.toml:2: \"cookie_secret\" must be a secret in quotes or a list of two, not something else",
     ),
     (
         "[server]\nrate_limit = -1",

@@ -21,6 +21,14 @@ fn query(name: &str, rtype: u8) -> Vec<u8> {
     bytes
 }
 
+/// The same with a COOKIE option.
+fn with_cookie(mut query: Vec<u8>, cookie: &[u8]) -> Vec<u8> {
+    *query.last_mut().unwrap() = 4 + cookie.len() as u8;
+    query.extend([0, 10, 0, cookie.len() as u8]);
+    query.extend(cookie);
+    query
+}
+
 #[test]
 fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
     let mut settings = Settings::builtin(&std::env::temp_dir());
@@ -94,6 +102,29 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         (query("both.example", 1), Count::Blocked),
     ];
     let mut out = vec![0; 65_535];
+    // A client's first cookie, then one that it was given, then one that is not valid.
+    let first = with_cookie(query("www.cached.example", 1), b"a client");
+    let (begun, _) = query::begin(&generation, &cache, &first, &peer, now, &mut out);
+    assert!(matches!(begun, Begun::Respond(len) if len > 28));
+    let given = out[..512]
+        .windows(4)
+        .position(|part| part == [0, 10, 0, 24])
+        .expect("a cookie")
+        + 4;
+    let given = out[given..given + 24].to_vec();
+    let mut cases = cases.to_vec();
+    cases.extend([
+        (first, Count::CookiesNew),
+        (with_cookie(query("www.cached.example", 1), &given), Count::CookiesValid),
+        (
+            with_cookie(query("www.blocked.example", 1), &given),
+            Count::CookiesValid,
+        ),
+        (
+            with_cookie(query("www.blocked.example", 1), &[9; 40]),
+            Count::CookiesInvalid,
+        ),
+    ]);
     let mut walk = |times: usize| {
         let mut renewals = 0;
         for index in 0..times {
