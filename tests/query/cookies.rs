@@ -44,8 +44,11 @@ fn road(settings: Settings) -> Road {
     road
 }
 
+/// EDNS options, code and data.
+type Options<'a> = &'a [(u16, &'a [u8])];
+
 /// The query with an OPT record that has these options, put together by hand.
-fn with_options(ask: &Ask, options: &[(u16, &[u8])]) -> Vec<u8> {
+fn with_options(ask: &Ask, options: Options) -> Vec<u8> {
     let mut bytes = ask.bytes();
     let rdata: Vec<u8> = options
         .iter()
@@ -150,7 +153,7 @@ fn each_length_and_kind_of_cookie_gets_what_it_is_owed() {
     wrong[20] ^= 1;
     let mut version = good.clone();
     version[8] = 2;
-    let cases: &[(&str, &[(u16, &[u8])], Option<Count>)] = &[
+    let cases: &[(&str, Options, Option<Count>)] = &[
         ("client", &[(10, CLIENT)], Some(Count::CookiesNew)),
         ("valid", &[(10, &good)], Some(Count::CookiesValid)),
         ("16", &[(10, &good[..16])], Some(Count::CookiesInvalid)),
