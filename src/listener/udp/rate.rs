@@ -51,7 +51,7 @@ const _: () = assert!(SETS.is_power_of_two() && size_of::<Set>() == 64);
 
 #[derive(Clone, Copy, Default)]
 struct Bucket {
-    /// Part of the hash of its prefix. Two prefixes of one set that have the same share a bucket: one pair in four milliards.
+    /// Part of the hash of its prefix. Two prefixes of one set that have the same share a bucket: one pair in four billion.
     tag: u32,
     /// Responses that were too many.
     over: u32,
@@ -319,7 +319,7 @@ mod tests {
     fn a_network_is_one_client_and_its_neighbor_another() {
         for (one, same, other) in [
             ("192.0.2.1", "192.0.2.254", "192.0.3.1"),
-            ("192.0.2.1", "::ffff:192.0.2.9", "::c000:201"),
+            ("192.0.2.1", "::ffff:192.0.2.9", "0:0:c000:200::1"),
             ("2001:db8:0:1::1", "2001:db8:0:ff:9::", "2001:db8:0:100::1"),
             ("2001:db8:ffff:ff00::", "2001:db8:ffff:ffff::1", "2001:db8:ffff:fe00::"),
         ] {
