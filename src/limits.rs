@@ -65,8 +65,8 @@ pub const PLAIN_UDP_BYTES: usize = 512;
 /// Datagrams of one recvmmsg or sendmmsg call: past 64 the saving per datagram is below one percent.
 pub const UDP_BATCH: usize = 64;
 /// Default of `server.rate_limit`: responses a second over UDP to one prefix whose clients have shown no cookie; over it every n-th is
-/// cut to nothing and the others are dropped. A family of ten devices asks five to twenty a second when all are busy, an office behind
-/// one address some fifty, for moments a few hundred, which one second's worth at once allows. To somebody whose address is forged, 200
+/// cut to nothing and the others are dropped. A family behind one address asks some tens a second when all its devices are busy, an
+/// office hardly more, and for moments one or two hundred, which one second's worth at once allows. To somebody whose address is forged, 200
 /// responses of 1232 bytes are 2 Mbit/s, which no line dies of. The clients of a carrier behind one /24 are thousands: they
 /// belong into `rate_limit_exempt`, and what is cut meanwhile comes back by TCP or with a cookie.
 pub const RATE_LIMIT: u32 = 200;
