@@ -172,11 +172,6 @@ fn whole_sites(gate: &Gate) -> Vec<String> {
 }
 
 fn about_policy(settings: &Settings, gate: &Gate, policy: &Policy, warnings: &mut Vec<String>) {
-    for (list, rules) in policy.dormant(gate) {
-        warnings.push(format!(
-            "list {list}: {rules} rules about name servers (NSDNAME, NSIP) are not in force; this version does not look at them"
-        ));
-    }
     if settings.gate.is_some() {
         // Of lists that the settings name this was told when they were read.
         let everything = settings.profiles.iter().any(|profile| profile.every_category);

@@ -12,6 +12,7 @@ pub mod ede;
 pub mod edns;
 pub mod key;
 pub mod name;
+pub mod nameservers;
 pub mod query;
 pub mod response;
 pub mod special_use;
@@ -38,6 +39,9 @@ pub mod rtype {
     pub const NSEC3: u16 = 50;
     pub const SVCB: u16 = 64;
     pub const HTTPS: u16 = 65;
+    /// Who serves the zones on the way to a name ([`nameservers`](super::nameservers)): asked within this program only. It is one
+    /// of the types that stand in messages and never in zones (RFC 6895 §3.1), so that no client's query for it gets anywhere.
+    pub const NAMESERVERS: u16 = 240;
     pub const IXFR: u16 = 251;
     pub const AXFR: u16 = 252;
     pub const MAILB: u16 = 253;

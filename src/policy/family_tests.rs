@@ -208,20 +208,6 @@ fn an_rpz_zone_that_let_a_name_through_keeps_itself_and_later_zones_from_the_ans
 }
 
 #[test]
-fn name_server_rules_are_counted_as_not_in_force() {
-    let world = with_clients(&[(
-        "z",
-        "x",
-        &zone("ns1.example.rpz-nsdname CNAME .\n24.0.2.0.192.rpz-nsip CNAME .\nx.example CNAME .\n"),
-    )]);
-    assert_eq!(
-        world.policy.dormant(&world.gate).into_iter().collect::<Vec<_>>(),
-        [("z".to_owned(), 2)]
-    );
-    assert_eq!(world.says("ns1.example", rtype::A), "pass");
-}
-
-#[test]
 fn an_unbound_source_speaks_by_its_closest_zone_and_its_data() {
     check(
         &[(

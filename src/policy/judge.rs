@@ -5,7 +5,7 @@
 //! The order among lists: AdGuard's `$dnsrewrite` and list data, then `@@` with `$important`, `$important`, `@@`, block.
 //! Of equals the lowest source counts (sources are numbered by rank, then name), then the longest name. An RPZ, unbound or
 //! dnsmasq source has one say: RPZ zones together find one match (the first zone that has any; in it client address
-//! before name before address of the answer, the longest name or network first), an unbound or dnsmasq source the one with
+//! before name before address of the answer before name and address of a name server, the longest name or network first), an unbound or dnsmasq source the one with
 //! the longest name.
 
 use super::decision::{Action, Cause, Decision, Rewrites};
@@ -47,6 +47,8 @@ enum Trigger {
     Client,
     Name,
     Address,
+    ServerName,
+    ServerAddress,
 }
 
 /// What was found in each class.
@@ -174,6 +176,8 @@ impl Judge<'_> {
                     Family::Rpz => {
                         let trigger = match (place, self.met) {
                             (Place::Set(..) | Place::Pattern(_), _) => Trigger::Name,
+                            (Place::ServerName(_), _) => Trigger::ServerName,
+                            (Place::ServerAddress(_), _) => Trigger::ServerAddress,
                             (_, Met::Question) => Trigger::Client,
                             (_, Met::Answer) => Trigger::Address,
                         };
@@ -314,7 +318,9 @@ impl Judge<'_> {
         match place {
             Place::Set(set, _) => self.gate.rules_of(set).for_each(one),
             Place::Pattern(index) => self.table.pattern_rules(index as usize).iter().copied().for_each(one),
-            Place::Group(range) => self.table.group(range).iter().copied().for_each(one),
+            Place::Group(range) | Place::ServerName(range) | Place::ServerAddress(range) => {
+                self.table.group(range).iter().copied().for_each(one)
+            }
             Place::Alone(rule) => one(rule),
         }
     }

@@ -21,7 +21,9 @@ mod places;
 mod profile;
 mod rewriting;
 mod rules;
+mod servers;
 mod settled;
+mod suffixes;
 mod written;
 
 use crate::config::settings::{
@@ -36,7 +38,7 @@ use ipnet::IpNet;
 use patterns::PatternError;
 use profile::{OwnNames, Table};
 use rules::Rules;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::iter;
 use std::net::IpAddr;
 
@@ -340,7 +342,8 @@ impl Policy {
     pub fn filters(&self, profile: ProfileId) -> bool {
         self.profiles.get(usize::from(profile.0)).is_some_and(|profile| {
             let table = &self.tables[usize::from(profile.table)];
-            !profile.observe && (table.has_names || table.has_addresses || !profile.own.is_empty())
+            let rules = table.has_names || table.has_addresses || !table.servers.is_empty();
+            !profile.observe && (rules || !profile.own.is_empty())
         })
     }
 
@@ -353,6 +356,7 @@ impl Policy {
             Inspects {
                 names: table.has_names || !profile.own.is_empty(),
                 addresses: table.has_addresses,
+                servers: table.servers.speak(asker.rpz_bar),
             }
         })
     }
@@ -425,21 +429,6 @@ impl Policy {
     pub fn size_bytes(&self) -> usize {
         self.tables.iter().map(Table::size_bytes).sum()
     }
-
-    /// Rules that profiles enable but that are not in force in this version (RPZ NSDNAME and NSIP), by list.
-    pub fn dormant(&self, gate: &Gate) -> BTreeMap<String, usize> {
-        let mut by_list = BTreeMap::new();
-        for (pattern, rule) in gate.patterns() {
-            use crate::list::rule::Pattern;
-            let Some(short) = self.rules.get(*rule) else { continue };
-            let name_server = matches!(pattern, Pattern::NsName(..) | Pattern::NsAddress(_));
-            if name_server && self.tables.iter().any(|table| table.is_active(short.source)) {
-                let name = &self.sources[usize::from(short.source)].name;
-                *by_list.entry(name.clone()).or_insert(0) += 1;
-            }
-        }
-        by_list
-    }
 }
 
 /// What of an answer has to be looked at.
@@ -447,6 +436,8 @@ impl Policy {
 pub struct Inspects {
     pub names: bool,
     pub addresses: bool,
+    /// Who serves the zones on the way to the names in it.
+    pub servers: bool,
 }
 
 /// Of two reasons the one that weighs more: what the law demands is not the household's wish.
@@ -535,5 +526,7 @@ mod explain_tests;
 mod family_tests;
 #[cfg(test)]
 mod profile_tests;
+#[cfg(test)]
+mod server_tests;
 #[cfg(test)]
 mod tests;

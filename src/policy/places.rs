@@ -22,6 +22,10 @@ pub(super) enum Place {
     Pattern(u32),
     /// Client or answer networks: a range of the table's groups.
     Group((u32, u32)),
+    /// Names of name servers: a range of the table's groups.
+    ServerName((u32, u32)),
+    /// Networks of name servers: likewise.
+    ServerAddress((u32, u32)),
     /// An address rule on its own.
     Alone(RuleId),
 }

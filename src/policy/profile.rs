@@ -8,7 +8,9 @@ use super::PolicyError;
 use super::clients::Prefixes;
 use super::patterns::Patterns;
 use super::rules::{Act, Rules, Short};
+use super::servers::Servers;
 use super::settled::Settled;
+use super::suffixes::Suffixes;
 use crate::dns::key::Key;
 use crate::dns::name::Name;
 use crate::list::rule::{Pattern, Scope};
@@ -43,6 +45,8 @@ pub struct Table {
     clients: Prefixes<(u32, u32)>,
     /// Networks of answers that RPZ rules are about: there the longest counts.
     rpz_networks: Prefixes<(u32, u32)>,
+    /// Rules about the servers of the zones on the way.
+    pub servers: Servers,
     grouped: Vec<RuleId>,
     /// Decisions made beforehand; made last, when policy is whole.
     pub settled: Settled,
@@ -84,6 +88,8 @@ impl Table {
         let mut texts: Vec<&Pattern> = Vec::new();
         let mut pattern_rules: Vec<Range<u32>> = Vec::new();
         let mut clients: Vec<(IpNet, RuleId)> = Vec::new();
+        let mut server_names: Vec<(&[u8], Scope, RuleId)> = Vec::new();
+        let mut server_networks: Vec<(IpNet, RuleId)> = Vec::new();
         let mut has_adguard_patterns = false;
         // In order of pattern: equal patterns follow each other.
         for (pattern, id) in gate.patterns().iter().filter(|(_, id)| counts(*id)) {
@@ -101,8 +107,10 @@ impl Table {
                     has_adguard_patterns |= rules.get(*id).is_some_and(|rule| rule.family == Family::Adguard);
                 }
                 Pattern::Client(network) => clients.push((*network, *id)),
-                // Those of answers have a table of their own in the gate; name servers are not looked at yet.
-                Pattern::Address(_) | Pattern::NsName(..) | Pattern::NsAddress(_) => {}
+                Pattern::NsName(key, scope) => server_names.push((key, *scope, *id)),
+                Pattern::NsAddress(network) => server_networks.push((*network, *id)),
+                // Those of answers have a table of their own in the gate.
+                Pattern::Address(_) => {}
             }
         }
         let patterns = Patterns::build(texts.into_iter()).map_err(PolicyError::Pattern)?;
@@ -115,9 +123,11 @@ impl Table {
             }
         }
         has_names |= patterns.is_some() || !clients.is_empty();
+        let source = |rule: RuleId| rules.get(rule).map(|rule| rule.source);
         Ok(Table {
-            clients: group(clients, &mut grouped),
-            rpz_networks: group(rpz_networks, &mut grouped),
+            clients: Prefixes::new(group(clients, &mut grouped)),
+            rpz_networks: Prefixes::new(group(rpz_networks, &mut grouped)),
+            servers: Servers::new(server_names, server_networks, source, &mut grouped),
             active,
             verdicts,
             patterns,
@@ -179,6 +189,7 @@ impl Table {
             + self.active.len()
             + self.grouped.len() * 4
             + self.pattern_rules.len() * 8
+            + self.servers.size_bytes()
             + patterns
             + self.settled.size_bytes()
     }
@@ -200,33 +211,23 @@ fn together(a: Verdict, b: Verdict) -> Verdict {
     if (a as u8) < (b as u8) { b } else { a }
 }
 
-/// Puts the rules of equal networks next to each other.
-fn group(mut rules: Vec<(IpNet, RuleId)>, grouped: &mut Vec<RuleId>) -> Prefixes<(u32, u32)> {
+/// Puts the rules of equal networks next to each other in `grouped`; returns where.
+pub(super) fn group(mut rules: Vec<(IpNet, RuleId)>, grouped: &mut Vec<RuleId>) -> Vec<(IpNet, (u32, u32))> {
     rules.sort();
-    let rows: Vec<(IpNet, (u32, u32))> = rules
+    rules
         .chunk_by(|a, b| a.0 == b.0)
         .map(|same| {
             let start = grouped.len() as u32;
             grouped.extend(same.iter().map(|(_, id)| *id));
             (same[0].0, (start, grouped.len() as u32))
         })
-        .collect();
-    Prefixes::new(rows)
+        .collect()
 }
 
 /// A profile's own names, each with all below it.
 #[derive(Debug, Default)]
 pub struct OwnNames {
-    /// Sorted by key, so that a name follows its parents.
-    rows: Vec<OwnName>,
-}
-
-#[derive(Debug)]
-struct OwnName {
-    key: Box<[u8]>,
-    /// The row of the nearest parent.
-    parent: Option<u32>,
-    own: Own,
+    names: Suffixes<Own>,
 }
 
 /// What a profile's own name does; the number is its place in the settings.
@@ -247,44 +248,20 @@ impl OwnNames {
             .iter()
             .enumerate()
             .map(|(index, name)| (key(name), Own::Deny(index as u32)));
-        let mut rows: Vec<OwnName> = allowed
-            .chain(denied)
-            .map(|(key, own)| OwnName { key, parent: None, own })
-            .collect();
-        // Stable: of equal names an allow comes first and stays.
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
-        rows.dedup_by(|later, first| later.key == first.key);
-        let mut open: Vec<u32> = Vec::new();
-        for index in 0..rows.len() {
-            while open
-                .last()
-                .is_some_and(|&at| !rows[index].key.starts_with(&rows[at as usize].key))
-            {
-                open.pop();
-            }
-            rows[index].parent = open.last().copied();
-            open.push(index as u32);
+        // Of equal names the allow counts.
+        OwnNames {
+            names: Suffixes::new(allowed.chain(denied)),
         }
-        OwnNames { rows }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.names.is_empty()
     }
 
     /// What the longest own name that is this one or a parent of it does.
     #[inline]
     pub fn find(&self, key: &Key) -> Option<Own> {
-        let key = key.as_bytes();
-        let mut at = self.rows.partition_point(|row| row.key.as_ref() <= key).checked_sub(1);
-        while let Some(index) = at {
-            let row = &self.rows[index];
-            if key.starts_with(&row.key) {
-                return Some(row.own);
-            }
-            at = row.parent.map(|parent| parent as usize);
-        }
-        None
+        self.names.all(key.as_bytes()).next().map(|(_, own)| own)
     }
 }
 

@@ -10,6 +10,7 @@
 //! have had their say.
 
 use super::inspect::{self, Finding, Hit};
+use super::servers::{self, Known, Learned, Then};
 use super::{Asked, Begun, Purpose, add, renew, respond, special};
 use crate::cache::Cache;
 use crate::count::{Count, Counts};
@@ -93,7 +94,7 @@ pub(super) fn rewrite(
     let end = match answer {
         Some((message, hit)) => {
             asked.asker = hit.asker;
-            copy_aliases(&mut writer, message, hit.index);
+            copy_aliases(&mut writer, message, hit.before);
             let owner = hit.owner.as_wire();
             records(&asked, &mut writer, rewrites, Owner::Name(owner), owner, ttl)
         }
@@ -206,7 +207,7 @@ fn follow(
         let mut found = vec![0; CACHED_MESSAGE_BYTES];
         match cache.get(&asked.cache_key(&target), asked.now, &mut found) {
             Some(hit) => {
-                let done = complete(&asked, cache, &started, &found[..hit.len], &Errors::NONE, out);
+                let done = complete(&asked, cache, &started, &found[..hit.len], &Errors::NONE, &[], out);
                 add(
                     renew::when_due(&asked, cache, &target, &hit, done),
                     Count::Cached.into(),
@@ -218,7 +219,7 @@ fn follow(
     add(done, seen)
 }
 
-/// Goes on with `started` by the records of `rewrites` at `owner`, behind the aliases of `answer` up to that index. Returns
+/// Goes on with `started` by the records of `rewrites` at `owner`, behind the aliases among so many records of `answer`. Returns
 /// the name that they lead to, or the response if there is none.
 fn rewritten(
     asked: &Asked<'_>,
@@ -238,8 +239,8 @@ fn rewritten(
     let Some(mut writer) = take_up(asked, started, out) else {
         return Err(respond::unusable(asked, out));
     };
-    if let Some((message, last)) = answer {
-        copy_aliases(&mut writer, message, last);
+    if let Some((message, before)) = answer {
+        copy_aliases(&mut writer, message, before);
     }
     match records(asked, &mut writer, rewrites, Owner::Name(owner), owner, ttl) {
         End::Here => Err(respond::finished(writer, asked, &errors)),
@@ -251,18 +252,23 @@ fn rewritten(
     }
 }
 
-/// Completes a response with what its alias leads to, a message about that name that came with `errors`.
+/// Completes a response with what its alias leads to, a message about that name that came with `errors`. `learned`: as for
+/// [`deliver`](super::deliver).
 pub(super) fn complete(
     asked: &Asked<'_>,
     cache: &Cache,
     started: &Started,
     message: &[u8],
     errors: &Errors,
+    learned: &[Learned],
     out: &mut [u8],
 ) -> (Begun, Counts) {
     let (finding, counts) = match started.whole {
         true => (Finding::Clear, Counts::NONE),
-        false => inspect::inspect(asked, message),
+        false => {
+            let room = &mut *out;
+            inspect::inspect(asked, message, &mut Known { cache, learned, room })
+        }
     };
     let done = match finding {
         Finding::Hit(hit) => match hit.decision.action {
@@ -272,7 +278,7 @@ pub(super) fn complete(
                     ..*asked
                 };
                 let mut started = started.clone();
-                let answer = Some((message, hit.index));
+                let answer = Some((message, hit.before));
                 let owner = hit.owner.as_wire();
                 let done = match rewritten(&asked, &mut started, &hit.decision, &rewrites, answer, owner, out) {
                     Ok(target) => follow(&asked, cache, started, target, out),
@@ -282,6 +288,14 @@ pub(super) fn complete(
             }
             _ => respond::plain(asked, &hit.decision, Count::BlockedByAnswer, out),
         },
+        Finding::Unknown(name) => {
+            let then = Then::Complete {
+                started: started.clone(),
+                message: message.to_vec(),
+                errors: *errors,
+            };
+            servers::wait(asked, cache, name.as_wire(), learned, then, out)
+        }
         Finding::Unusable => respond::unusable(asked, out),
         Finding::Clear => resume(asked, started, out, |mut writer| {
             // Who wrote the alias comes first, then what the resolver had to say.
@@ -329,10 +343,10 @@ fn take_up<'o>(asked: &Asked<'_>, started: &Started, out: &'o mut [u8]) -> Optio
     Writer::resume(out, bytes, asked.head, asked.section)
 }
 
-/// Copies the aliases among the first `last` + 1 records of a message's answer section.
-fn copy_aliases(writer: &mut Writer<'_>, message: &[u8], last: usize) {
+/// Copies the aliases among the first `before` records of a message's answer section.
+fn copy_aliases(writer: &mut Writer<'_>, message: &[u8], before: usize) {
     let Some(parsed) = Message::parse(message) else { return };
-    for record in parsed.records().flatten().take(last + 1) {
+    for record in parsed.records().flatten().take(before) {
         if matches!(record.rtype, rtype::CNAME | rtype::DNAME) {
             writer.copy(message, &record);
         }

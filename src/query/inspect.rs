@@ -6,14 +6,21 @@
 //! Keeps: RFC 6672 §2.1 (DNAME), RFC 9460 §2.2 (SVCB); the response policy zones' rule that of an alias chain the first
 //! match counts, and of the addresses at its end that of the first zone.
 //!
+//! Rules about name servers are asked at each name of the chain: at an alias before what it leads to, at the last name together with
+//! its addresses. There the first zone speaks that any rule of both kinds belongs to, and of one zone the rule about addresses. Until
+//! it is known who those servers are, nothing is found.
+//!
 //! Each record is judged with its own type, so that `$dnstype` of a list's rule can tell an alias from an address. What an
 //! RPZ zone lets through at one record it and the zones behind it have let through at all records behind that.
 
 use super::Asked;
 use super::respond::{self, Verdict};
+use super::servers::Known;
 use crate::count::Counts;
 use crate::dns::answer::{Message, NameBuf, Record, Records, Section, Service, address};
 use crate::dns::key::Key;
+use crate::dns::nameservers::Servers;
+use crate::dns::query::HEADER_BYTES;
 use crate::dns::{class, rtype};
 use crate::limits::INSPECTED_NAMES;
 use crate::list::source::Family;
@@ -30,6 +37,8 @@ pub(super) enum Finding {
     /// Nothing the client may not see.
     Clear,
     Hit(Hit),
+    /// Who serves the zones on the way to this name must be known first.
+    Unknown(NameBuf),
     /// Not a whole message, or more names than are followed.
     Unusable,
 }
@@ -39,21 +48,29 @@ pub(super) struct Hit {
     pub decision: Decision,
     /// The client, less the RPZ zones that have let through something in front or have had their say with this.
     pub asker: Asker,
-    /// Index of the record in the answer section.
-    pub index: usize,
-    /// The name a rewrite's records stand at: the alias target that was hit, or the owner of the address.
+    /// So many records of the answer section stand before what a rewrite puts there; the aliases among them are kept.
+    pub before: usize,
+    /// The name a rewrite's records stand at: the alias target that was hit, the owner of the address, or the name whose zone has
+    /// such a server.
     pub owner: NameBuf,
 }
 
 /// Inspects the answer section of `message`.
-pub(super) fn inspect(asked: &Asked<'_>, message: &[u8]) -> (Finding, Counts) {
+pub(super) fn inspect(asked: &Asked<'_>, message: &[u8], known: &mut Known<'_>) -> (Finding, Counts) {
     let inspects = asked.generation.policy.inspects(&asked.asker);
-    if !inspects.names && !inspects.addresses {
+    if !inspects.names && !inspects.addresses && !inspects.servers {
         return (Finding::Clear, Counts::NONE);
     }
     let mut judge = Judge::new(asked);
     let Some(parsed) = Message::parse(message) else {
         return (Finding::Unusable, Counts::NONE);
+    };
+    let mut chain = match inspects.servers {
+        true => match NameBuf::read(message, HEADER_BYTES) {
+            Some(name) => Some(Chain::new(name)),
+            None => return (Finding::Unusable, Counts::NONE),
+        },
+        false => None,
     };
     let mut records = parsed.records();
     let mut index = 0;
@@ -65,6 +82,11 @@ pub(super) fn inspect(asked: &Asked<'_>, message: &[u8]) -> (Finding, Counts) {
             break;
         }
         if record.class == class::IN {
+            if let Some(chain) = &mut chain
+                && let Some(finding) = judge.on_chain(message, &record, index, chain, known)
+            {
+                return (finding, judge.counts);
+            }
             if judge.record(message, &record, &records).is_none() || judge.names > INSPECTED_NAMES {
                 return (Finding::Unusable, judge.counts);
             }
@@ -72,19 +94,36 @@ pub(super) fn inspect(asked: &Asked<'_>, message: &[u8]) -> (Finding, Counts) {
                 let Some(owner) = name.or_else(|| NameBuf::read(message, record.owner_at)) else {
                     return (Finding::Unusable, judge.counts);
                 };
-                let asker = judge.asker.after(&decision);
-                let hit = Hit {
-                    decision,
-                    asker,
-                    index,
-                    owner,
-                };
-                return (Finding::Hit(hit), judge.counts);
+                return (judge.finding(decision, index + 1, owner), judge.counts);
             }
         }
         index += 1;
     }
-    (Finding::Clear, judge.counts)
+    let finding = chain.and_then(|mut chain| judge.end_of_chain(&mut chain, known));
+    (finding.unwrap_or(Finding::Clear), judge.counts)
+}
+
+/// How far along an alias chain an inspection is.
+struct Chain {
+    /// The name at hand.
+    name: NameBuf,
+    /// So many records of the answer section lead to it.
+    before: usize,
+    /// It is the last one, and its servers were looked at.
+    ended: bool,
+    /// They are what a zone acts on, unless a rule about addresses goes before.
+    waiting: Option<(Decision, u16)>,
+}
+
+impl Chain {
+    fn new(name: NameBuf) -> Chain {
+        Chain {
+            name,
+            before: 0,
+            ended: false,
+            waiting: None,
+        }
+    }
 }
 
 /// What policy says about a name that an alias leads to.
@@ -113,6 +152,21 @@ pub(super) fn alias(asked: &Asked<'_>, target: &[u8]) -> Option<Judged> {
     })
 }
 
+/// Why rules about servers cannot be judged.
+enum Unjudged {
+    Unknown,
+    Unusable,
+}
+
+impl Unjudged {
+    fn finding(self, name: NameBuf) -> Finding {
+        match self {
+            Unjudged::Unknown => Finding::Unknown(name),
+            Unjudged::Unusable => Finding::Unusable,
+        }
+    }
+}
+
 struct Judge<'a> {
     asked: &'a Asked<'a>,
     /// The client, less the RPZ zones that have let through something in front.
@@ -120,6 +174,8 @@ struct Judge<'a> {
     names: usize,
     counts: Counts,
     hit: Option<(Decision, Option<NameBuf>)>,
+    /// The first RPZ zone that let an address through.
+    let_through: u16,
 }
 
 impl<'a> Judge<'a> {
@@ -130,7 +186,105 @@ impl<'a> Judge<'a> {
             names: 0,
             counts: Counts::NONE,
             hit: None,
+            let_through: u16::MAX,
         }
+    }
+
+    fn finding(&self, decision: Decision, before: usize, owner: NameBuf) -> Finding {
+        Finding::Hit(Hit {
+            decision,
+            asker: self.asker.after(&decision),
+            before,
+            owner,
+        })
+    }
+
+    /// Looks at the servers on the way to the name that a record stands at, if it is that record's turn.
+    fn on_chain(
+        &mut self,
+        message: &[u8],
+        record: &Record,
+        index: usize,
+        chain: &mut Chain,
+        known: &mut Known<'_>,
+    ) -> Option<Finding> {
+        match record.rtype {
+            rtype::CNAME => {
+                let (Some(owner), Some(target)) = (
+                    NameBuf::read(message, record.owner_at),
+                    NameBuf::read(message, record.rdata_at),
+                ) else {
+                    return Some(Finding::Unusable);
+                };
+                let decision = match self.servers(&owner, known) {
+                    Ok(decision) => decision,
+                    Err(unjudged) => return Some(unjudged.finding(owner)),
+                };
+                if !self.passes(&decision) {
+                    return Some(self.finding(decision, chain.before, owner));
+                }
+                self.asker = self.asker.after(&decision);
+                (chain.name, chain.before) = (target, index + 1);
+                None
+            }
+            rtype::A | rtype::AAAA | rtype::SVCB | rtype::HTTPS if !chain.ended => {
+                let Some(owner) = NameBuf::read(message, record.owner_at) else {
+                    return Some(Finding::Unusable);
+                };
+                chain.name = owner;
+                self.at_last(chain, known)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the servers on the way to the last name of the chain mean, once all else was looked at.
+    fn end_of_chain(&mut self, chain: &mut Chain, known: &mut Known<'_>) -> Option<Finding> {
+        // An alias that was asked for as such leads nowhere.
+        let is_last = self.asked.qtype != rtype::CNAME || chain.before == 0;
+        if !chain.ended
+            && is_last
+            && let Some(unjudged) = self.at_last(chain, known)
+        {
+            return Some(unjudged);
+        }
+        let (decision, zone) = chain.waiting?;
+        // Of one zone the rule about addresses goes first, also one that lets through.
+        (zone < self.let_through).then(|| self.finding(decision, chain.before, chain.name))
+    }
+
+    /// Looks at the servers on the way to the last name. Zones behind the one that speaks have no say in its addresses.
+    fn at_last(&mut self, chain: &mut Chain, known: &mut Known<'_>) -> Option<Finding> {
+        chain.ended = true;
+        let decision = match self.servers(&chain.name, known) {
+            Ok(decision) => decision,
+            Err(unjudged) => return Some(unjudged.finding(chain.name)),
+        };
+        if self.passes(&decision) {
+            self.asker = beside(self.asker, &decision);
+        } else if let Some(zone) = self.zone(&decision) {
+            chain.waiting = Some((decision, zone));
+            self.asker.rpz_bar = self.asker.rpz_bar.min(zone.saturating_add(1));
+        }
+        None
+    }
+
+    /// What the servers on the way to a name mean.
+    fn servers(&self, name: &NameBuf, known: &mut Known<'_>) -> Result<Decision, Unjudged> {
+        let generation = self.asked.generation;
+        if !generation.policy.inspects(&self.asker).servers {
+            return Ok(Decision::PASS);
+        }
+        let message = known.get(name.as_wire(), self.asked.now).ok_or(Unjudged::Unknown)?;
+        let servers = Servers::read(message).ok_or(Unjudged::Unusable)?;
+        let key = Key::from_wire(name.as_wire());
+        Ok(generation.policy.decide_servers(
+            &generation.gate,
+            &self.asker,
+            (&key, self.asked.qtype),
+            servers.names(),
+            servers.addresses(),
+        ))
     }
 
     /// `behind`: the records after this one. `None` if the record is broken.
@@ -203,7 +357,7 @@ impl<'a> Judge<'a> {
                 let passes = matches!(respond::verdict(&found, self.asked.transport), Verdict::Pass { .. });
                 if passes && found.rpz_bar < first {
                     first = found.rpz_bar;
-                    self.asker = beside(self.asker, &found);
+                    self.lets_through(&found);
                     decision = self.decide_address(address, rtype);
                 } else if let (false, Some(zone)) = (passes, self.zone(&found).filter(|zone| *zone < first)) {
                     (first, decision) = (zone, found);
@@ -211,10 +365,18 @@ impl<'a> Judge<'a> {
             }
         }
         if self.passes(&decision) {
-            self.asker = beside(self.asker, &decision);
+            self.lets_through(&decision);
         } else {
             self.hit = Some((decision, None));
         }
+    }
+
+    /// An address passes.
+    fn lets_through(&mut self, decision: &Decision) {
+        if !decision.observed {
+            self.let_through = self.let_through.min(decision.rpz_bar);
+        }
+        self.asker = beside(self.asker, decision);
     }
 
     fn decide_address(&self, address: IpAddr, rtype: u16) -> Decision {

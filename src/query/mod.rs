@@ -14,6 +14,7 @@ mod cookies;
 mod inspect;
 mod renew;
 mod respond;
+mod servers;
 mod special;
 
 pub use client::{Peer, Transport};
@@ -35,6 +36,7 @@ use crate::policy::{Asker, Met};
 use crate::resolver::{Answer, Failure, Question};
 use inspect::Finding;
 use respond::Verdict;
+use servers::{Known, Learned, Then};
 use std::sync::Arc;
 
 /// What became of a query so far.
@@ -118,6 +120,7 @@ pub fn finish(
     out: &mut [u8],
 ) -> (Begun, Counts) {
     let asked = pending.asked(now);
+    let of_servers = matches!(pending.purpose, Purpose::Servers(_));
     let (answer, count) = match result {
         Ok(mut answer) => {
             cache.bound_ttls(&mut answer.message);
@@ -128,11 +131,17 @@ pub fn finish(
             let known = failure.permits_stale().then(|| pending.known_before(cache, now));
             match known.flatten() {
                 Some(answer) => (answer, Count::Stale),
+                None if of_servers => return servers::failed(&asked, &failure, out),
                 None => return respond::failed(&asked, &failure, out),
             }
         }
     };
-    add(pending.respond(&asked, cache, &answer, out), count.into())
+    let counts = match of_servers {
+        // Where the answer came from was counted with it.
+        true => Counts::NONE,
+        false => count.into(),
+    };
+    add(pending.respond(&asked, cache, &answer, out), counts)
 }
 
 /// Keeps the answer to a query whose client has a response already.
@@ -157,7 +166,7 @@ fn look_up(asked: &Asked<'_>, cache: &Cache, whole: bool, out: &mut [u8]) -> (Be
     }
     match cache.get(&asked.cache_key(asked.qname()), asked.now, out) {
         Some(hit) => {
-            let done = deliver(asked, cache, hit.len, whole, &Errors::NONE, out);
+            let done = deliver(asked, cache, hit.len, whole, &Errors::NONE, &[], out);
             add(
                 renew::when_due(asked, cache, asked.qname(), &hit, done),
                 Count::Cached.into(),
@@ -168,18 +177,22 @@ fn look_up(asked: &Asked<'_>, cache: &Cache, whole: bool, out: &mut [u8]) -> (Be
 }
 
 /// Responds with the message that stands at the start of `out`, once it has been inspected for this client (unless an own
-/// allow covers the `whole` of it).
+/// allow covers the `whole` of it). `learned`: who serves the zones of names in it, as far as the resolver was asked.
 fn deliver(
     asked: &Asked<'_>,
     cache: &Cache,
     len: usize,
     whole: bool,
     errors: &Errors,
+    learned: &[Learned],
     out: &mut [u8],
 ) -> (Begun, Counts) {
     let (finding, counts) = match whole {
         true => (Finding::Clear, Counts::NONE),
-        false => inspect::inspect(asked, &out[..len]),
+        false => {
+            let (message, room) = out.split_at_mut(len);
+            inspect::inspect(asked, message, &mut Known { cache, learned, room })
+        }
     };
     let done = match finding {
         Finding::Clear => match Writer::resume(out, len, asked.head, asked.section) {
@@ -190,6 +203,11 @@ fn deliver(
             respond::act_on_answer(asked, cache, len, &hit, out),
             Count::BlockedByAnswer.into(),
         ),
+        Finding::Unknown(name) => {
+            let (message, errors) = (out[..len].to_vec(), *errors);
+            let then = Then::Deliver { message, errors };
+            servers::wait(asked, cache, name.as_wire(), learned, then, out)
+        }
         Finding::Unusable => respond::unusable(asked, out),
     };
     add(done, counts)
@@ -264,9 +282,14 @@ impl<'a> Asked<'a> {
 
     /// Has the resolver asked for `name` (uncompressed wire form) with the type of the query.
     fn wait(&self, cache: &Cache, name: &[u8], purpose: Purpose, out: &mut [u8]) -> (Begun, Counts) {
-        let Some(name) = Name::from_wire(name) else {
-            return respond::unusable(self, out);
-        };
+        match Name::from_wire(name) {
+            Some(name) => self.pending(cache, self.question(name), purpose),
+            None => respond::unusable(self, out),
+        }
+    }
+
+    /// Has the resolver asked.
+    fn pending(&self, cache: &Cache, question: Question, purpose: Purpose) -> (Begun, Counts) {
         let pending = Pending {
             generation: Arc::clone(self.generation),
             asker: self.asker,
@@ -274,7 +297,7 @@ impl<'a> Asked<'a> {
             section: self.section.into(),
             transport: self.transport,
             purpose,
-            question: self.question(name),
+            question,
             flushes: cache.flushes(),
         };
         (Begun::Pending(Box::new(pending)), Counts::NONE)
@@ -301,6 +324,8 @@ enum Purpose {
     Answer { whole: bool },
     /// It completes an answer whose alias chain leads to it.
     Alias(alias::Started),
+    /// It says who serves the zones of a name in an answer that is there.
+    Servers(servers::Waits),
 }
 
 impl Pending {
@@ -317,17 +342,25 @@ impl Pending {
     /// Keeps the answer for those who ask the same, unless something was to be forgotten since.
     fn keep(&self, answer: &Answer, cache: &Cache, now: Now) {
         if cache.flushes() == self.flushes {
-            let key = self.asked(now).cache_key(self.question.name.as_wire());
-            cache.put(&key, &answer.message, now);
+            cache.put(&self.key(), &answer.message, now);
+        }
+    }
+
+    /// What the answer is kept under.
+    fn key(&self) -> CacheKey<'_> {
+        CacheKey {
+            qname: self.question.name.as_wire(),
+            qtype: self.question.qtype,
+            dnssec_ok: self.question.dnssec_ok,
+            checking_disabled: self.question.checking_disabled,
         }
     }
 
     /// The answer that was known before, past its time, with the error that says so (RFC 8914 §4.4, §4.20).
     fn known_before(&self, cache: &Cache, now: Now) -> Option<Answer> {
-        let key = self.asked(now).cache_key(self.question.name.as_wire());
         // What is longer is not kept.
         let mut message = vec![0; CACHED_MESSAGE_BYTES];
-        let hit = cache.get_stale(&key, now, &mut message)?;
+        let hit = cache.get_stale(&self.key(), now, &mut message)?;
         message.truncate(hit.len);
         let nxdomain = u16::from(message[3] & 15) == rcode::NXDOMAIN;
         let info_code = if nxdomain {
@@ -350,11 +383,12 @@ impl Pending {
             Purpose::Answer { whole } => match out.get_mut(..answer.message.len()) {
                 Some(room) => {
                     room.copy_from_slice(&answer.message);
-                    deliver(asked, cache, answer.message.len(), *whole, &errors, out)
+                    deliver(asked, cache, answer.message.len(), *whole, &errors, &[], out)
                 }
                 None => respond::unusable(asked, out),
             },
-            Purpose::Alias(started) => alias::complete(asked, cache, started, &answer.message, &errors, out),
+            Purpose::Alias(started) => alias::complete(asked, cache, started, &answer.message, &errors, &[], out),
+            Purpose::Servers(waits) => servers::go_on(asked, cache, waits, (&self.question.name, answer), out),
         }
     }
 

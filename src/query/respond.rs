@@ -186,7 +186,12 @@ pub(super) fn passed_on(errors: &[(u16, String)]) -> Errors {
 
 /// SERVFAIL: the resolver failed.
 pub(super) fn failed(asked: &Asked<'_>, failure: &Failure, out: &mut [u8]) -> (Begun, Counts) {
-    let (begun, counts) = finished(asked.start(out, rcode::SERVFAIL), asked, &passed_on(&failure.ede()));
+    failed_with(asked, &failure.ede(), out)
+}
+
+/// SERVFAIL with these errors.
+pub(super) fn failed_with(asked: &Asked<'_>, errors: &[(u16, String)], out: &mut [u8]) -> (Begun, Counts) {
+    let (begun, counts) = finished(asked.start(out, rcode::SERVFAIL), asked, &passed_on(errors));
     (begun, counts.with(Count::Failed))
 }
 
