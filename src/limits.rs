@@ -337,6 +337,31 @@ pub const DENIAL_CONFIRMED: u8 = 2;
 /// How long a denial without an SOA is kept, in seconds. RFC 2308 §5 would not keep it; a broken zone would then get every query.
 pub const DENIAL_BARE_S: u32 = 5;
 
+/// Bounds of how long it is kept who serves the zones on the way to a name, in seconds: it costs queries to find out, and a zone that
+/// moves to servers that rules are about is noticed within the hour. Shorter where not all could be learned.
+pub const NAMESERVERS_TTL_MIN_S: u32 = 30;
+pub const NAMESERVERS_TTL_MAX_S: u32 = 3600;
+pub const NAMESERVERS_PARTIAL_TTL_S: u64 = 300;
+/// Names and addresses of such servers that count for one name, the deepest zones' first; the rest are left out. A domain with its
+/// top-level one has some 20 and 50.
+pub const NAMESERVERS: usize = 100;
+pub const NAMESERVERS_ADDRESSES: usize = 400;
+/// Servers without glue whose addresses are looked up for the sake of rules, and how long that may take. Whose address is not known then
+/// cannot match.
+pub const NAMESERVER_LOOK_UPS: usize = 6;
+pub const NAMESERVER_LOOK_UP_TIME: Duration = Duration::from_secs(1);
+/// Upstreams that are asked for the NS records on the way to a name: so many questions, one after the other. Real names lie in at most
+/// four zones; the shortest names are left out.
+pub const NAMESERVER_STEPS: usize = 12;
+/// Servers whose addresses upstreams are asked for, and so many questions for addresses at once. Those of the deepest zones go first.
+pub const NAMESERVER_UPSTREAM_LOOK_UPS: usize = 32;
+pub const NAMESERVER_AT_ONCE: usize = 16;
+/// The part of the time that is left which upstreams get to tell who serves a name's zones; what is learned by then counts.
+pub const NAMESERVER_SHARE: f64 = 0.7;
+/// The part of `cache.size` that is added for what upstreams said about name servers, where rules ask for them: 4 MiB beside the usual
+/// 128 hold some 10,000 answers.
+pub const NAMESERVER_MEMORY_SHARE: usize = 32;
+
 /// Longest work on an errand that no client waits for, and on one TCP exchange with an authority.
 pub const ERRAND: Duration = Duration::from_secs(10);
 /// TCP connections to authorities that are remembered; at it, those that ended are forgotten, then all that nobody uses.

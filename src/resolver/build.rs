@@ -9,10 +9,12 @@ use super::fallback::{Direction, Fallback};
 use super::forward::checked::Checked;
 use super::forward::{BadUpstream, Forward, Surroundings, Trust};
 use super::join::Join;
+use super::nameservers::NameServers;
 use super::validate::Validator;
 use super::zones::Zones;
 use super::{Resolver, Scope};
 use crate::config::settings::{self, Mode, ResolverSettings, Settings, ZoneSource};
+use crate::dns::name::Name;
 use crate::limits;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct Stack {
     recursive: Option<Arc<Recursive>>,
     /// Who validates what upstreams say.
     validators: Vec<Arc<Validator>>,
+    /// Who asks upstreams about name servers.
+    nameservers: Option<Arc<NameServers>>,
 }
 
 /// Settings that no resolver can be made of.
@@ -53,7 +57,8 @@ impl Stack {
             .iter()
             .for_each(|validator| validator.forget(scope.top()));
         let known = self.recursive.as_ref().map_or(0, |recursive| recursive.forget(scope));
-        known + self.failures.forget(scope)
+        let servers = self.nameservers.as_ref().map_or(0, |servers| servers.forget(scope));
+        known + servers + self.failures.forget(scope)
     }
 }
 
@@ -121,6 +126,7 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     // A command that only looks something up leaves no folders behind.
     let anchors = settings.state_dir.is_dir().then(|| settings.state_dir.join("anchors"));
     let mut recursive = None;
+    let mut nameservers = None;
     let mut validators = Vec::new();
     let mut recursion = |validate| -> Result<Arc<dyn Resolver>, BuildError> {
         let wanted = ResolverSettings {
@@ -141,7 +147,8 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
     let mut upstreams = || -> Result<Arc<dyn Resolver>, BuildError> {
         let upstreams: Arc<dyn Resolver> =
             Arc::new(Forward::new(&wanted.forward, wanted.forward_order, &surroundings)?);
-        Ok(match engine::validator(wanted)? {
+        let plain = Arc::clone(&upstreams);
+        let checked: Arc<dyn Resolver> = match engine::validator(wanted)? {
             Some(validator) => {
                 let chain = Arc::clone(&upstreams);
                 let place = "resolver.forward".to_owned();
@@ -150,7 +157,11 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
                 Arc::new(Checked::new(upstreams, chain, validator, place, wanted))
             }
             None => upstreams,
-        })
+        };
+        let memory_bytes = size_bytes(settings) / limits::NAMESERVER_MEMORY_SHARE;
+        let front = Arc::new(NameServers::new(checked, plain, Name::root(), memory_bytes));
+        nameservers = Some(Arc::clone(&front));
+        Ok(front)
     };
     let behind = |usual, other, direction| Arc::new(Fallback::new(usual, other, direction, Arc::clone(&counters)));
     let default: Arc<dyn Resolver> = match (wanted.mode, wanted.fallback) {
@@ -190,6 +201,7 @@ pub fn build_mapped(settings: &Settings, trust: Trust, mapping: Mapping) -> Resu
         failures,
         recursive,
         validators,
+        nameservers,
     })
 }
 
@@ -225,7 +237,7 @@ fn zones(
         let validator = engine::validator(&wanted)?;
         let validator = validator.map(|validator| Arc::new(validator.remembering(validator_bytes(settings))));
         validators.extend(validator.clone());
-        let chain: Arc<dyn Resolver> = Arc::new(Zones::new(Arc::clone(&default), plain));
+        let chain: Arc<dyn Resolver> = Arc::new(Zones::new(Arc::clone(&default), plain.clone()));
         for (name, validator) in validated.into_iter().zip(validator.iter().cycle()) {
             if let Some(way) = ways.get_mut(name) {
                 let (chain, validator) = (Arc::clone(&chain), Arc::clone(validator));
@@ -233,6 +245,12 @@ fn zones(
                 *way = Arc::new(Checked::new(Arc::clone(way), chain, validator, place, &wanted));
             }
         }
+    }
+    for (name, way) in &mut ways {
+        // What is above the zone is not on its way, nor is it its upstreams' business.
+        let top = name.parent().unwrap_or_else(Name::root);
+        let asked = Arc::clone(plain.get(name).unwrap_or(way));
+        *way = Arc::new(NameServers::new(Arc::clone(way), asked, top, 0));
     }
     Ok(Zones::new(default, ways))
 }

@@ -34,6 +34,11 @@ pub(super) struct Dress {
 
 /// A recursive query with ID 0, which each transport replaces as it needs.
 pub(super) fn query(question: &Question, dress: Dress) -> Vec<u8> {
+    assert_ne!(
+        question.qtype,
+        rtype::NAMESERVERS,
+        "that is asked within this program only"
+    );
     let qname = question.name.as_wire();
     let mut bytes = Vec::with_capacity(PADDING_BLOCK * 3);
     bytes.extend_from_slice(&[0, 0, RD, if question.checking_disabled { CD } else { 0 }]);

@@ -4,7 +4,8 @@
 //! tell the client.
 //! Always: [`build`] stacks, from the outside in: `dns64` (where the network has a translator), `join` (equal questions in flight are resolved once), `failures` (what failed a
 //! moment ago fails at once), `zones` (`[[zone]] forward`), and below them `forward` or `engine` (recursion), or one
-//! behind the other (`fallback`). Everything ends at its deadline.
+//! behind the other (`fallback`). Who serves a name's zones, which rules may ask for, recursion knows; in front of upstreams
+//! `nameservers` finds it out. Everything ends at its deadline.
 //! The system's resolver is never asked: it may be this program. `bootstrap` looks up the names this program itself needs.
 
 pub mod bootstrap;
@@ -18,6 +19,7 @@ pub mod fallback;
 pub mod forward;
 pub mod join;
 mod message;
+pub mod nameservers;
 mod scope;
 pub mod scripted;
 mod sockets;

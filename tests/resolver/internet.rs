@@ -107,6 +107,11 @@ impl Internet {
     }
 
     pub fn resolver_as(&self, settings: &ResolverSettings) -> (Arc<dyn Resolver>, Arc<Counters>) {
+        let (recursive, counters) = self.recursive(settings);
+        (recursive, counters)
+    }
+
+    pub fn recursive(&self, settings: &ResolverSettings) -> (Arc<Recursive>, Arc<Counters>) {
         let counters = Arc::new(Counters::default());
         let recursive = Recursive::new(settings, 4 << 20, None, self.mapping(), Arc::clone(&counters)).unwrap();
         (Arc::new(recursive), counters)
@@ -169,7 +174,7 @@ const SOA: &str = "@ SOA ns nobody.invalid. 1 3600 600 86400 60";
 ///
 /// hickory-server gives no glue that lies below a cut, so its zones name servers that stand beside theirs; `org` has a server
 /// of its own kind that gives such glue.
-async fn small() -> Internet {
+pub async fn small() -> Internet {
     let mut internet = Internet::new(
         "com. NS com.servers.\ncom.servers. A 127.5.0.2\nnet. NS net.servers.\nnet.servers. A 127.5.0.3\n\
          org. NS org.servers.\norg.servers. A 127.5.0.6",
@@ -179,6 +184,7 @@ async fn small() -> Internet {
         "{SOA}\n@ NS com.servers.\n\
          example NS ns-example\nns-example A 127.5.0.4\n\
          glueless NS ns-hosting.net.\n\
+         mixed NS ns-example\nmixed NS ns-hosting.net.\n\
          half NS ns1-half\nhalf NS ns2-half\nns1-half A 127.5.0.20\nns2-half A 127.5.0.4\n\
          dead NS ns-dead\nns-dead A 127.5.0.20\n\
          big NS ns-big\nns-big A 127.5.0.21\n\
@@ -193,9 +199,13 @@ async fn small() -> Internet {
          longer CNAME far\n*.wild A 192.0.2.9\na.b.c TXT deep\nloop1 CNAME loop2\nloop2 CNAME loop1\n\
          gone CNAME www.dead.com."
     );
+    let mixed = format!("{SOA}\n@ NS ns-example.com.\n@ NS ns-hosting.net.\nwww A 192.0.2.80");
     let half = format!("{SOA}\n@ NS ns1-half.com.\n@ NS ns2-half.com.\nwww A 192.0.2.20");
     internet
-        .authority("127.5.0.4", &[("example.com.", &example), ("half.com.", &half)])
+        .authority(
+            "127.5.0.4",
+            &[("example.com.", &example), ("half.com.", &half), ("mixed.com.", &mixed)],
+        )
         .await;
     let hosting = format!("{SOA}\n@ NS ns-hosting.net.\nwww A 192.0.2.50\nmail MX 10 www\n*.wild A 192.0.2.51");
     let glueless = format!("{SOA}\n@ NS ns-hosting.net.\nwww A 192.0.2.60");
@@ -206,6 +216,7 @@ async fn small() -> Internet {
             &[
                 ("hosting.net.", &hosting),
                 ("glueless.com.", &glueless),
+                ("mixed.com.", &mixed),
                 ("inside.org.", &inside),
             ],
         )

@@ -4,5 +4,6 @@ mod encrypted;
 mod forward;
 mod hostile;
 mod internet;
+mod nameserver_rules;
 mod servers;
 mod stack;

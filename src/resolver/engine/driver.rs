@@ -14,14 +14,16 @@ use super::trouble::Trouble;
 use super::walk::{Finding, Found};
 use crate::clock;
 use crate::config::settings::ResolverSettings;
+use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
-use crate::now::Now;
+use crate::now::{Now, seconds_between};
 use crate::resolver::counters::Counters;
 use crate::resolver::exchange::ExchangeError;
 use crate::resolver::forward::reuse::Reused;
 use crate::resolver::forward::stream::Stream;
 use crate::resolver::forward::tcp;
+use crate::resolver::nameservers;
 use crate::resolver::sockets::{Socket, Sockets};
 use crate::resolver::validate::anchors::{AnchorError, Anchors};
 use crate::resolver::validate::{Validator, ValidatorSettings};
@@ -183,6 +185,9 @@ impl Recursive {
         let deadline_ms = now.mono_ms + left.as_millis() as u64;
         let engine = &self.inner.engine;
         self.inner.follow_anchors(now);
+        if question.qtype == rtype::NAMESERVERS {
+            return self.nameservers(&question.name, deadline_ms).await;
+        }
         let wanted = Wanted {
             name: question.name.clone(),
             qtype: question.qtype,
@@ -201,6 +206,16 @@ impl Recursive {
             false => engine.remarks(&question.name, &found, now),
         };
         Ok(Answer { message, ede })
+    }
+
+    /// The answer that says who serves the zones on the way to `name`.
+    async fn nameservers(&self, name: &Name, deadline_ms: u64) -> Result<Answer, Failure> {
+        let traced = tracing::enabled!(tracing::Level::DEBUG);
+        let engine = &self.inner.engine;
+        let task = engine.nameservers(name.clone(), rand::random(), deadline_ms, traced);
+        let way = self.inner.drive(task).await?;
+        let ttl_s = seconds_between(clock::now().mono_ms, way.expires_ms);
+        Ok(nameservers::answer(name, ttl_s, &way.names, way.addresses))
     }
 }
 

@@ -8,10 +8,12 @@
 //!
 //! The road: [`walk`] goes down the tree, `minimize` says how much of the name to show, [`delegations`] and `addresses` who to
 //! ask, [`servers`] and [`choose`] which of them first, `ask` sends and listens, `query` and [`response`] are the bytes,
-//! [`classify`] says what they mean, `check` has it validated, [`store`] keeps it, `message` writes the answer. [`task`] drives, [`trace`] tells.
+//! [`classify`] says what they mean, `check` has it validated, [`store`] keeps it, `message` writes the answer. `nameservers` tells who was on the way.
+//! [`task`] drives, [`trace`] tells.
 //! Keeps: RFC 1034 §5.3.3; the pages name the rest.
 
 mod addresses;
+mod apexes;
 mod ask;
 mod bounded;
 mod check;
@@ -23,6 +25,7 @@ pub mod hints;
 mod keeper;
 mod message;
 mod minimize;
+mod nameservers;
 mod prime;
 pub mod query;
 mod race;
@@ -39,6 +42,7 @@ pub mod walk;
 
 pub(super) use driver::validator;
 pub use driver::{Mapping, Recursive, RecursiveError};
+pub use nameservers::OnTheWay;
 pub use shared::{Engine, EngineSettings, Wanted};
 pub use stage::Link;
 pub use trouble::Trouble;

@@ -1,8 +1,10 @@
 //! What all resolutions share, and where they start.
 
 use super::addresses::Networks;
+use super::apexes::Apexes;
 use super::bounded::Secret;
 use super::delegations::Delegations;
+use super::nameservers::OnTheWay;
 use super::prime;
 use super::servers::Servers;
 use super::store::Store;
@@ -62,6 +64,8 @@ pub struct Engine {
     pub(super) networks: Networks,
     pub store: Store,
     pub delegations: Delegations,
+    /// Which of these zones names were found in.
+    pub(super) apexes: Apexes,
     pub servers: Arc<Servers>,
     /// Who checks what is found; `None` where nothing is to be checked.
     pub validator: Option<Validator>,
@@ -92,6 +96,7 @@ impl Engine {
             networks: Networks::new(settings.ipv4, settings.ipv6, &settings.query_private),
             store: Store::new(shares.sets, secret),
             delegations: Delegations::new(shares.delegations, secret, &usable),
+            apexes: Apexes::new(secret),
             servers: Arc::new(Servers::new(shares.servers, secret)),
             validator: validator.map(|validator| validator.remembering(shares.keys)),
             aggressive: Mutex::new(Aggressive::new(shares.proofs)),
@@ -112,6 +117,19 @@ impl Engine {
                 least_left_ms: wanted.least_left_ms,
             };
             walk.answer(&wanted.name, wanted.qtype, &Trip::own(wanted.check)).await
+        })
+    }
+
+    /// Finds out who serves the zones on the way to `name`; for the rest as [`resolve`](Engine::resolve).
+    pub fn nameservers(self: &Arc<Self>, name: Name, seed: u64, deadline_ms: u64, traced: bool) -> Task<OnTheWay> {
+        let engine = Arc::clone(self);
+        Task::start(seed, deadline_ms, traced, move |io| async move {
+            let walk = Walk {
+                engine,
+                io,
+                least_left_ms: 0,
+            };
+            walk.nameservers(&name).await
         })
     }
 

@@ -6,6 +6,7 @@
 //! Keeps: RFC 1034 §5.3.3, RFC 2308, RFC 4035 §3.1.4.1 (DS is the parent's to answer), RFC 6672 §3.4, RFC 8020, RFC 9156.
 
 use super::Engine;
+use super::apexes::Side;
 use super::ask::redirects_subtree;
 use super::classify::{Alias, End, Reading, Referral};
 use super::delegations::Cut;
@@ -261,7 +262,7 @@ impl Walk {
     }
 
     /// Goes from the deepest zone known down to the one that `name` is in, and asks there.
-    async fn descend(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Result<Stage, Trouble> {
+    pub(super) async fn descend(&self, name: &Name, qtype: u16, trip: &Trip<'_>) -> Result<Stage, Trouble> {
         let mode = self.engine.settings.minimization;
         let mut cut = self
             .engine
@@ -341,6 +342,7 @@ impl Walk {
             let mut reading = reading;
             if let End::Referral(referral) = reading.end {
                 self.testify(&referral.zone, rtype::DS, server);
+                self.engine.apexes.note(Side::Above, &referral.zone, &cut.zone);
                 cut = self.refer(referral, now_ms);
                 continue;
             }
@@ -363,6 +365,7 @@ impl Walk {
                     denied_above = Some(Arc::clone(denial));
                     minimizer.stop();
                     if mode == QnameMinimization::Strict && self.validator(trip).is_none() {
+                        self.engine.apexes.note(Side::Inside, name, &cut.zone);
                         return Ok(Stage::finding(Finding::Denied(Arc::clone(denial))));
                     }
                 }
@@ -391,9 +394,24 @@ impl Walk {
             if let (Some(above), Some(_)) = (denied_above, stage.denied_name()) {
                 above.confirm();
             }
+            self.note_apex(name, qtype, &cut.zone, &stage);
             return Ok(stage);
         }
         Err(Trouble::Limit("the name is delegated too many times"))
+    }
+
+    /// Remembers that servers of `zone` answered for `name`, and for what it is an alias of as far as they did.
+    fn note_apex(&self, name: &Name, qtype: u16, zone: &Name, stage: &Stage) {
+        let side = if qtype == rtype::DS { Side::Above } else { Side::Inside };
+        self.engine.apexes.note(side, name, zone);
+        for link in stage.aliases.iter().filter(|link| link.held.set.rtype == rtype::CNAME) {
+            let target = link.held.set.target();
+            if let Some(target) =
+                target.filter(|target| !matches!(&stage.end, StageEnd::Elsewhere(end) if end == target))
+            {
+                self.engine.apexes.note(Side::Inside, &target, zone);
+            }
+        }
     }
 
     /// Something is bogus: who said it is asked last from now on, and what was concluded from it is found out anew. Another server,
