@@ -346,8 +346,8 @@ pub const NAMESERVERS_PARTIAL_TTL_S: u64 = 300;
 /// top-level one has some 20 and 50.
 pub const NAMESERVERS: usize = 100;
 pub const NAMESERVERS_ADDRESSES: usize = 400;
-/// Servers without glue whose addresses are looked up for the sake of rules, and how long that may take. Whose address is not known then
-/// cannot match.
+/// Servers without glue whose addresses recursion looks up for the sake of rules, and how long looking up addresses may take. Whose
+/// address is not known then cannot match.
 pub const NAMESERVER_LOOK_UPS: usize = 6;
 pub const NAMESERVER_LOOK_UP_TIME: Duration = Duration::from_secs(1);
 /// Upstreams that are asked for the NS records on the way to a name: so many questions, one after the other. Real names lie in at most

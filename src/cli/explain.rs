@@ -304,6 +304,12 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     if let Some(profile) = &explanation.profile {
         writeln!(out, "  profile  {profile}")?;
     }
+    if explanation.name_servers {
+        writeln!(
+            out,
+            "  servers  lists of the profile have rules about name servers; they are judged when the name is resolved"
+        )?;
+    }
     for (index, found) in explanation.matches.iter().enumerate() {
         let head = if index == 0 { "matched" } else { "" };
         let line = found.line.map_or_else(String::new, |line| format!(":{line}"));

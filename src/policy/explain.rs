@@ -43,6 +43,10 @@ pub struct Explanation {
     pub profile: Option<String>,
     /// The profile or the list only observes: the query is resolved, and the rule is the one that would have acted.
     pub observed: bool,
+    /// It is resolved, and lists of the profile have rules about name servers (RPZ NSDNAME and NSIP), which may yet act on what comes of
+    /// it: they are judged when it is known who serves the zones of the name. Left out where that is not so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub name_servers: bool,
     /// All rules of enabled lists that matched, the longest names first.
     pub matches: Vec<Match>,
 }
@@ -119,6 +123,7 @@ pub fn explain(
         action: "resolve".to_owned(),
         profile: None,
         observed: false,
+        name_servers: false,
         matches: Vec::new(),
     };
     let asker = match asker {
@@ -178,12 +183,19 @@ pub fn explain(
     if matches!(subject, Subject::Name(_)) || !decision.acts() {
         asker = asker.after(&decision);
     }
+    let mut resolved = match subject {
+        Subject::Local(..) => next.is_some(),
+        Subject::Name(_) => decision.action != Action::PassWhole && (!decision.acts() || decision.observed),
+        Subject::Address(_) => false,
+    };
     // What an alias leads to is judged, too.
     for _ in 0..REWRITES_IN_A_ROW {
         let Some(target) = next.take() else { break };
         let key = Key::from_wire(target.as_wire());
         let decision = policy.decide_in_answer(gate, &asker, &key, rtype::CNAME, qtype);
-        if !decision.acts() || decision.observed {
+        resolved = !decision.acts() || decision.observed;
+        if resolved {
+            asker = asker.after(&decision);
             break;
         }
         explanation.matches.extend(all(What::Name(&key), &asker, Met::Answer));
@@ -191,6 +203,7 @@ pub fn explain(
         next = alias_of(gate, &decision, &target, qtype);
         asker = asker.after(&decision);
     }
+    explanation.name_servers = resolved && policy.inspects(&asker).servers;
     explanation
 }
 
@@ -383,6 +396,7 @@ impl Finder<'_> {
                 matched
             }
             Pattern::Client(network) => self.asker.addr.is_some_and(|addr| network.contains(&addr)),
+            // Who serves the name is not known here.
             Pattern::Address(_) | Pattern::NsName(..) | Pattern::NsAddress(_) => false,
         }
     }

@@ -30,7 +30,8 @@ const LISTS: &[(&str, &str, &str)] = &[
     (
         "zone",
         "malware",
-        "@ SOA localhost. root.localhost. 1 1h 15m 30d 2h\nz.example CNAME .\nq.example CNAME rpz-tcp-only.\n",
+        "@ SOA localhost. root.localhost. 1 1h 15m 30d 2h\nz.example CNAME .\nq.example CNAME rpz-tcp-only.\n\
+         pass.example CNAME rpz-passthru.\nns.bad.example.rpz-nsdname CNAME .\n",
     ),
 ];
 
@@ -243,6 +244,24 @@ fn the_answer_is_the_one_the_profile_chose_and_observing_resolves() {
     let observed = explained("one.example", true, |settings| settings.profiles[0].observe = true);
     assert_eq!(words(&observed), "allow resolve hosts:2 0.0.0.0 one.example  # inline");
     assert!(observed.observed);
+}
+
+#[test]
+fn where_rules_about_name_servers_may_yet_act_that_is_told() {
+    let told = |what: &str| explained(what, true, |_| {}).name_servers;
+    assert!(told("other.example"));
+    assert!(told("good.example"), "an exemption of another kind of list");
+    for what in ["z.example", "mine.example", "pass.example", "192.0.2.1"] {
+        assert!(!told(what), "{what}");
+    }
+    let observing = explained("z.example", true, |settings| settings.profiles[0].observe = true);
+    assert!(observing.name_servers, "it is resolved");
+    let idle = explained("other.example", true, |settings| {
+        settings.profiles[0] = ProfileSettings::named("default");
+    });
+    assert!(!idle.name_servers);
+    let text = serde_json::to_string(&idle).unwrap();
+    assert!(!text.contains("name_servers"), "{text}");
 }
 
 #[test]

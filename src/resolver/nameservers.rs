@@ -99,6 +99,8 @@ impl NameServers {
         let look_ups: Vec<(Name, u16)> = servers
             .flat_map(|server| [rtype::A, rtype::AAAA].map(|rtype| (server.clone(), rtype)))
             .collect();
+        // A server of which nobody says where it is keeps nobody waiting for long.
+        let end = end.min(clock::instant() + limits::NAMESERVER_LOOK_UP_TIME);
         let mut look_ups = stream::iter(look_ups)
             .map(|(server, rtype)| async move { self.ask(&server, rtype, end).await })
             .buffer_unordered(limits::NAMESERVER_AT_ONCE);

@@ -234,6 +234,7 @@ fn check_warns_of_what_works_but_is_hardly_meant() {
             ended.stderr
         );
     }
+    assert!(!ended.stderr.contains("name servers"), "such rules are in force");
     assert!(ended.stdout.contains("would start; "), "{}", ended.stdout);
 }
 

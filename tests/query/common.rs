@@ -9,6 +9,7 @@ use hickory_proto::serialize::binary::BinDecodable;
 use stairgate::cache::Cache;
 use stairgate::config::settings::{ProfileSettings, Settings};
 use stairgate::count::{Count, Counts};
+use stairgate::dns::{nameservers, rtype};
 use stairgate::generation::{Generation, Generations};
 use stairgate::list::set::Gate;
 use stairgate::listener::{Listeners, Service};
@@ -177,6 +178,19 @@ impl Script {
             ede: Vec::new(),
         });
         self.answers.lock().unwrap().insert((name(question), rtype), result);
+        Arc::clone(self)
+    }
+
+    /// Says who serves the zones on the way to `question`: names and addresses.
+    pub fn served(self: &Arc<Script>, question: &str, names: &[&str], addresses: &[&str]) -> Arc<Script> {
+        let names: Vec<_> = names.iter().map(|text| name(text)).collect();
+        let addresses = addresses.iter().map(|text| text.parse().unwrap());
+        let answer = Answer {
+            message: nameservers::write(&name(question), 60, &names, addresses),
+            ede: Vec::new(),
+        };
+        let key = (name(question), rtype::NAMESERVERS);
+        self.answers.lock().unwrap().insert(key, Ok(answer));
         Arc::clone(self)
     }
 

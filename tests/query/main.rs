@@ -7,6 +7,7 @@ mod common;
 mod cookies;
 mod hostile;
 mod rates;
+mod nameservers;
 mod renewals;
 mod rpz_answers;
 mod sockets;

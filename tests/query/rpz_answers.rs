@@ -10,7 +10,7 @@ use std::sync::Arc;
 const SOA: &str = "$TTL 60\n@ SOA localhost. root.localhost. 1 1h 15m 30d 2h\n@ NS localhost.\n";
 
 /// A road over these zones, the first in front, and a list of domains behind them.
-fn road(zones: &[&str], domains: &str, script: &Arc<Script>) -> Road {
+pub fn road(zones: &[&str], domains: &str, script: &Arc<Script>) -> Road {
     let mut settings = settings();
     let list = Settings::builtin(&std::env::temp_dir()).lists.remove(0);
     let texts: Vec<String> = zones.iter().map(|zone| format!("{SOA}{zone}\n")).collect();
