@@ -231,6 +231,10 @@ fn popular(listed: &[String], local: &Zones) -> Vec<String> {
     names
 }
 
+/// Longest name, in characters, that still is one with a wildcard before it and the zone of the rules behind it. Servers stop reading
+/// such a zone at the first that is not.
+const NAME_LENGTH: usize = 240;
+
 /// Written alike in the settings of every server: two labels or more of letters, digits, hyphens and underscores.
 fn is_plain(name: &str) -> bool {
     let plain = |label: &str| {
@@ -240,7 +244,7 @@ fn is_plain(name: &str) -> bool {
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
     };
-    name.contains('.') && name.split('.').all(plain) && Name::parse(name).is_ok()
+    name.len() <= NAME_LENGTH && name.contains('.') && name.split('.').all(plain) && Name::parse(name).is_ok()
 }
 
 /// Servers answer these themselves, and each differently.

@@ -174,6 +174,9 @@ fn rate(options: &Options, candidates: &[Candidate], names: &Names) -> f64 {
         load::SOCKETS,
         options.load
     );
+    if busy < 0.9 {
+        println!("that is the load generator's limit, or that of a busy machine, not the bare loop's");
+    }
     // More than it can send: what goes out is its limit.
     let (flood, _) = drive(Pace::PerSecond(1e9));
     println!(
@@ -218,16 +221,9 @@ fn measure(options: &Options, candidate: &mut Candidate, names: &Names, set: usi
             outcome.failed
         );
     }
-    if (outcome.sent as f64) < 0.95 * rate * outcome.seconds {
-        println!(
-            "{}, {}: the load generator was held up, and sent {:.0} % of the load",
-            kind.name(),
-            queries.name,
-            100.0 * outcome.sent as f64 / (rate * outcome.seconds)
-        );
-    }
     series.rounds.push(Round {
         cpu,
+        wanted: (rate * outcome.seconds) as u64,
         sent: outcome.sent,
         answered: outcome.answered,
         bad: outcome.wrong + outcome.failed,
