@@ -4,7 +4,7 @@
 //! Whatever is not named here is at the server's own default.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a listed name gets from every server.
@@ -83,13 +83,13 @@ pub struct Place<'a> {
 
 /// The list in the form each server takes.
 pub struct Lists {
-    pub unbound: std::path::PathBuf,
-    pub rpz: std::path::PathBuf,
+    pub unbound: PathBuf,
+    pub rpz: PathBuf,
     /// The zone whose rules are carried out as the settings say, for the server that would keep an answer for each name otherwise.
-    pub rpz_by_default: std::path::PathBuf,
-    pub plain: std::path::PathBuf,
-    pub dnsmasq: std::path::PathBuf,
-    pub gate: std::path::PathBuf,
+    pub rpz_by_default: PathBuf,
+    pub plain: PathBuf,
+    pub dnsmasq: PathBuf,
+    pub gate: PathBuf,
 }
 
 /// The file's name, and what it holds. Empty for the bare loop, which has no settings.
@@ -134,6 +134,7 @@ forward-zone:
         // One thread that receives and answers, instead of one that hands on to others.
         Kind::PdnsRecursor => {
             let lua = folder.to_string() + "/rpz.lua";
+            let rules = rpz_lua(lists);
             (
                 "recursor.conf",
                 format!(
@@ -146,6 +147,7 @@ forward-zones-recurse=.=127.0.0.1:{upstream_port}
 dont-query=
 security-poll-suffix=
 socket-dir={folder}
+# which says: {rules}
 lua-config-file={lua}
 max-cache-entries=1000000
 max-packetcache-entries=1000000
@@ -231,6 +233,11 @@ bootstrap = []
     }
 }
 
+/// The rules stand in a file of their own.
+fn rpz_lua(lists: &Lists) -> String {
+    format!("rpzFile(\"{}\", {{policyName=\"list\"}})", lists.rpz.display())
+}
+
 /// The command that runs the server in the foreground. `file` holds its settings.
 pub fn command(kind: Kind, place: &Place<'_>, file: &Path) -> Command {
     let program = match kind {
@@ -244,8 +251,7 @@ pub fn command(kind: Kind, place: &Place<'_>, file: &Path) -> Command {
         Kind::Bare => command.arg("yardstick"),
         Kind::Unbound => command.args(["-d", "-c"]).arg(file),
         Kind::PdnsRecursor => {
-            let lua = format!("rpzFile(\"{}\", {{policyName=\"list\"}})\n", place.lists.rpz.display());
-            std::fs::write(place.folder.join("rpz.lua"), lua).expect("the folder can be written to");
+            std::fs::write(place.folder.join("rpz.lua"), rpz_lua(place.lists)).expect("the folder can be written to");
             command
                 .arg(format!("--config-dir={}", place.folder.display()))
                 .arg("--daemon=no")
