@@ -14,37 +14,31 @@
 //! each later store to a block (in [`Pool::store`] and [`Pool::free`]); a reader's acquire fence before its second look
 //! pairs with it. Publishing an entry is a release store of its first word, paired with the acquire load that begins a read.
 
+use super::evict::{MOST_READS, Place};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, fence};
 
-/// Words of a block, 8 bytes each.
-const BLOCK_WORDS: usize = 16;
-/// The first word of every block: version, whether an entry begins here, next block.
-const VERSION: usize = 0;
-/// The second word of every block: whether the entry that begins here was read, and above that until when its renewal is
-/// somebody's. No content ever lies here, because a reader may set it late, when the block has become part of another entry.
-const MARK: usize = 1;
+/// Words of a block that can be content, 8 bytes each.
+const BLOCK_WORDS: usize = 14;
 // Only in an entry's first block:
-const HASH: usize = 2;
-const STORED: usize = 3;
-const SHAPE: usize = 4;
-const LINKS: usize = 5;
+const HASH: usize = 0;
+const STORED: usize = 1;
+const SHAPE: usize = 2;
+const PLACE: usize = 3;
 /// Words of an entry's first block before its content.
-const HEADER_WORDS: usize = 6;
-/// Words of any other block before its content.
-const LINK_WORDS: usize = 2;
+const HEADER_WORDS: usize = 4;
 /// Blocks that are allocated together (32 KiB): small against a cache, large against what an allocation costs.
 const SEGMENT_BLOCKS: usize = 256;
 /// What an allocation costs beside its bytes: the allocator's own word or two and the alignment.
 const ALLOCATION_BYTES: usize = 128 + 16;
 
-const VISITED: u64 = 1;
-
 const NEXT_BITS: u32 = 28;
 const NEXT_MASK: u64 = (1 << NEXT_BITS) - 1;
 const HEAD_BIT: u64 = 1 << NEXT_BITS;
 const VERSION_ONE: u64 = HEAD_BIT << 1;
+/// In the word that holds an entry's place, beside the newer neighbor.
+const RESIDENT_BIT: u64 = HEAD_BIT;
 
 /// The most blocks of one arena: a block's number has 28 bits.
 const MAX_BLOCKS: usize = NEXT_MASK as usize;
@@ -54,20 +48,35 @@ pub type BlockId = u32;
 
 /// Two lines of cache: processors fetch them in pairs.
 #[repr(align(128))]
-struct Block([AtomicU64; BLOCK_WORDS]);
+struct Block {
+    /// Version, whether an entry begins here, next block.
+    version: AtomicU64,
+    /// How often the entry that begins here was read, up to [`MOST_READS`]. No content ever lies here or in `claimed_s`, because
+    /// readers may write them late, when the block has become part of another entry; and they lie apart, because who counts a
+    /// read must not undo a claim.
+    reads: AtomicU32,
+    /// Until when its renewal is somebody's, in seconds.
+    claimed_s: AtomicU32,
+    words: [AtomicU64; BLOCK_WORDS],
+}
 
 impl Block {
     fn empty() -> Block {
-        Block([const { AtomicU64::new(0) }; BLOCK_WORDS])
+        Block {
+            version: AtomicU64::new(0),
+            reads: AtomicU32::new(0),
+            claimed_s: AtomicU32::new(0),
+            words: [const { AtomicU64::new(0) }; BLOCK_WORDS],
+        }
     }
 
     fn next(&self) -> BlockId {
-        (self.0[VERSION].load(Relaxed) & NEXT_MASK) as BlockId
+        (self.version.load(Relaxed) & NEXT_MASK) as BlockId
     }
 
     fn set_next(&self, next: BlockId) {
-        let word = self.0[VERSION].load(Relaxed);
-        self.0[VERSION].store(word & !NEXT_MASK | u64::from(next), Relaxed);
+        let word = self.version.load(Relaxed);
+        self.version.store(word & !NEXT_MASK | u64::from(next), Relaxed);
     }
 }
 
@@ -123,7 +132,7 @@ impl Shape {
         1 + self
             .words()
             .saturating_sub(BLOCK_WORDS - HEADER_WORDS)
-            .div_ceil(BLOCK_WORDS - LINK_WORDS)
+            .div_ceil(BLOCK_WORDS)
     }
 }
 
@@ -175,7 +184,7 @@ impl Arena {
     /// Begins to read the entry whose first block is `head`; `None` if no entry begins there (any more).
     pub fn read(&self, head: BlockId) -> Option<Reader<'_>> {
         let block = self.block(head)?;
-        let version = block.0[VERSION].load(Acquire);
+        let version = block.version.load(Acquire);
         (version & HEAD_BIT != 0).then_some(Reader {
             arena: self,
             head: block,
@@ -185,30 +194,31 @@ impl Arena {
         })
     }
 
-    /// The neighbors of an entry in the order of eviction. Under the shard's lock only.
-    pub fn links(&self, head: BlockId) -> (BlockId, BlockId) {
-        let word = self.own(head).0[LINKS].load(Relaxed);
-        (word as u32, (word >> 32) as u32)
+    /// The place of an entry in the order of eviction. Under the shard's lock only.
+    pub fn place(&self, head: BlockId) -> Place {
+        let word = self.own(head).words[PLACE].load(Relaxed);
+        Place {
+            newer: (word & NEXT_MASK) as BlockId,
+            older: (word >> 32) as BlockId,
+            resident: word & RESIDENT_BIT != 0,
+        }
     }
 
     /// The same, set.
-    pub fn set_links(&self, head: BlockId, (newer, older): (BlockId, BlockId)) {
-        self.own(head).0[LINKS].store(u64::from(newer) | u64::from(older) << 32, Relaxed);
+    pub fn set_place(&self, head: BlockId, place: Place) {
+        let resident = if place.resident { RESIDENT_BIT } else { 0 };
+        let word = u64::from(place.newer) | resident | u64::from(place.older) << 32;
+        self.own(head).words[PLACE].store(word, Relaxed);
     }
 
-    /// Whether an entry was read since this was last asked. Under the shard's lock only.
-    pub fn take_visited(&self, head: BlockId) -> bool {
-        let mark = &self.own(head).0[MARK];
-        let visited = mark.load(Relaxed) & VISITED != 0;
-        if visited {
-            mark.fetch_and(!VISITED, Relaxed);
-        }
-        visited
+    /// How often an entry was read, up to [`MOST_READS`], since this was last set.
+    pub fn reads(&self, head: BlockId) -> u32 {
+        self.own(head).reads.load(Relaxed)
     }
 
-    /// Whether an entry was read since [`take_visited`](Arena::take_visited).
-    pub fn visited(&self, head: BlockId) -> bool {
-        self.own(head).0[MARK].load(Relaxed) & VISITED != 0
+    /// The same, set. A read at the same moment may get lost, or undo this.
+    pub fn set_reads(&self, head: BlockId, reads: u32) {
+        self.own(head).reads.store(reads, Relaxed);
     }
 }
 
@@ -225,9 +235,9 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     pub fn header(&self) -> Header {
         Header {
-            hash: self.head.0[HASH].load(Relaxed),
-            stored_ms: self.head.0[STORED].load(Relaxed),
-            shape: Shape::from_word(self.head.0[SHAPE].load(Relaxed)),
+            hash: self.head.words[HASH].load(Relaxed),
+            stored_ms: self.head.words[STORED].load(Relaxed),
+            shape: Shape::from_word(self.head.words[SHAPE].load(Relaxed)),
         }
     }
 
@@ -236,10 +246,10 @@ impl Reader<'_> {
         while count > 0 {
             if self.at == BLOCK_WORDS {
                 self.block = self.arena.block(self.block.next())?;
-                self.at = LINK_WORDS;
+                self.at = 0;
             }
             let words = count.min(BLOCK_WORDS - self.at);
-            for word in &self.block.0[self.at..self.at + words] {
+            for word in &self.block.words[self.at..self.at + words] {
                 take(word.load(Relaxed));
             }
             self.at += words;
@@ -279,30 +289,27 @@ impl Reader<'_> {
     /// Whether everything read so far was of one entry, and that entry is still stored.
     pub fn unchanged(&self) -> bool {
         fence(Acquire);
-        self.head.0[VERSION].load(Relaxed) == self.version
+        self.head.version.load(Relaxed) == self.version
     }
 
-    /// Marks the entry as read. Writes only when the mark is not set already; on an entry that was just replaced the
-    /// mark lands on whatever has the block next, which does no harm. Returns until when its renewal is somebody's, in
+    /// Counts a read, up to [`MOST_READS`]; a full count is not written. Of reads at the same moment some get lost, and on an entry that was just
+    /// replaced the count lands on whatever has the block next: neither does harm. Returns until when its renewal is somebody's, in
     /// milliseconds, 0 if it never was; `None` for one that was not read before.
-    pub fn mark_visited(&self) -> Option<u64> {
-        let mark = &self.head.0[MARK];
-        let before = mark.load(Relaxed);
-        if before & VISITED == 0 {
-            mark.fetch_or(VISITED, Relaxed);
-            return None;
+    pub fn count_read(&self) -> Option<u64> {
+        let before = self.head.reads.load(Relaxed);
+        if before < MOST_READS {
+            self.head.reads.store(before + 1, Relaxed);
         }
-        Some(before >> 1)
+        (before > 0).then(|| u64::from(self.head.claimed_s.load(Relaxed)) * 1000)
     }
 
-    /// Makes its renewal the caller's until `until_ms`, below 2^63. False if it is somebody's already at `now_ms`.
+    /// Makes its renewal the caller's until `until_ms` or up to a second later. False if it is somebody's already at `now_ms`.
     pub fn claim(&self, now_ms: u64, until_ms: u64) -> bool {
-        let mark = &self.head.0[MARK];
-        let before = mark.load(Relaxed);
-        before >> 1 <= now_ms
-            && mark
-                .compare_exchange(before, until_ms << 1 | VISITED, Relaxed, Relaxed)
-                .is_ok()
+        let claimed_s = &self.head.claimed_s;
+        let before = claimed_s.load(Relaxed);
+        // Past what 32 bits hold, in more than a hundred years, everybody may renew everything.
+        let until_s = u32::try_from(until_ms.div_ceil(1000)).unwrap_or(0);
+        u64::from(before) * 1000 <= now_ms && claimed_s.compare_exchange(before, until_s, Relaxed, Relaxed).is_ok()
     }
 }
 
@@ -348,18 +355,19 @@ impl Pool {
 
     /// Stores an entry; there must be as many free blocks as its shape takes. `message` and `ttls` are as long as the
     /// header's shape says.
-    pub fn store(&mut self, arena: &Arena, header: &Header, visited: bool, message: &[u8], ttls: &[u16]) -> BlockId {
+    pub fn store(&mut self, arena: &Arena, header: &Header, message: &[u8], ttls: &[u16]) -> BlockId {
         debug_assert_eq!(message.len(), usize::from(header.shape.message_bytes));
         debug_assert_eq!(ttls.len(), usize::from(header.shape.ttls));
         // The blocks may have been freed by another thread; see the orderings above.
         fence(Release);
         let head = self.take(arena);
         let head_block = arena.own(head);
-        head_block.0[HASH].store(header.hash, Relaxed);
-        head_block.0[STORED].store(header.stored_ms, Relaxed);
-        head_block.0[SHAPE].store(header.shape.to_word(), Relaxed);
-        head_block.0[LINKS].store(0, Relaxed);
-        head_block.0[MARK].store(u64::from(visited), Relaxed);
+        head_block.words[HASH].store(header.hash, Relaxed);
+        head_block.words[STORED].store(header.stored_ms, Relaxed);
+        head_block.words[SHAPE].store(header.shape.to_word(), Relaxed);
+        head_block.words[PLACE].store(0, Relaxed);
+        head_block.reads.store(0, Relaxed);
+        head_block.claimed_s.store(0, Relaxed);
 
         let (mut block, mut at) = (head_block, HEADER_WORDS);
         let mut put = |word: u64| {
@@ -367,9 +375,9 @@ impl Pool {
                 let next = self.take(arena);
                 block.set_next(next);
                 block = arena.own(next);
-                at = LINK_WORDS;
+                at = 0;
             }
-            block.0[at].store(word, Relaxed);
+            block.words[at].store(word, Relaxed);
             at += 1;
         };
         for chunk in message.chunks(8) {
@@ -381,18 +389,18 @@ impl Pool {
             put(chunk.iter().rev().fold(0, |word, &ttl| word << 16 | u64::from(ttl)));
         }
 
-        let version = head_block.0[VERSION].load(Relaxed).wrapping_add(VERSION_ONE);
-        head_block.0[VERSION].store(version | HEAD_BIT, Release);
+        let version = head_block.version.load(Relaxed).wrapping_add(VERSION_ONE);
+        head_block.version.store(version | HEAD_BIT, Release);
         head
     }
 
     /// Frees the blocks of the entry that begins at `head`.
     pub fn free(&mut self, arena: &Arena, head: BlockId) {
         let head_block = arena.own(head);
-        let blocks = Shape::from_word(head_block.0[SHAPE].load(Relaxed)).blocks();
-        let version = head_block.0[VERSION].load(Relaxed);
+        let blocks = Shape::from_word(head_block.words[SHAPE].load(Relaxed)).blocks();
+        let version = head_block.version.load(Relaxed);
         assert!(version & HEAD_BIT != 0, "an entry is freed once");
-        head_block.0[VERSION].store(version & !HEAD_BIT, Relaxed);
+        head_block.version.store(version & !HEAD_BIT, Relaxed);
         fence(Release);
         let mut last = head_block;
         for _ in 1..blocks {
@@ -443,7 +451,7 @@ mod tests {
                 let ttls: Vec<u16> = (0..ttl_count).map(|at| at * 1000 + 3).collect();
                 let header = header(&message, &ttls);
                 let before = pool.free_blocks(&arena);
-                let id = pool.store(&arena, &header, false, &message, &ttls);
+                let id = pool.store(&arena, &header, &message, &ttls);
                 assert_eq!(before - pool.free_blocks(&arena), header.shape.blocks());
                 assert_eq!(read_back(&arena, id), (header, message, ttls));
                 pool.free(&arena, id);
@@ -458,12 +466,12 @@ mod tests {
         let arena = Arena::new(8);
         let mut pool = Pool::default();
         let first = header(&[1; 100], &[]);
-        let id = pool.store(&arena, &first, false, &[1; 100], &[]);
+        let id = pool.store(&arena, &first, &[1; 100], &[]);
         let reader = arena.read(id).unwrap();
         assert!(reader.unchanged());
         pool.free(&arena, id);
         assert!(!reader.unchanged());
-        let again = pool.store(&arena, &first, false, &[1; 100], &[]);
+        let again = pool.store(&arena, &first, &[1; 100], &[]);
         assert_eq!(again, id, "the block is the same, the version is not");
         assert!(!reader.unchanged());
     }
@@ -473,11 +481,11 @@ mod tests {
         let arena = Arena::new(10_000);
         let mut pool = Pool::default();
         assert!(arena.bytes(pool.used_blocks()) < 2048);
-        let id = pool.store(&arena, &header(&[0; 50], &[]), false, &[0; 50], &[]);
+        let id = pool.store(&arena, &header(&[0; 50], &[]), &[0; 50], &[]);
         let one = arena.bytes(pool.used_blocks());
         assert!((32_768..40_000).contains(&one), "{one}");
         pool.free(&arena, id);
-        pool.store(&arena, &header(&[0; 50], &[]), false, &[0; 50], &[]);
+        pool.store(&arena, &header(&[0; 50], &[]), &[0; 50], &[]);
         assert_eq!(
             arena.bytes(pool.used_blocks()),
             one,

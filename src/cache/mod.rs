@@ -1,15 +1,17 @@
 //! Answers in wire form, as the resolver gave them; never what policy made of them.
 //!
 //! In: a key, a response. Out: the response with TTLs lowered by its age.
-//! Always: a read takes no lock, writes no cache line that another core reads (but an entry's mark "was read", when it is
-//! not set), and allocates nothing; what it gives is one whole message that was stored under that key.
+//! Always: a read takes no lock, writes no cache line that another core reads (but the first few times how often an entry
+//! was read), and allocates nothing; what it gives is one whole message that was stored under that key.
 //! Fails: by not finding. A response that may not be kept is counted and let go.
 //! Keeps: RFC 2181 §8, RFC 2308 §5 (lifetimes), RFC 4343 (names without case), RFC 8767 §4 (what is past its time stays until its
 //! room is needed, and may be given when nothing better can be had).
 //!
-//! [`saved`] is how it outlives a restart, `arena` says how reading goes without locks, `evict` what goes when room is needed, `lifetime` what may be kept.
+//! [`saved`] is how it outlives a restart, `arena` says how reading goes without locks, `evict` what goes when room is needed, `departed` what it remembers
+//! of that, `lifetime` what may be kept.
 
 mod arena;
+mod departed;
 mod evict;
 mod index;
 mod lifetime;
@@ -231,13 +233,12 @@ impl Cache {
     }
 
     /// Forgets everything; with a name that name, all types; with `below` also everything below it. Returns how many
-    /// entries were forgotten, those past their time included.
+    /// entries were forgotten, those past their time included. What went before is forgotten with each flush.
     pub fn flush(&self, name: Option<&Name>, below: bool) -> usize {
         self.flushes.fetch_add(1, Relaxed);
         let mut count = 0;
         for shard in &self.shards {
-            // Whether an entry still lives makes no difference here, so any moment will do.
-            shard.walk(Now::default(), |seen| {
+            shard.flush(|seen| {
                 let flushed = name.is_none_or(|name| is_at_or_below(seen.question, name, below));
                 count += usize::from(flushed);
                 flushed

@@ -1,10 +1,10 @@
 //! One part of the cache, with a lock of its own for those who write.
 //!
 //! In: hashes, keys, responses that may be kept. Out: copies of them.
-//! Always: reading takes no lock, and writes nothing but an entry's mark, and that only when it is not set.
+//! Always: reading takes no lock, and writes nothing but how often an entry was read, and that only until it is counted to the end.
 
 use super::arena::{Arena, BlockId, Header, Pool, Reader, Shape};
-use super::evict::{Nodes, Sieve};
+use super::evict::{Nodes, Place, Queues};
 use super::index::Index;
 use super::lifetime::{Keepable, asks};
 use super::{CacheKey, Hit};
@@ -25,10 +25,9 @@ pub struct Shard {
 }
 
 /// What only the holder of the lock sees.
-#[derive(Default)]
 struct Writer {
     pool: Pool,
-    queue: Sieve,
+    queues: Queues,
     tally: Tally,
 }
 
@@ -69,24 +68,30 @@ pub enum Read {
     Torn,
 }
 
-/// The queue's view of a shard at one moment.
+/// The queues' view of a shard at one moment.
 struct Moment<'a> {
     arena: &'a Arena,
     now: Now,
 }
 
 impl Nodes for Moment<'_> {
-    fn links(&self, id: u32) -> (u32, u32) {
-        self.arena.links(id)
+    fn place(&self, id: u32) -> Place {
+        self.arena.place(id)
     }
-    fn set_links(&self, id: u32, links: (u32, u32)) {
-        self.arena.set_links(id, links);
+    fn set_place(&self, id: u32, place: Place) {
+        self.arena.set_place(id, place);
     }
-    fn take_visited(&self, id: u32) -> bool {
-        self.arena.take_visited(id)
+    fn reads(&self, id: u32) -> u32 {
+        self.arena.reads(id)
+    }
+    fn set_reads(&self, id: u32, reads: u32) {
+        self.arena.set_reads(id, reads);
     }
     fn is_dead(&self, id: u32) -> bool {
         age(&header(self.arena, id), self.now).is_none()
+    }
+    fn hash(&self, id: u32) -> u64 {
+        header(self.arena, id).hash
     }
 }
 
@@ -193,7 +198,10 @@ impl Shard {
         // A slot of the index for every block: entries of more than one block leave it half empty.
         let room = |blocks: usize| {
             let arena = Arena::new(blocks);
-            size_of::<Shard>() + arena.bytes(blocks) + Index::new(blocks).full_bytes()
+            size_of::<Shard>()
+                + arena.bytes(blocks)
+                + Index::new(blocks).full_bytes()
+                + Queues::new(blocks).full_bytes()
         };
         let mut blocks = bytes / (Arena::BLOCK_BYTES + size_of::<u64>());
         while blocks > 0 && room(blocks) > bytes {
@@ -202,7 +210,11 @@ impl Shard {
         Shard {
             arena: Arena::new(blocks),
             index: Index::new(blocks),
-            writer: Apart(Mutex::default()),
+            writer: Apart(Mutex::new(Writer {
+                pool: Pool::default(),
+                queues: Queues::new(blocks),
+                tally: Tally::default(),
+            })),
         }
     }
 
@@ -229,7 +241,7 @@ impl Shard {
                 return Read::Torn;
             }
             if let Some(mut hit) = copied {
-                let claimed_ms = entry.mark_visited();
+                let claimed_ms = entry.count_read();
                 hit.ending = is_ending(hit.remaining_s, hit.lifetime_s)
                     && claimed_ms.is_some_and(|until_ms| until_ms <= now.mono_ms);
                 return Read::Hit(hit);
@@ -273,12 +285,9 @@ impl Shard {
         }
         let mut writer = self.lock();
         let writer = &mut *writer;
+        let moment = self.at(now);
         while writer.pool.free_blocks(&self.arena) < shape.blocks() {
-            let moment = Moment {
-                arena: &self.arena,
-                now,
-            };
-            let Some(victim) = writer.queue.victim(&moment) else {
+            let Some(victim) = writer.queues.victim(&moment) else {
                 return false;
             };
             self.evict(writer, victim, now);
@@ -290,29 +299,31 @@ impl Shard {
             shape,
         };
         let old = self.find(hash, key);
-        // What is asked for again after it expired has been asked for twice.
         let new = writer
             .pool
-            .store(&self.arena, &header, old.is_some(), &kept.message, &kept.ttl_offsets);
+            .store(&self.arena, &header, &kept.message, &kept.ttl_offsets);
         if let Some(old) = old {
+            writer.queues.replace(&moment, old, new);
             self.index.replace(hash, old, new);
-            self.forget(writer, old, now);
+            writer.pool.free(&self.arena, old);
             writer.tally.replaced += 1;
-        } else if !self.index.insert(hash, new) {
-            let victim = self.crowded_out(hash, now);
-            self.evict(writer, victim, now);
-            let inserted = self.index.insert(hash, new);
-            assert!(inserted, "a slot of this hash was emptied under the lock");
+        } else {
+            if !self.index.insert(hash, new) {
+                self.evict(writer, self.crowded_out(hash, now), now);
+                let inserted = self.index.insert(hash, new);
+                assert!(inserted, "a slot of this hash was emptied under the lock");
+            }
+            writer.queues.admit(&moment, new);
         }
-        writer.queue.insert(
-            &Moment {
-                arena: &self.arena,
-                now,
-            },
-            new,
-        );
         writer.tally.stored += 1;
         true
+    }
+
+    fn at(&self, now: Now) -> Moment<'_> {
+        Moment {
+            arena: &self.arena,
+            now,
+        }
     }
 
     /// The entry stored under `key`, under the lock.
@@ -328,13 +339,10 @@ impl Shard {
 
     /// Which entry goes when both buckets of a hash are full: a dead one, else one not read lately, else any.
     fn crowded_out(&self, hash: u64, now: Now) -> BlockId {
-        let moment = Moment {
-            arena: &self.arena,
-            now,
-        };
+        let moment = self.at(now);
         self.index
             .neighbors(hash)
-            .min_by_key(|&id| (!moment.is_dead(id), self.arena.visited(id)))
+            .min_by_key(|&id| (!moment.is_dead(id), moment.reads(id), moment.place(id).resident))
             .expect("full buckets hold entries")
     }
 
@@ -346,32 +354,24 @@ impl Shard {
             None => writer.tally.expired += 1,
         }
         self.index.remove(header.hash, id);
-        self.forget(writer, id, now);
-    }
-
-    /// Frees an entry that is no longer indexed.
-    fn forget(&self, writer: &mut Writer, id: BlockId, now: Now) {
-        writer.queue.remove(
-            &Moment {
-                arena: &self.arena,
-                now,
-            },
-            id,
-        );
+        writer.queues.evict(&self.at(now), id);
         writer.pool.free(&self.arena, id);
     }
 
-    /// Calls `visit` with each entry, oldest first, and forgets those for which it returns true. The lock is held
+    /// Forgets those entries for which `flushed` returns true, and all that is remembered of entries that went before: nobody can
+    /// tell any more of which names they were, so what is to be forgotten may be among them.
+    pub fn flush(&self, flushed: impl FnMut(&Seen<'_>) -> bool) {
+        // Whether an entry still lives makes no difference here, so any moment will do.
+        self.walk(Now::default(), flushed);
+        self.lock().queues.forget_departed();
+    }
+
+    /// Calls `visit` with each entry, those first that would go first, and forgets those for which it returns true. The lock is held
     /// meanwhile, so `visit` must not wait for anything.
     pub fn walk(&self, now: Now, mut visit: impl FnMut(&Seen<'_>) -> bool) {
         let mut writer = self.lock();
-        let ids: Vec<BlockId> = writer
-            .queue
-            .iter(&Moment {
-                arena: &self.arena,
-                now,
-            })
-            .collect();
+        let moment = self.at(now);
+        let ids: Vec<BlockId> = writer.queues.iter(&moment).collect();
         for id in ids {
             let mut start = [0; QUESTION_END];
             let start = start_of(&self.arena, id, &mut start);
@@ -385,30 +385,29 @@ impl Shard {
             };
             if visit(&seen) {
                 self.index.remove(header.hash, id);
-                self.forget(&mut writer, id, now);
+                writer.queues.remove(&moment, id);
+                writer.pool.free(&self.arena, id);
             }
         }
     }
 
-    /// Takes the marks of all entries, as the hand does on its way.
+    /// Takes the counts of reads of all entries, as eviction does on its way.
     #[cfg(test)]
     pub fn forget_reads(&self) {
         let writer = self.lock();
-        let moment = Moment {
-            arena: &self.arena,
-            now: Now::default(),
-        };
-        writer.queue.iter(&moment).for_each(|id| {
-            moment.take_visited(id);
-        });
+        let moment = self.at(Now::default());
+        writer.queues.iter(&moment).for_each(|id| moment.set_reads(id, 0));
     }
 
     /// What it holds and did.
     pub fn tally(&self) -> Tally {
         let writer = self.lock();
         Tally {
-            entries: writer.queue.len() as u64,
-            bytes: (size_of::<Shard>() + self.arena.bytes(writer.pool.used_blocks()) + self.index.bytes()) as u64,
+            entries: writer.queues.len() as u64,
+            bytes: (size_of::<Shard>()
+                + self.arena.bytes(writer.pool.used_blocks())
+                + self.index.bytes()
+                + writer.queues.bytes()) as u64,
             live_bytes: (writer.pool.live_blocks() * Arena::BLOCK_BYTES) as u64,
             ..writer.tally
         }
