@@ -90,13 +90,20 @@ fn trace(names: usize, exponent: f64, seed: u64) -> Vec<u32> {
 
 /// Hits of the program's cache with room for about as many entries as wanted, and how many it held.
 fn ours(names: &[Name], trace: &[u32], wanted: usize) -> (usize, usize) {
-    // Tables and the mark of each block take more in a small cache: the size is found by trying.
+    // How many bytes an entry takes depends on how many there are: tables, and memory taken in pieces. The size is found by trying.
     let mut bytes = wanted as u64 * 200;
-    for _ in 0..4 {
-        let (_, entries) = replay(names, &trace[..trace.len() / 4], bytes);
-        bytes = bytes * wanted as u64 / entries.max(1) as u64;
+    let mut best = (0, 0usize);
+    for _ in 0..6 {
+        let held = replay(names, trace, bytes);
+        if held.1.abs_diff(wanted) < best.1.abs_diff(wanted) {
+            best = held;
+        }
+        if best.1.abs_diff(wanted) <= wanted / 200 {
+            break;
+        }
+        bytes = bytes * wanted as u64 / held.1.max(1) as u64;
     }
-    replay(names, trace, bytes)
+    best
 }
 
 fn replay(names: &[Name], trace: &[u32], bytes: u64) -> (usize, usize) {
