@@ -5,7 +5,7 @@
 //! whole entry or knows that it did not ([`Reader::unchanged`]).
 //!
 //! How a reader knows: a block's first word holds a version, whether the block begins an entry, and the next block. The
-//! words of an entry never change; a block gets new content only after the entry it was part of was freed, which clears
+//! words of an entry, its note apart, never change; a block gets new content only after the entry it was part of was freed, which clears
 //! the mark in that entry's first block. So a reader remembers the first word of the first block, reads, and looks at it
 //! again: the same word means that none of its blocks was freed in between, thus none reused. The version grows by one
 //! each time a block begins an entry and has 35 bits, so "the same word" is not "the same word again".
@@ -39,6 +39,10 @@ const HEAD_BIT: u64 = 1 << NEXT_BITS;
 const VERSION_ONE: u64 = HEAD_BIT << 1;
 /// In the word that holds an entry's place, beside the newer neighbor.
 const RESIDENT_BIT: u64 = HEAD_BIT;
+
+/// In the word that says when an entry was stored: milliseconds, which last for 34 years, and above them the note.
+const STORED_BITS: u32 = 40;
+const STORED_MASK: u64 = (1 << STORED_BITS) - 1;
 
 /// The most blocks of one arena: a block's number has 28 bits.
 const MAX_BLOCKS: usize = NEXT_MASK as usize;
@@ -78,6 +82,14 @@ impl Block {
         let word = self.version.load(Relaxed);
         self.version.store(word & !NEXT_MASK | u64::from(next), Relaxed);
     }
+}
+
+/// What those who read an entry have noted with it: [`Note::BITS`] bits that mean something to them; 0 at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Note(pub u32);
+
+impl Note {
+    pub const BITS: u32 = u64::BITS - STORED_BITS;
 }
 
 /// What is known of an entry beside its content.
@@ -211,6 +223,14 @@ impl Arena {
         self.own(head).words[PLACE].store(word, Relaxed);
     }
 
+    /// Notes something with an entry, unless it is another one by now. Under the shard's lock only, so that it stays the one it is meanwhile.
+    pub fn set_note(&self, head: BlockId, id: u64, note: Note) {
+        if let Some(block) = self.block(head).filter(|block| block.version.load(Relaxed) == id) {
+            let stored = block.words[STORED].load(Relaxed) & STORED_MASK;
+            block.words[STORED].store(stored | u64::from(note.0) << STORED_BITS, Relaxed);
+        }
+    }
+
     /// How often an entry was read, up to [`MOST_READS`], since this was last set.
     pub fn reads(&self, head: BlockId) -> u32 {
         self.own(head).reads.load(Relaxed)
@@ -236,9 +256,19 @@ impl Reader<'_> {
     pub fn header(&self) -> Header {
         Header {
             hash: self.head.words[HASH].load(Relaxed),
-            stored_ms: self.head.words[STORED].load(Relaxed),
+            stored_ms: self.head.words[STORED].load(Relaxed) & STORED_MASK,
             shape: Shape::from_word(self.head.words[SHAPE].load(Relaxed)),
         }
+    }
+
+    /// What was noted with the entry.
+    pub fn note(&self) -> Note {
+        Note((self.head.words[STORED].load(Relaxed) >> STORED_BITS) as u32)
+    }
+
+    /// Tells this entry from all others, also those that have its block later.
+    pub fn id(&self) -> u64 {
+        self.version
     }
 
     /// Hands the next `count` words of content to `take`; `None` if the chain ends before, which only a torn read sees.
@@ -363,7 +393,7 @@ impl Pool {
         let head = self.take(arena);
         let head_block = arena.own(head);
         head_block.words[HASH].store(header.hash, Relaxed);
-        head_block.words[STORED].store(header.stored_ms, Relaxed);
+        head_block.words[STORED].store(header.stored_ms & STORED_MASK, Relaxed);
         head_block.words[SHAPE].store(header.shape.to_word(), Relaxed);
         head_block.words[PLACE].store(0, Relaxed);
         head_block.reads.store(0, Relaxed);
@@ -419,7 +449,7 @@ mod tests {
     fn header(message: &[u8], ttls: &[u16]) -> Header {
         Header {
             hash: 0x0123_4567_89ab_cdef,
-            stored_ms: u64::MAX,
+            stored_ms: STORED_MASK,
             shape: Shape {
                 lifetime_s: (1 << 31) - 1,
                 message_bytes: message.len() as u16,
@@ -439,6 +469,26 @@ mod tests {
         reader.ttls(header.shape, |ttl| ttls.push(ttl as u16)).unwrap();
         assert!(reader.unchanged());
         (header, message, ttls)
+    }
+
+    #[test]
+    fn a_note_stays_with_its_entry_and_with_no_other() {
+        let arena = Arena::new(4);
+        let mut pool = Pool::default();
+        let first = pool.store(&arena, &header(b"a", &[]), b"a", &[]);
+        let id = arena.read(first).unwrap().id();
+        assert_eq!(arena.read(first).unwrap().note(), Note(0));
+        let most = Note((1 << Note::BITS) - 1);
+        arena.set_note(first, id, most);
+        let read = arena.read(first).unwrap();
+        assert_eq!((read.note(), read.header()), (most, header(b"a", &[])));
+        assert!(read.unchanged());
+        pool.free(&arena, first);
+        arena.set_note(first, id, most);
+        let second = pool.store(&arena, &header(b"b", &[]), b"b", &[]);
+        assert_eq!(second, first, "the same block again");
+        arena.set_note(second, id, most);
+        assert_eq!(arena.read(second).unwrap().note(), Note(0));
     }
 
     #[test]

@@ -22,6 +22,8 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
+pub use arena::Note;
+
 use crate::dns::name::{self, Name};
 use crate::now::Now;
 use lifetime::{Bounds, Unfit};
@@ -65,6 +67,17 @@ pub struct Hit {
     pub stale: bool,
     /// Little of its time is left, it was read before, and nobody is renewing it: [`Cache::claim`] makes that the caller's.
     pub ending: bool,
+    /// What was noted with it.
+    pub note: Note,
+    /// Which entry it was read from, for [`Cache::note`].
+    entry: EntryId,
+}
+
+/// An entry, among all that there are and were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct EntryId {
+    block: arena::BlockId,
+    id: u64,
 }
 
 /// An entry, for those who look at the cache.
@@ -180,6 +193,19 @@ impl Cache {
     /// [`RENEWAL_PAUSE`](crate::limits::RENEWAL_PAUSE). False if it is somebody's already.
     pub fn claim(&self, key: &CacheKey<'_>, now: Now) -> bool {
         self.place(key).is_some_and(|(hash, shard)| shard.claim(hash, key, now))
+    }
+
+    /// Notes something with the entry that `hit` was read from under `key`, for who reads it next; not if it is gone, nor if somebody writes
+    /// at the moment: what is noted must be something that can be found out again.
+    pub fn note(&self, key: &CacheKey<'_>, hit: &Hit, note: Note) {
+        if let Some((_, shard)) = self.place(key) {
+            shard.note(hit.entry, note);
+        }
+    }
+
+    /// Takes every note back.
+    pub fn forget_notes(&self) {
+        self.shards.iter().for_each(Shard::forget_notes);
     }
 
     #[inline]

@@ -3,11 +3,11 @@
 //! In: hashes, keys, responses that may be kept. Out: copies of them.
 //! Always: reading takes no lock, and writes nothing but how often an entry was read, and that only until it is counted to the end.
 
-use super::arena::{Arena, BlockId, Header, Pool, Reader, Shape};
+use super::arena::{Arena, BlockId, Header, Note, Pool, Reader, Shape};
 use super::evict::{Nodes, Place, Queues};
 use super::index::Index;
 use super::lifetime::{Keepable, asks};
-use super::{CacheKey, Hit};
+use super::{CacheKey, EntryId, Hit};
 use crate::dns::name::wire_len;
 use crate::dns::query::HEADER_BYTES;
 use crate::limits;
@@ -147,6 +147,7 @@ pub enum Want {
 /// Copies the message of an entry to the start of `out` and lowers its TTLs; `None` if it is too long for `out`, too old, or
 /// the answer to another question. What is being read may be torn, so nothing is taken on trust.
 fn copy(
+    block: BlockId,
     entry: &mut Reader<'_>,
     header: &Header,
     key: &CacheKey<'_>,
@@ -189,6 +190,8 @@ fn copy(
         lifetime_s: shape.lifetime_s,
         stale: age_s.is_none(),
         ending: false,
+        note: entry.note(),
+        entry: EntryId { block, id: entry.id() },
     })
 }
 
@@ -236,7 +239,7 @@ impl Shard {
                 }
                 return Read::Torn;
             }
-            let copied = copy(&mut entry, &header, key, want, now, out);
+            let copied = copy(id, &mut entry, &header, key, want, now, out);
             if !entry.unchanged() {
                 return Read::Torn;
             }
@@ -248,6 +251,22 @@ impl Shard {
             }
         }
         Read::Miss
+    }
+
+    /// Notes something with an entry, unless it is gone or somebody holds the lock.
+    pub fn note(&self, entry: EntryId, note: Note) {
+        if let Ok(_writer) = self.writer.0.try_lock() {
+            self.arena.set_note(entry.block, entry.id, note);
+        }
+    }
+
+    /// Takes all notes back.
+    pub fn forget_notes(&self) {
+        let writer = self.lock();
+        for id in writer.queues.iter(&self.at(Now::default())) {
+            let entry = self.arena.read(id).expect("a queued entry is stored");
+            self.arena.set_note(id, entry.id(), Note::default());
+        }
     }
 
     /// Makes the renewal of the entry stored under `key`, whose hash this is, the caller's for a while, unless it is somebody's.

@@ -85,6 +85,11 @@ fn find(key: &Key, qtype: u16) -> Option<&'static Canary> {
     })
 }
 
+/// Whether a name is a canary for any type.
+pub(super) fn is_any(key: &Key) -> bool {
+    find(key, rtype::A).is_some()
+}
+
 impl Policy {
     /// What a client with this profile gets for a canary; `None`: the name is none, or the profile filters nothing.
     #[inline]

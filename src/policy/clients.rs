@@ -1,12 +1,98 @@
-//! Who asks: from an address to a client, its profile, or a refusal.
+//! Who asks: from an address to a client and its profile; and the networks that rules and the access list are about.
 //!
-//! In: the settings' clients and access list, the networks this machine is connected to. Out: `Clients`.
+//! In: the settings' clients. Out: [`Clients`], some forty bytes each; [`Prefixes`].
 //! Always: the longest prefix wins; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) counts as the IPv4 address it holds.
 
+use super::longest::Longest;
+use super::{ClientId, ProfileId};
+use crate::config::settings::ClientSettings;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Networks with a value each; finds the longest that holds an address.
+/// The clients of the settings, in columns: a million of them are looked up by every query.
+#[derive(Debug, Default)]
+pub struct Clients {
+    networks: Longest,
+    /// By client: its profile, or [`NO_PROFILE`].
+    profiles: Box<[u16]>,
+    /// All names, one behind the other, and where each ends.
+    names: Box<str>,
+    ends: Box<[u32]>,
+    /// By client: its tags, of which there are few different sets.
+    tags: Box<[u32]>,
+    tag_sets: Vec<Vec<String>>,
+}
+
+/// There are fewer profiles.
+const NO_PROFILE: u16 = u16::MAX;
+
+/// A client as rules ask about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'c> {
+    pub name: &'c str,
+    pub tags: &'c [String],
+}
+
+impl Clients {
+    /// `profile`: whom the profile of this name is, `None` where nobody is filtered.
+    pub fn new<E>(
+        clients: &[ClientSettings],
+        profile: impl Fn(&ClientSettings) -> Result<Option<ProfileId>, E>,
+    ) -> Result<Clients, E> {
+        let mut sets: HashMap<&[String], u32> = HashMap::new();
+        let mut tag_sets = Vec::new();
+        let (mut names, mut ends) = (String::new(), Vec::with_capacity(clients.len()));
+        let (mut profiles, mut tags) = (Vec::with_capacity(clients.len()), Vec::with_capacity(clients.len()));
+        for client in clients {
+            names.push_str(&client.name);
+            // Settings of four gigabytes are not read.
+            ends.push(names.len() as u32);
+            profiles.push(profile(client)?.map_or(NO_PROFILE, |id| id.0));
+            tags.push(*sets.entry(&client.tags).or_insert_with(|| {
+                tag_sets.push(client.tags.clone());
+                tag_sets.len() as u32 - 1
+            }));
+        }
+        let networks = clients
+            .iter()
+            .zip(0u32..)
+            .flat_map(|(client, id)| client.networks.iter().map(move |network| (*network, id)));
+        Ok(Clients {
+            networks: Longest::new(networks),
+            profiles: profiles.into(),
+            names: names.into(),
+            ends: ends.into(),
+            tags: tags.into(),
+            tag_sets,
+        })
+    }
+
+    /// The client at this address, and its profile.
+    #[inline]
+    pub fn find(&self, addr: IpAddr) -> Option<(ClientId, Option<ProfileId>)> {
+        let id = self.networks.find(addr)?;
+        let profile = self.profiles.get(id as usize).copied().filter(|id| *id != NO_PROFILE);
+        Some((ClientId(id), profile.map(ProfileId)))
+    }
+
+    /// What rules ask of a client.
+    pub fn get(&self, ClientId(id): ClientId) -> Option<Client<'_>> {
+        let id = id as usize;
+        let start = id.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        Some(Client {
+            name: self.names.get(start..*self.ends.get(id)? as usize)?,
+            tags: self.tag_sets.get(*self.tags.get(id)? as usize)?,
+        })
+    }
+
+    /// Bytes it takes.
+    pub fn size_bytes(&self) -> usize {
+        self.networks.size_bytes() + self.names.len() + 10 * self.profiles.len()
+    }
+}
+
+/// Networks with a value each; finds all that hold an address. For thousands of networks, not for millions: [`Longest`] is.
 #[derive(Debug, Clone, Default)]
 pub struct Prefixes<T> {
     /// Sorted by first address, then shortest prefix first, so that a network follows those that hold it.
@@ -54,10 +140,6 @@ impl<T: Copy> Prefixes<T> {
         Prefixes { rows }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The values of the networks that hold the address, longest prefix first.
     pub fn all(&self, addr: IpAddr) -> impl Iterator<Item = T> + '_ {
         let number = number(addr);
@@ -75,6 +157,7 @@ impl<T: Copy> Prefixes<T> {
     }
 
     /// The value of the longest network that holds the address.
+    #[cfg(test)]
     pub fn longest(&self, addr: IpAddr) -> Option<T> {
         self.all(addr).next()
     }
@@ -146,6 +229,33 @@ mod tests {
         let all: Vec<usize> = table.all("10.1.2.3".parse().unwrap()).collect();
         assert_eq!(all, [3, 5, 2, 1, 0]);
         assert_eq!(prefixes(&[]).longest("10.0.0.1".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn clients_keep_name_tags_and_profile_in_few_bytes() {
+        let client = |index: u32, tags: &[&str]| ClientSettings {
+            name: format!("client-{index}"),
+            tags: tags.iter().map(|tag| tag.to_string()).collect(),
+            networks: vec![IpNet::from(IpAddr::from(Ipv4Addr::from(0x0a00_0000 + 2 * index)))],
+            profile: (index % 1000).to_string(),
+        };
+        let mut clients: Vec<ClientSettings> = (0..100_000).map(|index| client(index, &[])).collect();
+        clients[7].tags = vec!["device_phone".to_owned()];
+        let clients = Clients::new(&clients, |client| {
+            let profile: u16 = client.profile.parse()?;
+            Ok::<_, std::num::ParseIntError>((profile != 999).then_some(ProfileId(profile)))
+        });
+        let clients = clients.unwrap();
+        for index in [0, 7, 998, 999, 99_999u32] {
+            let addr = Ipv4Addr::from(0x0a00_0000 + 2 * index);
+            let profile = Some(ProfileId((index % 1000) as u16)).filter(|id| id.0 != 999);
+            assert_eq!(clients.find(addr.into()), Some((ClientId(index), profile)));
+            let found = clients.get(ClientId(index)).unwrap();
+            assert_eq!(found.name, format!("client-{index}"));
+            assert_eq!(found.tags.len(), usize::from(index == 7));
+        }
+        assert!(clients.get(ClientId(100_000)).is_none());
+        assert!(clients.size_bytes() < 64 * 100_000, "{}", clients.size_bytes());
     }
 
     proptest! {

@@ -7,9 +7,9 @@
 
 use super::decision::{Action, Cause, Decision};
 use super::judge::Judge;
-use super::places::{AddressText, Place, Places, labels_of_name, places_of_name};
-use super::profile::{Own, Table, Verdict};
-use super::rules::Question;
+use super::places::{AddressText, Place, Places, labels_of_name};
+use super::profile::{Own, Table};
+use super::rules::{Question, Short};
 use super::{Asker, Met, Policy};
 use crate::dns::key::Key;
 use crate::list::set::{Gate, RuleId};
@@ -43,18 +43,12 @@ impl Policy {
             }
         }
         let table = &self.tables[usize::from(profile.table)];
-        if !table.has_names {
+        if !table.kinds().names() {
             return Decision::PASS;
         }
-        let (places, highest) = places_of_name(gate, table, asker, key, met);
-        if places.is_empty() {
+        let matched = self.matched(gate, table, asker, key, met);
+        if matched.places.is_empty() {
             return Decision::PASS;
-        }
-        let unbarred = met == Met::Question || asker.rpz_bar == u16::MAX;
-        if let (Some((set, labels)), true) = (places.only(), unbarred)
-            && let Some(decision) = table.settled.get(set, usize::from(labels) == labels_of_name(key))
-        {
-            return decision.observed_if(profile.observe);
         }
         let judge = Judge {
             policy: self,
@@ -65,11 +59,11 @@ impl Policy {
             question: self.question(asker, Some(key), qtype),
             names: labels_of_name(key),
         };
-        let plain = highest != Verdict::Look && places.others.is_empty();
-        let decision = if plain {
-            judge.plain(&places, highest)
-        } else {
-            judge.weigh(&places)
+        // Rules of zones that have no say are told apart by weighing alone.
+        let unbarred = met == Met::Question || asker.rpz_bar == u16::MAX;
+        let decision = match matched.plain() {
+            Some(best) if unbarred => judge.plain(best),
+            _ => judge.weigh(&matched.places),
         };
         decision.observed_if(profile.observe)
     }
@@ -93,7 +87,7 @@ impl Policy {
             return Decision::UNFILTERED;
         };
         let table = &self.tables[usize::from(profile.table)];
-        if !table.has_addresses {
+        if !table.kinds().addresses() {
             return Decision::PASS;
         }
         let places = self.places_of_address(gate, table, addr);
@@ -112,7 +106,7 @@ impl Policy {
         judge.weigh(&places).observed_if(profile.observe)
     }
 
-    fn places_of_address(&self, gate: &Gate, table: &Table, addr: IpAddr) -> Places {
+    pub(super) fn places_of_address(&self, gate: &Gate, table: &Table, addr: IpAddr) -> Places {
         let mut places = Places::new();
         self.note_address(gate, table, addr, &mut places);
         if let IpAddr::V6(outer) = addr
@@ -126,17 +120,19 @@ impl Policy {
 
     fn note_address(&self, gate: &Gate, table: &Table, addr: IpAddr, places: &mut Places) {
         gate.addresses(addr, |rule| {
-            let rpz = self.rules.get(rule).is_some_and(|rule| rule.family == Family::Rpz);
-            if !rpz {
+            let counts = |short: &Short| short.family != Family::Rpz && table.is_active(short.source);
+            if self.rules.get(rule).is_some_and(counts) {
                 places.others.push(Place::Alone(rule));
             }
         });
-        for range in table.rpz_networks().all(addr) {
+        for range in self.triggers.rpz_networks.all(addr) {
             places.others.push(Place::Group(range));
         }
-        if let (true, Some(patterns)) = (table.has_adguard_patterns, table.patterns()) {
+        if let (true, Some(patterns)) = (table.kinds().adguard_patterns, self.triggers.patterns()) {
             patterns.text(AddressText::new(addr).as_str(), |index| {
-                places.others.push(Place::Pattern(index as u32))
+                if self.is_any_active(table, index) {
+                    places.others.push(Place::Pattern(index as u32));
+                }
             });
         }
     }
@@ -155,7 +151,7 @@ impl Policy {
         };
         let table = &self.tables[usize::from(profile.table)];
         let (places, key) = match what {
-            What::Name(key) => (places_of_name(gate, table, asker, key, met).0, Some(key)),
+            What::Name(key) => (self.matched(gate, table, asker, key, met).places, Some(key)),
             What::Address(addr) => (self.places_of_address(gate, table, addr), None),
         };
         let judge = Judge {
@@ -187,7 +183,7 @@ impl Policy {
         Question {
             key,
             qtype,
-            client: asker.client.and_then(|id| self.clients.get(id.0 as usize)),
+            client: asker.client.and_then(|id| self.clients.get(id)),
             addr: asker.addr,
         }
     }

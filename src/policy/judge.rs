@@ -10,13 +10,13 @@
 
 use super::decision::{Action, Cause, Decision, Rewrites};
 use super::places::{Place, Places};
-use super::profile::{Table, Verdict};
+use super::profile::Table;
 use super::rewriting::Rewriting;
 use super::rules::{Act, Question, Short, applies};
 use super::{Asker, Met, Policy};
 use crate::dns::key::Key;
 use crate::dns::rtype;
-use crate::list::rule::{Effect, Scope};
+use crate::list::rule::Effect;
 use crate::list::set::{Gate, RuleId};
 use crate::list::source::Family;
 
@@ -89,39 +89,13 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Only rules that block or allow, whoever asks: the one to report is all that is left to find.
-    pub(super) fn plain(&self, places: &Places, highest: Verdict) -> Decision {
-        let wanted = if highest == Verdict::Allow {
-            Act::Allow
-        } else {
-            Act::Block
-        };
-        let mut best: Option<Best> = None;
-        for (set, labels) in places.sets.iter() {
-            let place = Place::Set(set, labels);
-            for rule in self.gate.rules_of(set) {
-                let Some(short) = self.policy.rules.get(rule) else {
-                    continue;
-                };
-                if short.act == wanted && self.table.is_active(short.source) && self.in_scope(short, labels) {
-                    // Rules of a set are in order of their sources: the first that counts is the lowest.
-                    offer(
-                        &mut best,
-                        Best {
-                            source: short.source,
-                            labels,
-                            rule,
-                            place,
-                        },
-                    );
-                    break;
-                }
-            }
-        }
-        match best {
-            None => Decision::PASS,
-            Some(best) if wanted == Act::Allow => Decision::new(Action::Pass, Cause::Rule(best.rule)),
-            Some(best) => Decision::new(Action::Sinkhole, Cause::Rule(best.rule)),
+    /// Only rules that block or allow, whoever asks: what becomes of the one to report.
+    #[inline]
+    pub(super) fn plain(&self, best: &Best) -> Decision {
+        match self.policy.rules.get(best.rule) {
+            Some(short) if short.act == Act::Allow => Decision::new(Action::Pass, Cause::Rule(best.rule)),
+            Some(short) if short.sinkhole => Decision::new(Action::Sinkhole, Cause::Rule(best.rule)),
+            _ => self.blocked(best),
         }
     }
 
@@ -317,9 +291,15 @@ impl Judge<'_> {
     pub(super) fn each_rule(&self, place: Place, one: &mut impl FnMut(RuleId)) {
         match place {
             Place::Set(set, _) => self.gate.rules_of(set).for_each(one),
-            Place::Pattern(index) => self.table.pattern_rules(index as usize).iter().copied().for_each(one),
+            Place::Pattern(index) => self
+                .policy
+                .triggers
+                .pattern_rules(index as usize)
+                .iter()
+                .copied()
+                .for_each(one),
             Place::Group(range) | Place::ServerName(range) | Place::ServerAddress(range) => {
-                self.table.group(range).iter().copied().for_each(one)
+                self.policy.triggers.group(range).iter().copied().for_each(one)
             }
             Place::Alone(rule) => one(rule),
         }
@@ -330,7 +310,7 @@ impl Judge<'_> {
         if !self.table.is_active(short.source) {
             return false;
         }
-        if matches!(place, Place::Set(..)) && !self.in_scope(short, labels) {
+        if matches!(place, Place::Set(..)) && !short.covers(usize::from(labels) == self.names) {
             return false;
         }
         // The text of an address is AdGuard's business only.
@@ -348,15 +328,6 @@ impl Judge<'_> {
             return !key.complete() || Key::from_wire(target.as_wire()).as_bytes() != key.as_bytes();
         }
         true
-    }
-
-    fn in_scope(&self, short: &Short, labels: u8) -> bool {
-        let itself = usize::from(labels) == self.names;
-        match short.scope {
-            Scope::Exact => itself,
-            Scope::Subtree => true,
-            Scope::Below => !itself,
-        }
     }
 
     pub(super) fn effect(&self, rule: RuleId) -> Option<&Effect> {

@@ -12,9 +12,11 @@ pub mod explain;
 
 mod canary;
 mod decide;
+mod footprint;
 mod glob;
 mod grams;
 mod judge;
+mod longest;
 mod needle;
 mod patterns;
 mod places;
@@ -22,25 +24,27 @@ mod profile;
 mod rewriting;
 mod rules;
 mod servers;
-mod settled;
 mod suffixes;
+mod triggers;
 mod written;
 
-use crate::config::settings::{
-    AnswerKind, ClientSettings, ImposedBy, ListAction, ListSettings, ProfileSettings, Settings, Unmatched,
-};
+use crate::config::settings::{AnswerKind, ImposedBy, ListAction, ListSettings, ProfileSettings, Settings, Unmatched};
 use crate::dns::ede::Text;
 use crate::dns::translate::{self, Prefix};
 use crate::list::set::{Gate, RuleId};
-use clients::Prefixes;
+pub use footprint::Footprint;
+
+use clients::Clients;
 use decision::{Cause, Decision};
 use ipnet::IpNet;
+use longest::Longest;
 use patterns::PatternError;
 use profile::{OwnNames, Table};
 use rules::Rules;
 use std::collections::HashMap;
 use std::iter;
 use std::net::IpAddr;
+use triggers::{Kinds, Triggers};
 
 /// Index of a profile, in the order of the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,24 +123,18 @@ pub struct Shape<'p> {
 
 /// Clients and profiles, made for one gate: rule ids mean nothing with another.
 pub struct Policy {
-    access: Prefixes<()>,
-    networks: Prefixes<ClientId>,
-    clients: Vec<Client>,
+    access: Longest,
+    clients: Clients,
     unmatched: Option<Option<ProfileId>>,
     profiles: Vec<Profile>,
     tables: Vec<Table>,
+    /// Of all sources that any of those has.
+    any: Table,
+    triggers: Triggers,
     rules: Rules,
     sources: Vec<Source>,
     /// Prefixes behind which IPv6 addresses stand for IPv4 addresses: the well-known one, and those of the settings.
     translated: Vec<Prefix>,
-}
-
-/// A client as rules ask about it.
-#[derive(Debug)]
-pub(crate) struct Client {
-    pub name: String,
-    pub tags: Vec<String>,
-    profile: Option<ProfileId>,
 }
 
 struct Profile {
@@ -209,8 +207,10 @@ impl Policy {
         if settings.profiles.len() > usize::from(u16::MAX) {
             return Err(PolicyError::TooManyProfiles(settings.profiles.len()));
         }
-        let rules = Rules::new(gate);
         let observe: Vec<bool> = sources.iter().map(|source| source.observe).collect();
+        let rules = Rules::new(gate, &observe);
+        let kinds = Kinds::of_sources(gate, &rules);
+        let mut by_any = vec![false; sources.len()];
         let mut tables: Vec<Table> = Vec::new();
         let mut numbers: HashMap<Box<[bool]>, u16> = HashMap::new();
         let mut profiles = Vec::with_capacity(settings.profiles.len());
@@ -222,7 +222,8 @@ impl Policy {
             let table = match numbers.get(&active) {
                 Some(&table) => table,
                 None => {
-                    tables.push(Table::new(gate, &rules, &observe, active.clone())?);
+                    tables.push(Table::new(&active, &kinds));
+                    by_any.iter_mut().zip(&active).for_each(|(any, active)| *any |= active);
                     let number = (tables.len() - 1) as u16;
                     numbers.insert(active, number);
                     number
@@ -240,17 +241,20 @@ impl Policy {
                 missing,
             });
         }
-        let mut policy = Policy::unfiltered(settings, connected);
-        let profile = |name: &str| {
-            let at = profiles.iter().position(|profile: &Profile| profile.name == name)?;
-            Some(ProfileId(at as u16))
-        };
-        for (client, written) in policy.clients.iter_mut().zip(&settings.clients) {
-            client.profile = Some(profile(&written.profile).ok_or_else(|| PolicyError::NoSuchProfile {
-                client: written.name.clone(),
-                profile: written.profile.clone(),
-            })?);
-        }
+        let mut policy = Policy::of_nobody(settings, connected);
+        let ids: HashMap<&str, ProfileId> = profiles
+            .iter()
+            .enumerate()
+            .map(|(at, profile)| (profile.name.as_str(), ProfileId(at as u16)))
+            .collect();
+        let profile = |name: &str| ids.get(name).copied();
+        policy.clients = Clients::new(&settings.clients, |client| match profile(&client.profile) {
+            Some(id) => Ok(Some(id)),
+            None => Err(PolicyError::NoSuchProfile {
+                client: client.name.clone(),
+                profile: client.profile.clone(),
+            }),
+        })?;
         policy.unmatched = match settings.server.unmatched {
             Unmatched::Refuse => None,
             Unmatched::Open => Some(None),
@@ -259,42 +263,39 @@ impl Policy {
         };
         policy.profiles = profiles;
         policy.tables = tables;
+        policy.any = Table::new(&by_any, &kinds);
+        policy.triggers = Triggers::new(gate, &rules, &by_any)?;
         policy.rules = rules;
         policy.sources = sources;
-        for at in 0..policy.tables.len() {
-            let settled = policy.settle(gate, &policy.tables[at]);
-            policy.tables[at].settled = settled;
-        }
         Ok(policy)
     }
 
     /// Policy that filters nobody, for `--without-lists`: only the access list counts.
     pub fn unfiltered(settings: &Settings, connected: &[IpNet]) -> Policy {
+        let clients = Clients::new(&settings.clients, |_| Ok::<_, std::convert::Infallible>(None));
+        Policy {
+            clients: clients.unwrap_or_else(|never| match never {}),
+            ..Policy::of_nobody(settings, connected)
+        }
+    }
+
+    /// The same, and no client is known.
+    fn of_nobody(settings: &Settings, connected: &[IpNet]) -> Policy {
         let access = match &settings.server.allow {
             Some(allow) => allow.clone(),
             None => [clients::default_access(), connected.to_vec()].concat(),
         };
-        let client = |client: &ClientSettings| Client {
-            name: client.name.clone(),
-            tags: client.tags.clone(),
-            profile: None,
-        };
-        let networks = settings.clients.iter().enumerate().flat_map(|(index, client)| {
-            client
-                .networks
-                .iter()
-                .map(move |network| (*network, ClientId(index as u32)))
-        });
         Policy {
-            access: Prefixes::new(access.into_iter().map(|network| (network, ()))),
-            networks: Prefixes::new(networks),
-            clients: settings.clients.iter().map(client).collect(),
+            access: Longest::new(access.into_iter().map(|network| (network, 0))),
+            clients: Clients::default(),
             unmatched: match settings.server.unmatched {
                 Unmatched::Refuse => None,
                 _ => Some(None),
             },
             profiles: Vec::new(),
             tables: Vec::new(),
+            any: Table::new(&[], &[]),
+            triggers: Triggers::default(),
             rules: Rules::default(),
             sources: Vec::new(),
             translated: iter::once(translate::WELL_KNOWN)
@@ -306,9 +307,9 @@ impl Policy {
     /// Who asks from this address; `None`: somebody who may not, and gets REFUSED.
     #[inline]
     pub fn client(&self, addr: IpAddr) -> Option<Asker> {
-        self.access.longest(addr)?;
-        let (profile, client) = match self.networks.longest(addr) {
-            Some(id) => (self.clients.get(id.0 as usize)?.profile, Some(id)),
+        self.access.find(addr)?;
+        let (profile, client) = match self.clients.find(addr) {
+            Some((id, profile)) => (profile, Some(id)),
             None => (self.unmatched?, None),
         };
         Some(Asker::new(profile, client, Some(addr)))
@@ -316,9 +317,9 @@ impl Policy {
 
     /// Why somebody at this address may not ask, whom [`client`](Policy::client) does not know.
     pub fn refusal(&self, addr: IpAddr) -> Refusal {
-        match self.access.longest(addr) {
+        match self.access.find(addr) {
             None => Refusal::Access,
-            Some(()) => Refusal::Unmatched,
+            Some(_) => Refusal::Unmatched,
         }
     }
 
@@ -335,14 +336,15 @@ impl Policy {
     }
 
     pub fn client_name(&self, client: ClientId) -> &str {
-        self.clients.get(client.0 as usize).map_or("", |client| &client.name)
+        self.clients.get(client).map_or("", |client| client.name)
     }
 
     /// Whether the profile filters anything at all, so that its clients must not get around it.
     pub fn filters(&self, profile: ProfileId) -> bool {
         self.profiles.get(usize::from(profile.0)).is_some_and(|profile| {
             let table = &self.tables[usize::from(profile.table)];
-            let rules = table.has_names || table.has_addresses || !table.servers.is_empty();
+            let kinds = table.kinds();
+            let rules = kinds.names() || kinds.addresses() || kinds.servers.is_some();
             !profile.observe && (rules || !profile.own.is_empty())
         })
     }
@@ -353,10 +355,12 @@ impl Policy {
         let profile = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0)));
         profile.map_or(Inspects::default(), |profile| {
             let table = &self.tables[usize::from(profile.table)];
+            let kinds = table.kinds();
             Inspects {
-                names: table.has_names || !profile.own.is_empty(),
-                addresses: table.has_addresses,
-                servers: table.servers.speak(asker.rpz_bar),
+                names: kinds.names() || !profile.own.is_empty(),
+                addresses: kinds.addresses(),
+                // Zones from the bar on have no say.
+                servers: kinds.servers.is_some_and(|first| first < asker.rpz_bar),
             }
         })
     }
@@ -425,9 +429,11 @@ impl Policy {
         }
     }
 
-    /// Bytes of the verdict tables, for metrics.
+    /// Bytes of clients, of the profiles' tables and of what they share, for metrics.
     pub fn size_bytes(&self) -> usize {
-        self.tables.iter().map(Table::size_bytes).sum()
+        self.triggers.size_bytes()
+            + self.clients.size_bytes()
+            + self.tables.iter().map(Table::size_bytes).sum::<usize>()
     }
 }
 

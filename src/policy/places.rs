@@ -3,8 +3,10 @@
 //! In: a gate, a profile's table, a name. Out: [`Places`].
 //! Always: on the stack, for all names but strange ones.
 
-use super::profile::{Table, Verdict};
-use super::{Asker, Met};
+use super::judge::{Best, offer};
+use super::profile::Table;
+use super::rules::Verdict;
+use super::{Asker, Met, Policy};
 use crate::dns::key::Key;
 use crate::list::set::{Gate, RuleId, RuleSetId};
 use std::net::{IpAddr, Ipv4Addr};
@@ -20,9 +22,9 @@ pub(super) enum Place {
     Set(RuleSetId, u8),
     /// A pattern, by its index.
     Pattern(u32),
-    /// Client or answer networks: a range of the table's groups.
+    /// Client or answer networks: a range of the groups of [`Triggers`](super::triggers::Triggers).
     Group((u32, u32)),
-    /// Names of name servers: a range of the table's groups.
+    /// Names of name servers: likewise.
     ServerName((u32, u32)),
     /// Networks of name servers: likewise.
     ServerAddress((u32, u32)),
@@ -88,15 +90,6 @@ impl Places {
         self.sets.is_empty() && self.others.is_empty()
     }
 
-    /// The set, where nothing but one set matches.
-    #[inline]
-    pub(super) fn only(&self) -> Option<(RuleSetId, u8)> {
-        match (self.sets.len, &self.sets.inline[0]) {
-            (1, only) if self.others.is_empty() => *only,
-            _ => None,
-        }
-    }
-
     /// The longest names first, then what is not a name.
     pub(super) fn longest_first(&self) -> impl Iterator<Item = Place> + '_ {
         let sets = self.sets.iter().rev().map(|(set, labels)| Place::Set(set, labels));
@@ -109,30 +102,97 @@ pub(super) fn labels_of_name(key: &Key) -> usize {
     if key.complete() { key.label_count() } else { usize::MAX }
 }
 
-/// Everything that matches a name and may count for the profile, and the weightiest verdict of its keys.
-#[inline]
-pub(super) fn places_of_name(gate: &Gate, table: &Table, asker: &Asker, key: &Key, met: Met) -> (Places, Verdict) {
-    let names = labels_of_name(key);
-    let mut places = Places::new();
-    let mut highest = Verdict::Nothing;
-    gate.walk(key, |labels, set| {
-        let verdict = table.verdict(set, labels == names);
-        if verdict != Verdict::Nothing {
-            places.sets.push((set, labels as u8));
-            if verdict as u8 > highest as u8 {
-                highest = verdict;
+/// Everything that matches a name and may count for a profile.
+pub(super) struct Matched {
+    pub(super) places: Places,
+    /// The weightiest verdict of the keys.
+    highest: Verdict,
+    /// The rules to report of those keys whose rules need no weighing.
+    block: Option<Best>,
+    allow: Option<Best>,
+}
+
+impl Matched {
+    /// The rule that decides, where none has to be weighed against others.
+    #[inline]
+    pub(super) fn plain(&self) -> Option<&Best> {
+        match self.highest {
+            _ if !self.places.others.is_empty() => None,
+            Verdict::Block => self.block.as_ref(),
+            Verdict::Allow => self.allow.as_ref(),
+            Verdict::Nothing | Verdict::Look => None,
+        }
+    }
+}
+
+impl Policy {
+    /// Everything that matches a name and may count for the profile with this table.
+    #[inline]
+    pub(super) fn matched(&self, gate: &Gate, table: &Table, asker: &Asker, key: &Key, met: Met) -> Matched {
+        let names = labels_of_name(key);
+        let mut matched = Matched {
+            places: Places::new(),
+            highest: Verdict::Nothing,
+            block: None,
+            allow: None,
+        };
+        gate.walk(key, |labels, set| {
+            let (mut highest, itself) = (Verdict::Nothing, labels == names);
+            let (labels, mut blocks, mut allows) = (labels as u8, false, false);
+            for rule in gate.rules_of(set) {
+                let Some(short) = self.rules.get(rule) else { continue };
+                if !table.is_active(short.source) || !short.covers(itself) {
+                    continue;
+                }
+                highest = highest.max(short.verdict);
+                let (best, seen) = match short.verdict {
+                    Verdict::Block => (&mut matched.block, &mut blocks),
+                    Verdict::Allow => (&mut matched.allow, &mut allows),
+                    Verdict::Nothing | Verdict::Look => continue,
+                };
+                // Rules of a set are in order of their sources: the first that counts is the lowest.
+                if !*seen {
+                    *seen = true;
+                    let place = Place::Set(set, labels);
+                    let source = short.source;
+                    offer(
+                        best,
+                        Best {
+                            source,
+                            labels,
+                            rule,
+                            place,
+                        },
+                    );
+                }
+            }
+            if highest != Verdict::Nothing {
+                matched.places.sets.push((set, labels));
+                matched.highest = matched.highest.max(highest);
+            }
+        });
+        let kinds = table.kinds();
+        let others = &mut matched.places.others;
+        if let (true, Some(patterns)) = (kinds.patterns, self.triggers.patterns()) {
+            patterns.name(key, |index| {
+                if self.is_any_active(table, index) {
+                    others.push(Place::Pattern(index as u32));
+                }
+            });
+        }
+        if let (Met::Question, true, Some(addr)) = (met, kinds.clients, asker.addr) {
+            for range in self.triggers.clients.all(addr) {
+                others.push(Place::Group(range));
             }
         }
-    });
-    if let Some(patterns) = table.patterns() {
-        patterns.name(key, |index| places.others.push(Place::Pattern(index as u32)));
+        matched
     }
-    if let (Met::Question, false, Some(addr)) = (met, table.clients().is_empty(), asker.addr) {
-        for range in table.clients().all(addr) {
-            places.others.push(Place::Group(range));
-        }
+
+    /// Whether a profile with this table has a rule of this pattern.
+    pub(super) fn is_any_active(&self, table: &Table, pattern: usize) -> bool {
+        let mut shorts = self.triggers.pattern_rules(pattern).iter();
+        shorts.any(|rule| self.rules.get(*rule).is_some_and(|short| table.is_active(short.source)))
     }
-    (places, highest)
 }
 
 /// Room for the text of an address.

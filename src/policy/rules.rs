@@ -1,8 +1,9 @@
 //! The rules of a gate as the decision reads them: a few bytes each, in one table.
 //!
-//! In: a gate. Out: [`Rules`], by rule id.
+//! In: a gate, and which of its sources only observe. Out: [`Rules`], by rule id.
 //! Always: says what a rule does and when it may count; whether it counts for a profile is for `profile`.
 
+use super::clients::Client;
 use crate::dns::key::Key;
 use crate::list::rule::{ClientIs, Effect, Modifiers, Scope};
 use crate::list::set::{Gate, RuleId};
@@ -22,6 +23,33 @@ pub struct Short {
     pub important: bool,
     /// Has modifiers that depend on the question or the client.
     pub conditional: bool,
+    /// What it means by itself.
+    pub verdict: Verdict,
+}
+
+impl Short {
+    /// Whether it covers a name where its key is that name (`itself`) or a parent of it.
+    #[inline]
+    pub fn covers(&self, itself: bool) -> bool {
+        match self.scope {
+            Scope::Exact => itself,
+            Scope::Subtree => true,
+            Scope::Below => !itself,
+        }
+    }
+}
+
+/// What rules mean before anything is known of the question; of several the last counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// There is none that counts.
+    Nothing,
+    /// All only block.
+    Block,
+    /// All only block or allow, and at least one allows.
+    Allow,
+    /// They have to be weighed: modifiers, rewrites, sources that reduce themselves to one match, observing lists.
+    Look,
 }
 
 /// What a rule does, as far as precedence asks.
@@ -44,34 +72,49 @@ pub struct Rules {
 }
 
 impl Rules {
-    pub fn new(gate: &Gate) -> Rules {
+    /// `observe`: by source, whether it only observes.
+    pub fn new(gate: &Gate, observe: &[bool]) -> Rules {
         let sources = gate.sources();
         let rows = (0..gate.rule_count() as u32)
             .filter_map(|id| gate.rule(RuleId(id)))
             .map(|rule| {
                 let source = &sources[usize::from(rule.source.0)];
                 let family = source.format.family();
+                let act = match act(&rule.effect, family) {
+                    // Whatever an allow list names it lets through.
+                    Act::Block if source.is_allow() => Act::Allow,
+                    act => act,
+                };
+                let important = rule.modifiers.important;
+                let conditional = Modifiers {
+                    important: false,
+                    ..rule.modifiers.clone()
+                } != Modifiers::default();
+                let plain = !important && !conditional && observe.get(usize::from(rule.source.0)) != Some(&true);
                 Short {
                     source: rule.source.0,
                     scope: rule.scope,
                     family,
-                    act: match act(&rule.effect, family) {
-                        // Whatever an allow list names it lets through.
-                        Act::Block if source.is_allow() => Act::Allow,
-                        act => act,
-                    },
+                    act,
                     sinkhole: rule.effect == Effect::Block,
-                    important: rule.modifiers.important,
-                    conditional: Modifiers {
-                        important: false,
-                        ..rule.modifiers.clone()
-                    } != Modifiers::default(),
+                    important,
+                    conditional,
+                    verdict: match (act, family) {
+                        _ if !plain => Verdict::Look,
+                        // Over a stream it lets through, and then keeps other zones from acting.
+                        (Act::Block, _) if rule.effect == Effect::TcpOnly => Verdict::Look,
+                        (Act::Block, _) => Verdict::Block,
+                        // An allow of a source that reduces itself may lose to a longer block of the same source.
+                        (Act::Allow, Family::Plain | Family::Adguard) => Verdict::Allow,
+                        _ => Verdict::Look,
+                    },
                 }
             })
             .collect();
         Rules { rows }
     }
 
+    #[inline]
     pub fn get(&self, rule: RuleId) -> Option<&Short> {
         self.rows.get(rule.0 as usize)
     }
@@ -94,7 +137,7 @@ pub struct Question<'q> {
     /// The name, where one is judged and not an address.
     pub key: Option<&'q Key>,
     pub qtype: u16,
-    pub client: Option<&'q super::Client>,
+    pub client: Option<Client<'q>>,
     pub addr: Option<IpAddr>,
 }
 

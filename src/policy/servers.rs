@@ -1,6 +1,6 @@
 //! Rules about name servers: the NSDNAME and NSIP triggers of response policy zones.
 //!
-//! In: the rules of one profile, once; then who serves the zones on the way to a name. Out: a [`Decision`] about that name.
+//! In: the rules of all profiles, once; then who serves the zones on the way to a name. Out: a [`Decision`] about that name.
 //! Always: nothing is allocated unless a rule matches. What of the servers is not known cannot match.
 //! Keeps: the response policy zones' order: NSDNAME before NSIP, the longest name or network of a zone first.
 
@@ -8,8 +8,8 @@ use super::clients::Prefixes;
 use super::decision::Decision;
 use super::judge::Judge;
 use super::places::{Place, Places, labels_of_name};
-use super::profile::group;
 use super::suffixes::Suffixes;
+use super::triggers::group;
 use super::{Asker, Met, Policy};
 use crate::dns::answer::NameBuf;
 use crate::dns::key::{Key, SEPARATOR};
@@ -20,14 +20,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The rules of a table that are about name servers, as ranges of its groups.
+/// The rules about name servers, as ranges of the groups of [`Triggers`](super::triggers::Triggers).
 #[derive(Debug, Default)]
 pub struct Servers {
     names: Suffixes<Named>,
     /// With each network how many bits it fixes, IPv4 as IPv4-mapped IPv6.
     networks: Prefixes<((u32, u32), u8)>,
-    /// The first source that has such a rule.
-    first: Option<u16>,
 }
 
 /// Rules of one name: for the server that is called so, and for those called something below it.
@@ -38,16 +36,12 @@ struct Named {
 }
 
 impl Servers {
-    /// `source` tells where a rule stands; the rules go to `grouped`.
+    /// The rules go to `grouped`.
     pub fn new(
         names: Vec<(&[u8], Scope, RuleId)>,
         networks: Vec<(IpNet, RuleId)>,
-        source: impl Fn(RuleId) -> Option<u16>,
         grouped: &mut Vec<RuleId>,
     ) -> Servers {
-        let rules = names.iter().map(|(.., id)| *id);
-        let rules = rules.chain(networks.iter().map(|(_, id)| *id));
-        let first = rules.filter_map(source).min();
         let mut by_key: BTreeMap<&[u8], [Vec<RuleId>; 2]> = BTreeMap::new();
         for (key, scope, id) in names {
             let [itself, below] = by_key.entry(key).or_default();
@@ -83,17 +77,7 @@ impl Servers {
                 };
                 (network, (range, bits))
             })),
-            first,
         }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    /// Whether a rule could speak, where zones from `rpz_bar` on have no say.
-    pub fn speak(&self, rpz_bar: u16) -> bool {
-        self.first.is_some_and(|first| first < rpz_bar)
     }
 
     pub fn size_bytes(&self) -> usize {
@@ -137,8 +121,8 @@ impl Policy {
         let table = &self.tables[usize::from(profile.table)];
         // Of several servers the longest match counts, whoever is named first.
         let mut found = Vec::new();
-        names.for_each(|name| table.servers.name(&name, &mut found));
-        addresses.for_each(|addr| table.servers.address(addr, &mut found));
+        names.for_each(|name| self.triggers.servers.name(&name, &mut found));
+        addresses.for_each(|addr| self.triggers.servers.address(addr, &mut found));
         if found.is_empty() {
             return Decision::PASS;
         }

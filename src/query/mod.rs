@@ -1,4 +1,5 @@
-//! The road of a query, from bytes to bytes: parse -> identify client -> policy -> cache -> resolve -> inspect -> respond.
+//! The road of a query, from bytes to bytes: parse -> identify client -> cache -> policy -> resolve -> inspect -> respond. The
+//! cache comes first because what is in it is mostly known to be nothing that policy acts on ([`recall`]).
 //!
 //! In: the bytes of one query, who sent them, a generation, the cache, the time. Out: a response in the caller's buffer, a
 //! drop, or a [`Pending`] that waits for the resolver and comes back through [`finish`]; with each, what to count.
@@ -12,6 +13,7 @@ mod alias;
 mod client;
 mod cookies;
 mod inspect;
+mod recall;
 mod renew;
 mod respond;
 mod servers;
@@ -19,16 +21,17 @@ mod special;
 
 pub use client::{Peer, Transport};
 pub use cookies::{Short, shorten};
+pub use recall::prepare;
 pub use renew::Renewal;
 
-use crate::cache::{Cache, CacheKey};
+use crate::cache::{Cache, CacheKey, Hit};
 use crate::count::{Count, Counts};
 use crate::dns::ede::{Errors, code};
 use crate::dns::key::Key;
 use crate::dns::name::Name;
 use crate::dns::query::{HEADER_BYTES, Head, Query};
-use crate::dns::rcode;
 use crate::dns::response::Writer;
+use crate::dns::{rcode, rtype};
 use crate::generation::Generation;
 use crate::limits::CACHED_MESSAGE_BYTES;
 use crate::now::Now;
@@ -97,6 +100,13 @@ fn answer(
     if let Some(done) = special::answer(&asked, query.qclass, out).or_else(|| alias::local(&asked, cache, out)) {
         return done;
     }
+    let hit = asked.recall(cache, out);
+    if let Some(hit) = &hit
+        && recall::passes(&asked, cache, hit, &out[..hit.len])
+    {
+        let done = go_out(&asked, hit.len, &Errors::NONE, out);
+        return renew::when_due(&asked, cache, asked.qname(), hit, add(done, Count::Cached.into()));
+    }
     let key = Key::from_wire(asked.qname());
     let decision = generation
         .policy
@@ -106,7 +116,7 @@ fn answer(
         Verdict::Act => respond::act(&asked, cache, &decision, out),
         Verdict::Pass { whole, counts } => {
             let waits = special::lists_missing(&asked, &decision, out);
-            add(waits.unwrap_or_else(|| look_up(&asked, cache, whole, out)), counts)
+            add(waits.unwrap_or_else(|| look_up(&asked, cache, hit, whole, out)), counts)
         }
     }
 }
@@ -159,20 +169,25 @@ pub fn meanwhile(pending: &Pending, cache: &Cache, now: Now, out: &mut [u8]) -> 
     }
 }
 
-/// Answers from the cache, or has the resolver asked.
-fn look_up(asked: &Asked<'_>, cache: &Cache, whole: bool, out: &mut [u8]) -> (Begun, Counts) {
+/// Answers with what the cache had, which stands at the start of `out`, or has the resolver asked.
+fn look_up(asked: &Asked<'_>, cache: &Cache, hit: Option<Hit>, whole: bool, out: &mut [u8]) -> (Begun, Counts) {
     if let Some(done) = special::not_looked_up(asked, out) {
         return done;
     }
-    match cache.get(&asked.cache_key(asked.qname()), asked.now, out) {
+    match hit {
         Some(hit) => {
             let done = deliver(asked, cache, hit.len, whole, &Errors::NONE, &[], out);
-            add(
-                renew::when_due(asked, cache, asked.qname(), &hit, done),
-                Count::Cached.into(),
-            )
+            renew::when_due(asked, cache, asked.qname(), &hit, add(done, Count::Cached.into()))
         }
         None => asked.wait(cache, asked.qname(), Purpose::Answer { whole }, out),
+    }
+}
+
+/// Responds with the message that stands at the start of `out` as it is.
+fn go_out(asked: &Asked<'_>, len: usize, errors: &Errors, out: &mut [u8]) -> (Begun, Counts) {
+    match Writer::resume(out, len, asked.head, asked.section) {
+        Some(writer) => respond::finished(writer, asked, errors),
+        None => respond::unusable(asked, out),
     }
 }
 
@@ -195,10 +210,7 @@ fn deliver(
         }
     };
     let done = match finding {
-        Finding::Clear => match Writer::resume(out, len, asked.head, asked.section) {
-            Some(writer) => respond::finished(writer, asked, errors),
-            None => respond::unusable(asked, out),
-        },
+        Finding::Clear => go_out(asked, len, errors, out),
         Finding::Hit(hit) => add(
             respond::act_on_answer(asked, cache, len, &hit, out),
             Count::BlockedByAnswer.into(),
@@ -259,6 +271,14 @@ impl<'a> Asked<'a> {
 
     fn start<'o>(&self, out: &'o mut [u8], rcode: u16) -> Writer<'o> {
         Writer::start(out, self.head, self.section, rcode)
+    }
+
+    /// Reads what the cache has to the start of `out`, if it may be given to who asks.
+    #[inline]
+    fn recall(&self, cache: &Cache, out: &mut [u8]) -> Option<Hit> {
+        let looked_up = self.head.recursion_desired && self.qtype != rtype::ANY;
+        let key = looked_up.then(|| self.cache_key(self.qname()))?;
+        cache.get(&key, self.now, out)
     }
 
     fn cache_key<'n>(&self, name: &'n [u8]) -> CacheKey<'n> {

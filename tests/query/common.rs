@@ -22,7 +22,7 @@ use stairgate::telemetry::counters::Counters;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -50,9 +50,10 @@ pub fn numbered(settings: Settings, number: u64) -> Arc<Generation> {
     built(settings, Gate::default(), number)
 }
 
-/// The first generation of these settings over a compiled gate.
+/// A generation of these settings over a compiled gate, later than all before: what a cache notes holds for one generation.
 pub fn with_gate(settings: Settings, gate: Gate) -> Arc<Generation> {
-    built(settings, gate, 1)
+    static NUMBER: AtomicU64 = AtomicU64::new(2);
+    built(settings, gate, NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 fn built(settings: Settings, gate: Gate, number: u64) -> Arc<Generation> {

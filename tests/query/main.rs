@@ -8,6 +8,7 @@ mod cookies;
 mod hostile;
 mod nameservers;
 mod rates;
+mod recall;
 mod renewals;
 mod rpz_answers;
 mod sockets;

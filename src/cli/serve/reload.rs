@@ -10,6 +10,7 @@ use super::signals::{Signal, Signals};
 use super::state::{State, Waiting};
 use super::watch::Watch;
 use super::{Args, greet};
+use crate::cache::Cache;
 use crate::cli::Failure;
 use crate::clock;
 use crate::config::settings::{ListSettings, Settings};
@@ -19,6 +20,7 @@ use crate::generation::Generations;
 use crate::list::compile::Silent;
 use crate::list::fetch::Fetched;
 use crate::list::publish;
+use crate::query;
 use crate::telemetry::counters::Counters;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -31,6 +33,7 @@ pub(super) struct Server {
     pub(super) args: Args,
     pub(super) settings: Arc<Settings>,
     pub(super) generations: Arc<Generations>,
+    pub(super) cache: Arc<Cache>,
     pub(super) counters: Arc<Counters>,
     pub(super) state: Arc<State>,
     pub(super) watch: Watch,
@@ -183,6 +186,7 @@ impl Server {
                 self.missing = built.missing;
                 self.settings = settings;
                 let number = built.generation.number;
+                query::prepare(&built.generation, &self.cache);
                 self.generations.store(Arc::new(built.generation));
                 self.counters.add(Count::Reloads.into());
                 info!(generation = number, "reloaded");

@@ -69,7 +69,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
     };
     let service = Service {
         generations: Arc::clone(&generations),
-        cache,
+        cache: Arc::clone(&cache),
         resolver,
         counters: Arc::clone(&counters),
     };
@@ -94,6 +94,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         args,
         settings,
         generations,
+        cache,
         counters,
         state,
         watch,

@@ -22,6 +22,10 @@ struct Control([u8; CONTROL_BYTES]);
 
 const CONTROL_BYTES: usize = 64;
 
+/// From one query's buffer to the next: not a power of two, else the starts of all of them, which is all that most queries fill, would
+/// compete for a few sets of a core's cache.
+const QUERY_STRIDE: usize = QUERY_BYTES + 128;
+
 /// What belongs to one datagram beside its bytes.
 #[derive(Clone, Copy)]
 struct Envelope {
@@ -55,13 +59,18 @@ pub struct Batch {
     responses: Vec<u8>,
     responses_end: usize,
     replies: Vec<Reply>,
-    /// Scratch for the system calls; what its pointers point to is valid during a call only.
+    /// Scratch for receiving: each header points to one query's buffer and envelope. The first `spent` of them are as the kernel
+    /// left them; at low load that is one or two of the many.
     headers: Vec<libc::mmsghdr>,
     slices: Vec<libc::iovec>,
+    spent: usize,
+    /// Scratch for sending.
+    reply_headers: Vec<libc::mmsghdr>,
+    reply_slices: Vec<libc::iovec>,
 }
 
-// SAFETY: the raw pointers in `headers` and `slices` are written before each system call and not read after it; all else
-// is owned.
+// SAFETY: the raw pointers in headers and slices point into buffers that this owns and never reallocates, and only the kernel
+// follows them, during a call that borrows this mutably.
 unsafe impl Send for Batch {}
 
 impl Batch {
@@ -77,13 +86,16 @@ impl Batch {
             cut: false,
         };
         Batch {
-            queries: vec![0; UDP_BATCH * QUERY_BYTES],
+            queries: vec![0; UDP_BATCH * QUERY_STRIDE],
             envelopes: vec![envelope; UDP_BATCH],
             responses: vec![0; UDP_BATCH * RESPONSE_BYTES + MESSAGE_BYTES],
             responses_end: 0,
             replies: Vec::with_capacity(UDP_BATCH),
             headers: vec![header; UDP_BATCH],
             slices: vec![slice; UDP_BATCH],
+            spent: UDP_BATCH,
+            reply_headers: vec![header; UDP_BATCH],
+            reply_slices: vec![slice; UDP_BATCH],
         }
     }
 
@@ -97,7 +109,8 @@ impl Batch {
             .iter_mut()
             .zip(&mut self.slices)
             .zip(&mut self.envelopes)
-            .zip(self.queries.chunks_exact_mut(QUERY_BYTES))
+            .zip(self.queries.chunks_exact_mut(QUERY_STRIDE))
+            .take(self.spent)
         {
             slice.iov_base = query.as_mut_ptr().cast();
             slice.iov_len = QUERY_BYTES;
@@ -110,10 +123,12 @@ impl Batch {
             message.msg_controllen = CONTROL_BYTES as _;
             message.msg_flags = 0;
         }
+        self.spent = 0;
         let flags = if wait { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT };
         // SAFETY: `headers` holds UDP_BATCH headers. Each points to one iovec in `slices`, to one chunk of `queries`, and to
-        // the source and control buffer of one envelope, with their true lengths; all belong to `self`, are not moved, and
-        // are not touched during the call, since `self` is borrowed mutably. No timeout is passed.
+        // the source and control buffer of one envelope, with their true lengths: those the kernel wrote to last were set anew
+        // above, the others are as they were set before. All belong to `self`, are never moved (the vectors keep their
+        // lengths), and are not touched during the call, since `self` is borrowed mutably. No timeout is passed.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -123,7 +138,13 @@ impl Batch {
                 ptr::null_mut(),
             )
         };
-        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        let received = usize::try_from(received).map_err(|_| {
+            let error = io::Error::last_os_error();
+            // The kernel may have begun with the first.
+            self.spent = 1;
+            error
+        })?;
+        self.spent = received;
         for (header, envelope) in self.headers[..received].iter().zip(&mut self.envelopes) {
             envelope.source_bytes = header.msg_hdr.msg_namelen;
             envelope.control_bytes = control_bytes(&header.msg_hdr);
@@ -138,7 +159,7 @@ impl Batch {
         let envelope = &self.envelopes[index];
         let incoming = Incoming {
             source: address(&envelope.source, envelope.source_bytes),
-            bytes: &self.queries[index * QUERY_BYTES..][..envelope.bytes],
+            bytes: &self.queries[index * QUERY_STRIDE..][..envelope.bytes],
             cut: envelope.cut,
         };
         (incoming, &mut self.responses[self.responses_end..])
@@ -170,7 +191,12 @@ impl Batch {
     /// Sends the responses kept; calls `failed` for each that could not be sent.
     pub fn send(&mut self, socket: &UdpSocket, mut failed: impl FnMut(io::Error)) {
         let count = self.replies.len();
-        for ((reply, header), slice) in self.replies.iter().zip(&mut self.headers).zip(&mut self.slices) {
+        for ((reply, header), slice) in self
+            .replies
+            .iter()
+            .zip(&mut self.reply_headers)
+            .zip(&mut self.reply_slices)
+        {
             let envelope = &mut self.envelopes[reply.index];
             leave_by_any_interface(&mut envelope.control, envelope.control_bytes);
             slice.iov_base = self.responses[reply.start..].as_mut_ptr().cast();
@@ -186,13 +212,13 @@ impl Batch {
         }
         let mut done = 0;
         while done < count {
-            // SAFETY: `headers[done..count]` were filled above. Each points to one iovec in `slices`, whose bytes are a
+            // SAFETY: `reply_headers[done..count]` were filled above. Each points to one iovec in `reply_slices`, whose bytes are a
             // range of `responses` checked by slicing, and to the source and control buffer of the envelope it answers,
             // with the lengths the kernel itself gave; all belong to `self`, which is borrowed mutably for the whole time.
             let sent = unsafe {
                 libc::sendmmsg(
                     socket.as_raw_fd(),
-                    self.headers[done..count].as_mut_ptr(),
+                    self.reply_headers[done..count].as_mut_ptr(),
                     (count - done) as libc::c_uint,
                     0,
                 )
@@ -253,9 +279,10 @@ pub fn send_one(socket: &UdpSocket, route: &Route, response: &[u8]) -> io::Resul
     }
 }
 
-/// Asks the kernel to say to which of our addresses each datagram was sent, and never to fragment by a path's MTU that
-/// someone may have forged (responses fit every path).
-pub fn set_options(socket: &UdpSocket, ipv6: bool) -> io::Result<()> {
+/// Asks the kernel to say to which of our addresses each datagram was sent, where it may be more than the one of `address`, and never to
+/// fragment by a path's MTU that someone may have forged (responses fit every path).
+pub fn set_options(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
+    let told = libc::c_int::from(address.ip().is_unspecified());
     let set = |level: libc::c_int, option: libc::c_int, value: libc::c_int| {
         // SAFETY: the option's value is one C int on this stack frame, and its length is given.
         let result = unsafe {
@@ -273,12 +300,12 @@ pub fn set_options(socket: &UdpSocket, ipv6: bool) -> io::Result<()> {
             Err(io::Error::last_os_error())
         }
     };
-    if ipv6 {
-        set(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+    if address.is_ipv6() {
+        set(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, told)?;
         // Older kernels lack "omit" for IPv6; without it responses still fit.
         let _ = set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_OMIT);
     } else {
-        set(libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+        set(libc::IPPROTO_IP, libc::IP_PKTINFO, told)?;
         let _ = set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT);
     }
     Ok(())

@@ -69,7 +69,7 @@ pub(super) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_read_timeout(Some(STOP_NOTICE))?;
     socket.set_write_timeout(Some(STOP_NOTICE))?;
     let socket = UdpSocket::from(socket);
-    system::set_options(&socket, address.is_ipv6())?;
+    system::set_options(&socket, address)?;
     socket2::SockRef::from(&socket).bind(&address.into())?;
     Ok(socket)
 }
@@ -243,9 +243,15 @@ mod tests {
     /// The same for both ways to the sockets: what comes in goes back to where it came from, at once or later.
     macro_rules! round_trip {
         ($system:ident) => {
-            let socket = open("127.0.0.1:0".parse().unwrap()).unwrap();
-            $system::set_options(&socket, false).unwrap();
-            let to = socket.local_addr().unwrap();
+            round_trip!($system, "127.0.0.1:0");
+            // Here the system says which address was asked.
+            round_trip!($system, "0.0.0.0:0");
+        };
+        ($system:ident, $address:literal) => {
+            let address = $address.parse().unwrap();
+            let socket = open(address).unwrap();
+            $system::set_options(&socket, address).unwrap();
+            let to = SocketAddr::from(([127, 0, 0, 1], socket.local_addr().unwrap().port()));
             let clients: Vec<UdpSocket> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
             let mut batch = $system::Batch::new();
             assert!(batch.receive(&socket, false).is_err(), "nothing has come in");

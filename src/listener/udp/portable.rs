@@ -84,6 +84,6 @@ pub fn send_one(socket: &UdpSocket, route: &Route, response: &[u8]) -> io::Resul
 }
 
 /// Nothing to ask of the kernel that is the same everywhere.
-pub fn set_options(_socket: &UdpSocket, _ipv6: bool) -> io::Result<()> {
+pub fn set_options(_socket: &UdpSocket, _address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
