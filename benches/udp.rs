@@ -8,34 +8,22 @@
 //!
 //! `udp begin cached|blocked COUNT` runs only `query::begin`, for counting instructions; see `benches/README.md`.
 
+mod road;
 #[path = "yardstick_udp.rs"]
 mod yardstick;
 
 use async_trait::async_trait;
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use stairgate::cache::{Cache, CacheKey};
+use road::{answer, blocked, cache, cached, gate, generation, keep, plain_query};
+use stairgate::cache::Cache;
 use stairgate::clock;
-use stairgate::config::settings::{ProfileSettings, Settings};
-use stairgate::dns::key::{Key, to_text};
-use stairgate::dns::name::Name;
-use stairgate::dns::rtype;
 use stairgate::generation::{Generation, Generations};
-use stairgate::list::compile::{CompileOptions, compile};
-use stairgate::list::publish;
-use stairgate::list::set::Gate;
-use stairgate::list::source;
-use stairgate::list::verify::Unverified;
 use stairgate::listener::{Listeners, Service};
-use stairgate::local::Zones;
-use stairgate::policy::decision::Action;
-use stairgate::policy::{Met, Policy};
 use stairgate::query::{self, Begun, Peer, Transport};
 use stairgate::resolver::{Answer, Failure, Question, Resolver};
 use stairgate::telemetry::counters::Counters;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,10 +32,6 @@ const ROUNDS: usize = 7;
 const ROUND_SECONDS: u64 = 3;
 /// Queries outstanding at once: enough to fill batches.
 const OUTSTANDING: usize = 200;
-/// Names that people look up and no list holds, asked for in turn: all fit the cache.
-const CACHED: usize = 10_000;
-/// Listed names, in an order that no cache of the processor foresees.
-const BLOCKED: usize = 500_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -67,7 +51,8 @@ fn main() {
 /// Runs both servers in turns and prints the table.
 fn compare() {
     let gate = gate();
-    let (blocked, cached) = names(&generation(&gate));
+    let generation = generation(&gate);
+    let (blocked, cached) = (blocked(&generation), cached(&generation));
     let folder = tempfile::tempdir().expect("a folder for query files");
     println!("{ROUNDS} rounds of {ROUND_SECONDS} s, {OUTSTANDING} queries outstanding; microseconds of CPU a query");
     println!(
@@ -249,21 +234,12 @@ fn listen(gate: &Path) {
 fn begin(kind: &str, count: usize) {
     let gate = gate();
     let generation = generation(&gate);
-    let (blocked, cached) = names(&generation);
+    let (blocked, cached) = (blocked(&generation), cached(&generation));
     let names = if kind == "cached" { cached } else { blocked };
     let cache = cache();
     let now = clock::now();
     let queries: Vec<Vec<u8>> = names.iter().map(|name| plain_query(name)).collect();
-    for query in &queries {
-        let qname = &query[12..query.len() - 4];
-        let key = CacheKey {
-            qname,
-            qtype: rtype::A,
-            dnssec_ok: false,
-            checking_disabled: false,
-        };
-        cache.put(&key, &answer(&query[12..]), now);
-    }
+    queries.iter().for_each(|query| keep(&cache, query, now));
     let peer = Peer {
         address: SocketAddr::from(([127, 0, 0, 1], 4000)),
         transport: Transport::Udp,
@@ -299,10 +275,6 @@ fn begin_all(
     bytes
 }
 
-fn cache() -> Cache {
-    Cache::new(128 << 20, Duration::ZERO, Duration::from_secs(86_400))
-}
-
 /// Answers every question for A with one address.
 struct Everything;
 
@@ -317,130 +289,4 @@ impl Resolver for Everything {
             ede: Vec::new(),
         })
     }
-}
-
-fn answer(section: &[u8]) -> Vec<u8> {
-    let mut message = vec![0, 0, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
-    message.extend(section);
-    message.extend(b"\xc0\x0c\0\x01\0\x01\0\0\x0e\x10\0\x04\xc6\x33\x64\x01");
-    message
-}
-
-fn plain_query(name: &str) -> Vec<u8> {
-    let mut bytes = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    bytes.extend(Name::parse(name).expect("a name of the corpus").as_wire());
-    bytes.extend([0, 1, 0, 1]);
-    bytes
-}
-
-/// Every category of the gate, as the built-in example has it.
-fn generation(gate: &Path) -> Arc<Generation> {
-    let gate = open(gate);
-    let mut settings = Settings::builtin(&std::env::temp_dir());
-    settings.lists.clear();
-    settings.profiles = vec![ProfileSettings::blocking_everything()];
-    Arc::new(Generation {
-        number: 1,
-        policy: Policy::build(&gate, &settings, &[]).unwrap_or_else(|error| panic!("{error}")),
-        gate: gate.into(),
-        local: Zones::builtin(),
-        settings: Arc::new(settings),
-    })
-}
-
-/// As `serve` opens it, index and all.
-fn open(gate: &Path) -> Gate {
-    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("udp-state");
-    publish::Store::new(&state)
-        .and_then(|store| store.open(gate))
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn corpus() -> PathBuf {
-    let corpus = std::env::var_os("STAIRGATE_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    assert!(
-        corpus.join("lists").is_dir(),
-        "no lists under {}; set STAIRGATE_CORPUS",
-        corpus.display()
-    );
-    corpus
-}
-
-/// The gate of all lists of the corpus.
-fn gate() -> PathBuf {
-    if let Some(gate) = std::env::var_os("STAIRGATE_GATE") {
-        return gate.into();
-    }
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("udp.gate");
-    if !path.exists() {
-        let lists = corpus().join("lists");
-        let mut specs = source::expand(lists.to_str().unwrap(), None, false).unwrap_or_else(|error| panic!("{error}"));
-        source::unique_names(&mut specs);
-        let compiled = compile(specs, &CompileOptions::default()).unwrap_or_else(|error| panic!("{error}"));
-        let verified = Unverified::new(compiled.gate)
-            .verify()
-            .unwrap_or_else(|error| panic!("{error}"));
-        publish::publish(&path, &verified, &compiled.lines).unwrap_or_else(|error| panic!("{error}"));
-    }
-    path
-}
-
-/// Listed names that get a sinkhole answer, in random order, and names people look up that no list holds.
-fn names(generation: &Generation) -> (Vec<String>, Vec<String>) {
-    (blocked(generation), cached(generation))
-}
-
-/// What becomes of a name; `None` if it is answered locally or is none.
-fn action(generation: &Generation, name: &str) -> Option<Action> {
-    let name = Name::parse(name).ok().filter(|name| !name.is_root())?;
-    let asker = generation.policy.client([127, 0, 0, 1].into())?;
-    if generation.local.covers(name.as_wire()) {
-        return None;
-    }
-    let key = Key::from_wire(name.as_wire());
-    let decision = generation
-        .policy
-        .decide(&generation.gate, &asker, &key, Met::Question, rtype::A);
-    Some(decision.action)
-}
-
-fn blocked(generation: &Generation) -> Vec<String> {
-    let mut keys = generation.gate.all_keys();
-    let step = (generation.gate.keys() as usize / BLOCKED).max(1);
-    let (mut names, mut number) = (Vec::new(), 0);
-    while keys.advance() {
-        if number % step == 0 {
-            let name = to_text(keys.key());
-            // Dropped names would hold up the driver, and rewritten ones are a question to the resolver.
-            if action(generation, &name) == Some(Action::Sinkhole) {
-                names.push(name);
-            }
-        }
-        number += 1;
-    }
-    names.shuffle(&mut rand::rngs::StdRng::seed_from_u64(1));
-    names
-}
-
-fn cached(generation: &Generation) -> Vec<String> {
-    let mut names = Vec::new();
-    for file in ["umbrella-top-100k-fqdn.txt.zst", "top-domains.txt.zst"] {
-        let path = corpus().join("queries").join(file);
-        let packed = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut text = String::new();
-        zstd::Decoder::new(packed)
-            .and_then(|mut decoder| decoder.read_to_string(&mut text))
-            .unwrap();
-        let asked = text.lines().map(str::trim).filter(|line| line.is_ascii());
-        names.extend(
-            asked
-                .filter(|name| action(generation, name) == Some(Action::Pass))
-                .map(str::to_owned),
-        );
-    }
-    names.truncate(CACHED);
-    names
 }

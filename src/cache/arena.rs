@@ -101,7 +101,7 @@ pub struct Header {
     pub shape: Shape,
 }
 
-/// How long an entry lives and how large it is, in one word: lifetime 31 bits, message 15, TTLs 11, flags 2.
+/// How long an entry lives and how large it is, in one word: lifetime 31 bits, message 15, TTLs 11, flags 2, INFO-CODE 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Seconds, below 2^31.
@@ -112,16 +112,20 @@ pub struct Shape {
     pub ttls: u16,
     pub dnssec_ok: bool,
     pub checking_disabled: bool,
+    /// Below 2^5.
+    pub info_code: u8,
 }
 
 impl Shape {
     fn to_word(self) -> u64 {
         debug_assert!(self.lifetime_s < 1 << 31 && self.message_bytes < 1 << 15 && self.ttls < 1 << 11);
+        debug_assert!(self.info_code < 1 << 5);
         u64::from(self.lifetime_s)
             | u64::from(self.message_bytes) << 31
             | u64::from(self.ttls) << 46
             | u64::from(self.dnssec_ok) << 57
             | u64::from(self.checking_disabled) << 58
+            | u64::from(self.info_code) << 59
     }
 
     fn from_word(word: u64) -> Shape {
@@ -131,6 +135,7 @@ impl Shape {
             ttls: (word >> 46 & 0x7ff) as u16,
             dnssec_ok: word >> 57 & 1 == 1,
             checking_disabled: word >> 58 & 1 == 1,
+            info_code: (word >> 59) as u8,
         }
     }
 
@@ -451,6 +456,7 @@ mod tests {
             hash: 0x0123_4567_89ab_cdef,
             stored_ms: STORED_MASK,
             shape: Shape {
+                info_code: 31,
                 lifetime_s: (1 << 31) - 1,
                 message_bytes: message.len() as u16,
                 ttls: ttls.len() as u16,

@@ -31,6 +31,8 @@ pub struct Keepable {
     pub message: Vec<u8>,
     /// Where the TTLs stand, in bytes from the start of the message, rising; each has three more bytes after it.
     pub ttl_offsets: Vec<u16>,
+    /// See [`Hit::info_code`](super::Hit::info_code).
+    pub info_code: u8,
 }
 
 /// Bounds of a lifetime, in seconds, as the settings have them.
@@ -103,6 +105,7 @@ pub fn judge(key: &CacheKey<'_>, response: &[u8], bounds: Bounds) -> Result<Keep
         message[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
     }
     Ok(Keepable {
+        info_code: 0,
         lifetime_s,
         message,
         ttl_offsets: ttls.iter().map(|&(at, _)| at as u16).collect(),

@@ -67,6 +67,9 @@ pub struct Hit {
     pub stale: bool,
     /// Little of its time is left, it was read before, and nobody is renewing it: [`Cache::claim`] makes that the caller's.
     pub ending: bool,
+    /// The Extended DNS Error that came with the response (RFC 8914 §4), as of a zone signed by algorithms that nobody here knows; 0 for
+    /// none, and for one that has no code of its own below 32.
+    pub info_code: u8,
     /// What was noted with it.
     pub note: Note,
     /// Which entry it was read from, for [`Cache::note`].
@@ -221,12 +224,13 @@ impl Cache {
         None
     }
 
-    /// The same as [`put`](Cache::put), if the response lives for at least so long; otherwise what is there stays. Says whether it was
+    /// The same as [`put_with`](Cache::put_with), if the response lives for at least so long; otherwise what is there stays. Says whether it was
     /// stored.
-    pub fn renew(&self, key: &CacheKey<'_>, response: &[u8], least: Duration, now: Now) -> bool {
-        let (Some((hash, shard)), Ok(kept)) = (self.place(key), lifetime::judge(key, response, self.bounds)) else {
+    pub fn renew(&self, key: &CacheKey<'_>, response: &[u8], info_code: u16, least: Duration, now: Now) -> bool {
+        let (Some((hash, shard)), Ok(mut kept)) = (self.place(key), lifetime::judge(key, response, self.bounds)) else {
             return false;
         };
+        kept.info_code = short(info_code);
         u64::from(kept.lifetime_s) >= least.as_secs() && shard.store(hash, key, &kept, now)
     }
 
@@ -238,7 +242,16 @@ impl Cache {
     /// Stores a whole response message (header, one question, sections; no OPT). Its lifetime is the smallest TTL in it,
     /// or RFC 2308 §5's for a negative one, between the bounds. What may not be cached (SERVFAIL, TC, TTL 0) is not.
     pub fn put(&self, key: &CacheKey<'_>, response: &[u8], now: Now) {
-        let unfit = match (self.place(key), lifetime::judge(key, response, self.bounds)) {
+        self.put_with(key, response, 0, now);
+    }
+
+    /// The same, with the INFO-CODE of the Extended DNS Error that came with it, or 0.
+    pub fn put_with(&self, key: &CacheKey<'_>, response: &[u8], info_code: u16, now: Now) {
+        let kept = lifetime::judge(key, response, self.bounds).map(|kept| lifetime::Keepable {
+            info_code: short(info_code),
+            ..kept
+        });
+        let unfit = match (self.place(key), kept) {
             (Some((hash, shard)), Ok(kept)) if shard.store(hash, key, &kept, now) => return,
             (Some(_), Ok(_)) => Unfit::TooLarge,
             (_, Err(unfit)) => unfit,
@@ -339,6 +352,11 @@ impl Cache {
             &self.shards[hash as usize & (self.shards.len() - 1)],
         ))
     }
+}
+
+/// An INFO-CODE as there is room for it.
+fn short(info_code: u16) -> u8 {
+    u8::try_from(info_code).ok().filter(|code| *code < 32).unwrap_or(0)
 }
 
 /// Whether a question's name is `name`, or with `below` also below it.

@@ -190,6 +190,7 @@ fn copy(
         lifetime_s: shape.lifetime_s,
         stale: age_s.is_none(),
         ending: false,
+        info_code: shape.info_code,
         note: entry.note(),
         entry: EntryId { block, id: entry.id() },
     })
@@ -297,6 +298,7 @@ impl Shard {
             ttls: kept.ttl_offsets.len() as u16,
             dnssec_ok: key.dnssec_ok,
             checking_disabled: key.checking_disabled,
+            info_code: kept.info_code,
         };
         // One response never pushes out more than a quarter of a shard.
         if shape.blocks() > self.arena.blocks() / 4 {

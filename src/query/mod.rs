@@ -104,7 +104,7 @@ fn answer(
     if let Some(hit) = &hit
         && recall::passes(&asked, cache, hit, &out[..hit.len])
     {
-        let done = go_out(&asked, hit.len, &Errors::NONE, out);
+        let done = go_out(&asked, hit.len, &respond::told(hit.info_code), out);
         return renew::when_due(&asked, cache, asked.qname(), hit, add(done, Count::Cached.into()));
     }
     let key = Key::from_wire(asked.qname());
@@ -176,7 +176,7 @@ fn look_up(asked: &Asked<'_>, cache: &Cache, hit: Option<Hit>, whole: bool, out:
     }
     match hit {
         Some(hit) => {
-            let done = deliver(asked, cache, hit.len, whole, &Errors::NONE, &[], out);
+            let done = deliver(asked, cache, hit.len, whole, &respond::told(hit.info_code), &[], out);
             renew::when_due(asked, cache, asked.qname(), &hit, add(done, Count::Cached.into()))
         }
         None => asked.wait(cache, asked.qname(), Purpose::Answer { whole }, out),
@@ -362,7 +362,7 @@ impl Pending {
     /// Keeps the answer for those who ask the same, unless something was to be forgotten since.
     fn keep(&self, answer: &Answer, cache: &Cache, now: Now) {
         if cache.flushes() == self.flushes {
-            cache.put(&self.key(), &answer.message, now);
+            cache.put_with(&self.key(), &answer.message, respond::kept(&answer.ede), now);
         }
     }
 

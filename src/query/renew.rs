@@ -4,7 +4,7 @@
 //! Always: the client gets the answer there is, at once. One renewal of an answer at a time; one that fails leaves the answer as it
 //! is until its time is over. The question is the one that the answer is kept under, DO and CD included.
 
-use super::{Asked, Begun};
+use super::{Asked, Begun, respond};
 use crate::cache::{Cache, CacheKey, Hit};
 use crate::count::{Count, Counts};
 use crate::dns::name::Name;
@@ -48,7 +48,8 @@ impl Renewal {
             dnssec_ok: self.question.dnssec_ok,
             checking_disabled: self.question.checking_disabled,
         };
-        cache.flushes() == self.flushes && cache.renew(&key, &answer.message, self.least_left, now)
+        cache.flushes() == self.flushes
+            && cache.renew(&key, &answer.message, respond::kept(&answer.ede), self.least_left, now)
     }
 }
 

@@ -184,6 +184,20 @@ pub(super) fn passed_on(errors: &[(u16, String)]) -> Errors {
     passed
 }
 
+/// Of what a resolver says beside an answer, what is kept with it in the cache: the first INFO-CODE, or 0.
+pub(super) fn kept(errors: &[(u16, String)]) -> u16 {
+    errors.first().map_or(0, |(code, _)| *code)
+}
+
+/// What is told beside an answer of the cache.
+#[inline]
+pub(super) fn told(info_code: u8) -> Errors {
+    match info_code {
+        0 => Errors::NONE,
+        code => Errors::one(code.into(), Text::EMPTY),
+    }
+}
+
 /// SERVFAIL: the resolver failed.
 pub(super) fn failed(asked: &Asked<'_>, failure: &Failure, out: &mut [u8]) -> (Begun, Counts) {
     failed_with(asked, &failure.ede(), out)

@@ -182,6 +182,16 @@ impl Script {
         Arc::clone(self)
     }
 
+    /// Has this INFO-CODE come with an answer that is there.
+    pub fn remarks(self: &Arc<Script>, question: &str, rtype: &str, info_code: u16) -> Arc<Script> {
+        let rtype = u16::from(RecordType::from_str(rtype).unwrap());
+        let mut answers = self.answers.lock().unwrap();
+        let answer = answers.get_mut(&(name(question), rtype)).unwrap().as_mut().unwrap();
+        answer.ede.push((info_code, "why".to_owned()));
+        drop(answers);
+        Arc::clone(self)
+    }
+
     /// Says who serves the zones on the way to `question`: names and addresses.
     pub fn served(self: &Arc<Script>, question: &str, names: &[&str], addresses: &[&str]) -> Arc<Script> {
         let names: Vec<_> = names.iter().map(|text| name(text)).collect();

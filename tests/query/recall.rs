@@ -217,3 +217,22 @@ fn canaries_and_names_of_the_profile_itself_are_seen_after_any_note() {
         [false, false, false, true]
     );
 }
+
+#[test]
+fn what_the_resolver_remarked_is_told_with_cached_answers_too() {
+    let script = script().remarks("plain.example.", "A", 1);
+    let mut road = road(&LISTS, &script);
+    let mut codes = |host: u8| {
+        road.peer.address = format!("10.0.0.{host}:4000").parse().unwrap();
+        let came = road.ask(&ask("plain.example.", "A").edns(1232, false));
+        errors(&came.bytes)
+            .into_iter()
+            .map(|(code, _)| code)
+            .collect::<Vec<_>>()
+    };
+    // From the resolver, after an inspection, and by what was noted then; without a profile of lists too.
+    for host in [1, 1, 1, 2, 99, 150] {
+        assert_eq!(codes(host), [1], "10.0.0.{host}");
+    }
+    assert_eq!(script.asked(), 1);
+}
