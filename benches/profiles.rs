@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use road::{cache, cached, gate, keep, open, plain_query};
+use road::{cache, cached, gate, keep, open, plain_query, sources};
 use stairgate::cache::Cache;
 use stairgate::clock;
 use stairgate::config::settings::{ClientSettings, ProfileSettings, Settings};
@@ -132,12 +132,7 @@ fn generation(gate: &Arc<Gate>, profiles: usize, clients: u32) -> Arc<Generation
     let mut random = StdRng::seed_from_u64(3);
     let mut settings = Settings::builtin(&std::env::temp_dir());
     settings.lists.clear();
-    let lists: Vec<String> = gate
-        .sources()
-        .iter()
-        .filter(|source| !source.is_allow())
-        .map(|source| source.name.clone())
-        .collect();
+    let lists = sources(gate);
     let of_all = largest(gate);
     let base = ProfileSettings {
         every_category: false,

@@ -11,6 +11,7 @@ use stairgate::dns::rtype;
 use stairgate::generation::Generation;
 use stairgate::list::compile::{CompileOptions, compile};
 use stairgate::list::publish;
+use stairgate::list::rule::Pattern;
 use stairgate::list::set::Gate;
 use stairgate::list::source;
 use stairgate::list::verify::Unverified;
@@ -18,6 +19,7 @@ use stairgate::local::Zones;
 use stairgate::now::Now;
 use stairgate::policy::decision::Action;
 use stairgate::policy::{Met, Policy};
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,12 +57,28 @@ pub fn open(gate: &Path) -> Gate {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Every category of the gate, as the built-in example has it.
+/// The sources that block, without those that ask who serves a zone: what they need is known only where answers come from a resolver.
+pub fn sources(gate: &Gate) -> Vec<String> {
+    let servers = gate.patterns().iter().filter_map(|(pattern, rule)| match pattern {
+        Pattern::NsName(..) | Pattern::NsAddress(_) => gate.rule(*rule).map(|rule| usize::from(rule.source.0)),
+        _ => None,
+    });
+    let servers: HashSet<usize> = servers.collect();
+    let sources = gate.sources().iter().enumerate();
+    let sources = sources.filter(|(index, source)| !source.is_allow() && !servers.contains(index));
+    sources.map(|(_, source)| source.name.clone()).collect()
+}
+
+/// Everything in force that [`sources`] have.
 pub fn generation(gate: &Path) -> Arc<Generation> {
     let gate = open(gate);
     let mut settings = Settings::builtin(&std::env::temp_dir());
     settings.lists.clear();
-    settings.profiles = vec![ProfileSettings::blocking_everything()];
+    settings.profiles = vec![ProfileSettings {
+        every_category: false,
+        block: sources(&gate),
+        ..ProfileSettings::blocking_everything()
+    }];
     Arc::new(Generation {
         number: 1,
         policy: Policy::build(&gate, &settings, &[]).unwrap_or_else(|error| panic!("{error}")),
