@@ -9,7 +9,7 @@
 
 use super::addresses::Missing;
 use super::choose::{Candidate, choose};
-use super::classify::{self, Alias, Asked, End, Flaw, Reading};
+use super::classify::{self, Asked, End, Flaw, Reading};
 use super::delegations::Cut;
 use super::query::{self, Dress, Match};
 use super::race::Race;
@@ -626,9 +626,4 @@ fn verdict(reading: &Reading) -> Verdict {
             servers: referral.servers.servers.len(),
         },
     }
-}
-
-/// Whether a reading redirects everything below some name.
-pub(super) fn redirects_subtree(reading: &Reading) -> bool {
-    reading.aliases.iter().any(|alias| matches!(alias, Alias::Dname { .. }))
 }

@@ -7,7 +7,6 @@
 
 use super::Engine;
 use super::apexes::Side;
-use super::ask::redirects_subtree;
 use super::classify::{Alias, End, Reading, Referral};
 use super::delegations::Cut;
 use super::minimize::Minimizer;
@@ -339,21 +338,18 @@ impl Walk {
             if let Some((zone, servers)) = &reading.own_servers {
                 self.engine.delegations.put_child(zone, servers.clone());
             }
-            let mut reading = reading;
             if let End::Referral(referral) = reading.end {
                 self.testify(&referral.zone, rtype::DS, server);
                 self.engine.apexes.note(Side::Above, &referral.zone, &cut.zone);
                 cut = self.refer(referral, now_ms);
                 continue;
             }
-            let whole = !minimized || redirects_subtree(&reading);
-            let mut stage = match minimized {
-                // A DNAME above the shorter name redirects the whole one as well.
-                true if whole => match dname_of(&mut reading, now_ms) {
-                    Some(dname) => Stage::redirected(dname, name),
-                    None => continue,
-                },
-                _ => match Stage::of(reading, now_ms) {
+            // A DNAME above the shorter name redirects the whole one as well.
+            let dname = if minimized { dname_above(&reading, now_ms) } else { None };
+            let whole = !minimized || dname.is_some();
+            let mut stage = match dname {
+                Some(dname) => Stage::redirected(dname, name),
+                None => match Stage::of(reading, now_ms) {
                     Some(stage) => stage,
                     None => continue,
                 },
@@ -496,17 +492,16 @@ impl Walk {
     }
 }
 
-/// The DNAME set of a reading that has one.
-fn dname_of(reading: &mut Reading, now_ms: u64) -> Option<Held> {
-    let weak = reading.weak;
-    reading.aliases.drain(..).find_map(|alias| match alias {
-        Alias::Dname { set, .. } => Some(Held {
-            expires_ms: expiry(now_ms, set.ttl_s),
-            set: Arc::new(set),
-            rank: if weak { Rank::Answer } else { Rank::AnswerAa },
-            security: Security::Unchecked,
-            proofs: Arc::new([]),
-        }),
-        Alias::Cname { .. } => None,
+/// The DNAME set that a reading begins with: it is above the name asked for. One that comes later is about where an alias leads.
+fn dname_above(reading: &Reading, now_ms: u64) -> Option<Held> {
+    let Some(Alias::Dname { set, .. }) = reading.aliases.first() else {
+        return None;
+    };
+    Some(Held {
+        expires_ms: expiry(now_ms, set.ttl_s),
+        set: Arc::new(set.clone()),
+        rank: if reading.weak { Rank::Answer } else { Rank::AnswerAa },
+        security: Security::Unchecked,
+        proofs: Arc::new([]),
     })
 }

@@ -5,7 +5,6 @@
 //! Always: what is signed by a zone with a chain of trust is secure; what is not must be proven to be insecure, or is bogus.
 //! Keeps: RFC 4035 §5.3 and §5.4, RFC 5155 §8 and §9.2, RFC 6672 §5.3.1 (CNAMEs made from a DNAME), RFC 6840 §4 and §5, RFC 9824 §5.
 
-use super::canonical;
 use super::chain::{Journey, Source, Trust, Validator};
 use super::dates::When;
 use super::denial::{Proofs, Proven};
@@ -17,7 +16,7 @@ use super::work::Work;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
-use crate::resolver::engine::rrset::RRset;
+use crate::resolver::engine::rrset::{RRset, substitute};
 
 /// What was found of one set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -399,14 +398,4 @@ impl Validator {
             denial,
         }
     }
-}
-
-/// `name` with its end `owner` replaced by `target` (RFC 6672 §2.2); `None` if that is too long.
-fn substitute(name: &Name, owner: &Name, target: &Name) -> Option<Name> {
-    let kept = name.as_wire().len() - owner.as_wire().len();
-    debug_assert!(
-        canonical::is_within(name.as_wire(), owner.as_wire()),
-        "the owner is above the name"
-    );
-    Name::from_wire(&[&name.as_wire()[..kept], target.as_wire()].concat())
 }

@@ -241,6 +241,23 @@ fn an_alias_or_dname_at_an_apex_is_no_zones_end() {
 }
 
 #[test]
+fn a_dname_that_an_alias_leads_below_moves_nothing_beside_it() {
+    for label in ["d", "a-label-longer-than-the-whole-name-asked-for"] {
+        let mut internet = world();
+        for address in ["193.0.0.1", "193.0.0.2"] {
+            let own = format!("@ NS ns1; @ NS ns2; a CNAME www.{label}; {label} DNAME other.com.");
+            internet.zone(address, "example.com", &own);
+        }
+        // The name shown first is the alias; the server tells the DNAME on the way of that one.
+        assert_eq!(internet.ask("www.a.example.com", A), "NXDOMAIN");
+        assert_eq!(
+            internet.ask("a.example.com", A),
+            format!("NOERROR -> www.{label}.example.com. -> www.other.com.: 192.0.2.50")
+        );
+    }
+}
+
+#[test]
 fn a_priming_answer_without_addresses_leaves_the_hints_in_force() {
     let mut internet = world();
     internet.settings.prime = true;
