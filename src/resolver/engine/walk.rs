@@ -419,20 +419,22 @@ impl Walk {
             let first = self.io.purse(|purse| !purse.renew);
             validator.doubt(reason, first, &self.engine.when(self.io.now()));
         }
-        self.io.purse(|purse| {
+        let (source, about_keys) = self.io.purse(|purse| {
             purse.renew = true;
             let said = |witness: &&(Name, u16, IpAddr)| witness.0 == reason.name && witness.1 == reason.rtype;
             let witness = purse.witnesses.iter().rfind(said).map(|witness| witness.2);
             let about_keys =
                 witness.is_some() || (matches!(reason.rtype, rtype::DS | rtype::DNSKEY) && reason.rtype != qtype);
-            match witness {
-                Some(witness) => purse.distrusted.push(witness),
-                None if !about_keys => purse.distrusted.push(server),
-                // Some other resolution heard it, long ago perhaps.
-                None => {}
-            }
-            !about_keys
-        })
+            // Without one some other resolution heard it, long ago perhaps.
+            let source = witness.or((!about_keys).then_some(server));
+            purse.distrusted.extend(source);
+            (source, about_keys)
+        });
+        // Asked without EDNS it leaves signatures out.
+        if let Some(source) = source {
+            self.engine.servers.may_know_edns(source);
+        }
+        !about_keys
     }
 
     /// Remembers who said it, should it turn out bogus.

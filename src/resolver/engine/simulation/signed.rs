@@ -135,6 +135,10 @@ pub(super) fn internet(seed: u64, world: World, spoil: Spoil) -> Internet {
                 reply.sections = [said.answers, said.authorities, Vec::new()];
                 referral(&apexes, &servers, &zone.apex, &qname, asked.qtype, &mut reply);
                 spoiled(how, &zone.apex, &mut reply);
+                // Signatures are for those who ask for them (RFC 3225 §3).
+                if !reply.opt {
+                    spoiled(Spoil::Strips, &zone.apex, &mut reply);
+                }
                 vec![reply.bytes()]
             };
             internet.servers.insert(
