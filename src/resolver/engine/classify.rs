@@ -102,9 +102,24 @@ pub fn read(mut response: Response, asked: Asked<'_>) -> Result<Reading, Flaw> {
     let mut aliases = Vec::new();
     let mut name = asked.qname.clone();
     loop {
-        if let Some(set) = take(&mut response.answers, |set| {
-            set.rtype == asked.qtype && set.name == name
-        }) {
+        // A DNAME goes before the CNAME that the server made from it, also where a CNAME is asked for; the one made here counts
+        // (RFC 6672 §3.4.1).
+        let dname = response
+            .answers
+            .iter()
+            .find(|set| {
+                set.rtype == rtype::DNAME
+                    && !set.is_empty()
+                    && name != set.name
+                    && name.is_within(&set.name)
+                    && set.name.is_within(asked.zone)
+            })
+            .cloned();
+        if dname.is_none()
+            && let Some(set) = take(&mut response.answers, |set| {
+                set.rtype == asked.qtype && set.name == name
+            })
+        {
             let proofs = wildcard_proofs(&response, asked, &set);
             return Ok(Reading {
                 aliases,
@@ -116,17 +131,6 @@ pub fn read(mut response: Response, asked: Asked<'_>) -> Result<Reading, Flaw> {
         if aliases.len() > limits::ALIAS_HOPS {
             return Err(Flaw::Circle);
         }
-        // A DNAME goes before the CNAME that the server made from it; the one made here counts (RFC 6672 §3.4.1).
-        let dname = response
-            .answers
-            .iter()
-            .find(|set| {
-                set.rtype == rtype::DNAME
-                    && name != set.name
-                    && name.is_within(&set.name)
-                    && set.name.is_within(asked.zone)
-            })
-            .cloned();
         if let Some(set) = dname {
             let Some(target) = set.target().map(|target| rrset::substitute(&name, &set.name, &target)) else {
                 return Err(Flaw::Astray);

@@ -310,6 +310,8 @@ impl Validator {
         let mut verdict = Verdict::Secure;
         let mut name = whole.qname.clone();
         let mut ended = false;
+        // The name is where a DNAME leads, and the CNAME made from it came along.
+        let mut made = false;
         for _ in 0..=limits::ALIAS_HOPS {
             let at = |rtype: u16| {
                 let here = |set: &RRset| set.rtype == rtype && set.name == name && !set.is_empty();
@@ -322,8 +324,12 @@ impl Validator {
                     .enumerate()
                     .filter(|(_, set)| set.name == name && !set.is_empty())
             };
+            // It goes first, also where the CNAME made from it is asked for: that has no signature.
+            let dname = whole.answers.iter().position(|set| {
+                set.rtype == rtype::DNAME && set.name != name && name.is_within(&set.name) && !set.is_empty()
+            });
             // A question for all types is answered by all that is there, each set of which must hold.
-            if whole.qtype == rtype::ANY && any().next().is_some() {
+            if whole.qtype == rtype::ANY && dname.is_none() && any().next().is_some() {
                 for (at, set) in any() {
                     let judged = self.set(set, whole.authorities, source, when, work).await;
                     verdict = verdict.and(judged.verdict.clone());
@@ -332,12 +338,9 @@ impl Validator {
                 ended = true;
                 break;
             }
-            let dname = whole.answers.iter().position(|set| {
-                set.rtype == rtype::DNAME && set.name != name && name.is_within(&set.name) && !set.is_empty()
-            });
-            let (found, alias) = match at(whole.qtype) {
-                Some(found) => (Some(found), false),
-                None => (dname.or_else(|| at(rtype::CNAME)), true),
+            let (found, alias) = match dname.or_else(|| at(whole.qtype)) {
+                Some(found) => (Some(found), dname.is_some()),
+                None => (at(rtype::CNAME), true),
             };
             let Some(found) = found.filter(|found| answers[*found].is_none()) else {
                 break;
@@ -356,9 +359,11 @@ impl Validator {
                 rtype::DNAME => substitute(&name, &set.name, &target),
                 _ => Some(target),
             });
+            made = false;
             if set.rtype == rtype::DNAME
                 && let Some(cname) = at(rtype::CNAME)
             {
+                made = true;
                 // RFC 6672 §5.3.1: the CNAME is what the DNAME makes of the name, or it is none of the zone's.
                 let same = whole.answers[cname].len() == 1 && whole.answers[cname].target() == target;
                 answers[cname] = Some(match same {
@@ -379,13 +384,17 @@ impl Validator {
             }
         }
         let mut denial = None;
-        if !ended {
-            let soa = |set: &&RRset| set.rtype == rtype::SOA && !set.is_empty() && name.is_within(&set.name);
+        let soa = |set: &&RRset| set.rtype == rtype::SOA && !set.is_empty() && name.is_within(&set.name);
+        let soa = whole.authorities.iter().find(soa);
+        // That CNAME is an answer to who asks for one, though more may follow.
+        let asked_for = made && matches!(whole.qtype, rtype::CNAME | rtype::ANY);
+        let answered = asked_for && soa.is_none() && !whole.nxdomain;
+        if !ended && !answered {
             let asked = Denial {
                 name: &name,
                 qtype: whole.qtype,
                 nxdomain: whole.nxdomain,
-                soa: whole.authorities.iter().find(soa),
+                soa,
                 proofs: whole.authorities,
             };
             let judged = self.denial(asked, source, when, work).await;

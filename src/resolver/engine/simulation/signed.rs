@@ -55,6 +55,14 @@ fn referral(zones: &[Name], servers: &[(Name, Vec<IpAddr>)], apex: &Name, qname:
     reply.sections[2].push(glue);
 }
 
+/// The CNAME that goes with a DNAME, which the zones leave to their servers to make (RFC 6672 §3.1).
+fn made(qname: &Name, answers: &[RRset]) -> Option<RRset> {
+    let dname = answers.iter().find(|set| set.rtype == DNAME && set.name != *qname)?;
+    let kept = qname.as_wire().len() - dname.name.as_wire().len();
+    let target = [&qname.as_wire()[..kept], dname.target()?.as_wire()].concat();
+    Some(RRset::of(qname, CNAME, dname.ttl_s, &target))
+}
+
 fn spoiled(how: Spoil, apex: &Name, reply: &mut Reply) {
     match how {
         Spoil::Nothing | Spoil::Silent => {}
@@ -133,6 +141,7 @@ pub(super) fn internet(seed: u64, world: World, spoil: Spoil) -> Internet {
                 reply.aa = true;
                 reply.rcode = if said.nxdomain { rcode::NXDOMAIN } else { rcode::NOERROR };
                 reply.sections = [said.answers, said.authorities, Vec::new()];
+                reply.sections[0].extend(made(&qname, &reply.sections[0]));
                 referral(&apexes, &servers, &zone.apex, &qname, asked.qtype, &mut reply);
                 spoiled(how, &zone.apex, &mut reply);
                 // Signatures are for those who ask for them (RFC 3225 §3).
@@ -210,6 +219,21 @@ fn rfc4035_5_answers_and_denials_of_signed_zones_are_secure_and_of_others_are_no
     let mut internet = internet(1, zones(), Spoil::Nothing);
     assert_eq!(ask(&mut internet, "www.compact.com", A), "NOERROR: 192.0.2.1, secure");
     assert!(ask(&mut internet, "none.compact.com", A).ends_with(", secure"));
+}
+
+#[test]
+fn rfc6672_5_3_1_the_alias_that_a_dname_makes_is_secure_for_those_who_ask_for_it_as_well() {
+    let mut internet = internet(1, zones(), Spoil::Nothing);
+    for _ in 0..2 {
+        assert_eq!(
+            ask(&mut internet, "www.moved.nsec3.com", CNAME),
+            "NODATA -> www.nsec.com., secure"
+        );
+        assert_eq!(
+            ask(&mut internet, "alias.moved.nsec3.com", CNAME),
+            "NOERROR -> alias.nsec.com.: www.nsec.com., secure"
+        );
+    }
 }
 
 #[test]
