@@ -237,6 +237,22 @@ fn rfc6672_5_3_1_the_alias_that_a_dname_makes_is_secure_for_those_who_ask_for_it
 }
 
 #[test]
+fn rfc4035_5_signatures_asked_for_are_records_and_those_of_a_denial_or_referral_sign_it() {
+    for zone in ["nsec", "nsec3"] {
+        let mut internet = internet(1, zones(), Spoil::Nothing);
+        let none = format!("none.{zone}.com");
+        assert_eq!(ask(&mut internet, &none, RRSIG), "NXDOMAIN, secure");
+    }
+    let mut internet = internet(1, zones(), Spoil::Nothing);
+    // The referral brings the DS set, with its signature, to be checked later.
+    internet.check = false;
+    assert!(internet.resolve("nsec.com", RRSIG).is_ok());
+    internet.check = true;
+    assert_eq!(ask(&mut internet, "www.nsec.com", A), "NOERROR: 192.0.2.1, secure");
+    assert!(internet.sent.iter().all(|sent| sent.qtype != DS));
+}
+
+#[test]
 fn a_signed_name_costs_two_queries_for_keys_a_zone_and_the_referrals_ds_sets_are_used() {
     let mut internet = internet(2, zones(), Spoil::Nothing);
     ask(&mut internet, "www.nsec.com", A);
