@@ -46,7 +46,7 @@ impl Direction {
         match failure.first() {
             Failure::Bogus { .. } => self == Direction::ToRecursion { validated: true },
             Failure::Authorities { .. } => self == Direction::ToUpstreams,
-            Failure::Limit(_) => false,
+            Failure::Limit(_) | Failure::TooMuch(_) => false,
             // Upstreams that say why they keep an answer back have given one.
             Failure::Answered { ede, .. } => !ede.iter().any(|(info_code, _)| match info_code {
                 code::BLOCKED..=code::FILTERED => true,

@@ -139,7 +139,7 @@ impl Walk {
                 StageEnd::Elsewhere(target) => {
                     let circle = aliases.iter().any(|link| link.held.set.name == target);
                     if circle || aliases.len() > limits::ALIAS_HOPS {
-                        return Err(Trouble::Limit("too many aliases in a row"));
+                        return Err(Trouble::TooMuch("too many aliases in a row"));
                     }
                     name = target;
                 }
@@ -321,7 +321,7 @@ impl Walk {
             let (reading, server) = match self.ask(&cut, &shown, asked_type, minimized, trip).await {
                 Ok(heard) => heard,
                 // Some servers stumble over names they would not be asked for otherwise (RFC 9156 §2.3, "relaxed").
-                Err(trouble @ Trouble::Limit(_)) => return Err(trouble),
+                Err(trouble @ (Trouble::Limit(_) | Trouble::TooMuch(_))) => return Err(trouble),
                 Err(_) if minimized && mode == QnameMinimization::Relaxed => {
                     self.io.note(|| Step::Fallback {
                         zone: cut.zone.clone(),
@@ -393,7 +393,7 @@ impl Walk {
             self.note_apex(name, qtype, &cut.zone, &stage);
             return Ok(stage);
         }
-        Err(Trouble::Limit("the name is delegated too many times"))
+        Err(Trouble::TooMuch("the name is delegated too many times"))
     }
 
     /// Remembers that servers of `zone` answered for `name`, and for what it is an alias of as far as they did.

@@ -132,6 +132,19 @@ fn a_flood_of_errors_in_one_response_is_cut() {
     );
 }
 
+#[test]
+fn rfc9520_2_a_question_that_takes_too_much_has_failed_and_is_not_merely_turned_away() {
+    let mut internet = super::odd::world();
+    for address in ["193.0.0.1", "193.0.0.2"] {
+        internet.zone(address, "example.com", "@ NS ns1; @ NS ns2; a CNAME a.other.com.");
+    }
+    let other = "@ NS ns; ns A 193.0.0.5; a CNAME a.example.com.";
+    internet.zone("193.0.0.5", "other.com", other);
+    let failure = Failure::from(internet.resolve("a.example.com", A).unwrap_err());
+    assert!(!matches!(failure, Failure::Limit(_)), "{failure:?}");
+    assert_eq!(failure.ede(), [(0, "too many aliases in a row".to_owned())]);
+}
+
 /// The root, `com` and `nsec.com` below it, changed before they are signed; every server of `com` and below spoils what it says.
 fn signed(spoil: Spoil, deny: Deny, change: impl FnOnce(&mut Vec<Zone>)) -> Internet {
     let zones = vec![

@@ -13,7 +13,7 @@ const OWN: &str =
     "@ NS ns1; @ NS ns2; www A 192.0.2.1; *.w A 192.0.2.2; out CNAME www.other.com.; in CNAME www; loose CNAME none";
 
 /// A root, `com`, `example.com` at two servers, `other.com` at one.
-fn world() -> Internet {
+pub(super) fn world() -> Internet {
     let mut internet = Internet::new(3);
     internet.zone(
         ROOT,
