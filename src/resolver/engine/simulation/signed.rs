@@ -237,6 +237,26 @@ fn rfc6672_5_3_1_the_alias_that_a_dname_makes_is_secure_for_those_who_ask_for_it
 }
 
 #[test]
+fn a_cold_question_for_the_keys_of_a_zone_does_not_wait_for_itself() {
+    let mut internet = internet(1, zones(), Spoil::Nothing);
+    let started_ms = internet.now_ms;
+    assert!(ask(&mut internet, "nsec.com", DNSKEY).ends_with(", secure"));
+    let asked = internet
+        .sent
+        .iter()
+        .filter(|sent| sent.qtype == DNSKEY && sent.server.to_string().starts_with("193.2.0."));
+    assert_eq!(asked.count(), 1);
+    assert!(internet.now_ms - started_ms < 500, "{}", internet.now_ms - started_ms);
+    for seed in 0..6 {
+        let mut internet = super::signed::internet(seed, zones(), Spoil::Keys);
+        assert!(
+            ask(&mut internet, "nsec.com", DNSKEY).ends_with(", secure"),
+            "{seed}: those of another server"
+        );
+    }
+}
+
+#[test]
 fn rfc4035_5_signatures_asked_for_are_records_and_those_of_a_denial_or_referral_sign_it() {
     for zone in ["nsec", "nsec3"] {
         let mut internet = internet(1, zones(), Spoil::Nothing);
