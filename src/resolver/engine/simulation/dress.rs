@@ -1,7 +1,9 @@
-//! Servers that stumble over how a query is dressed.
+//! Servers that stumble over how a query is dressed: over EDNS, over letter case.
 
+use super::super::task::Transport;
 use super::authority::Reply;
 use super::network::{Internet, Sent, ip, text};
+use super::odd;
 use super::signed::{self, Spoil};
 use crate::dns::rcode;
 use crate::dns::rtype::*;
@@ -58,5 +60,33 @@ fn rfc6891_7_a_plain_answer_that_lacks_its_signatures_gives_edns_another_try() {
         let before = internet.sent.len();
         assert!(internet.resolve("alias.nsec.com", A).unwrap().is_secure());
         assert_eq!(plain(&internet.sent[before..]), 0);
+    }
+}
+
+#[test]
+fn draft_0x20_a_server_that_changes_letter_case_and_hears_nothing_over_tcp_still_works() {
+    for seed in 0..6 {
+        let mut internet = odd::world();
+        internet.now_ms += seed;
+        internet.settings.random_case = true;
+        odd::both(&mut internet, |reply, transport| {
+            reply.question.make_ascii_lowercase();
+            transport == Transport::Udp
+        });
+        for number in 0..4 {
+            let name = format!("n{number}.w.example.com");
+            assert_eq!(internet.ask(&name, A), "NOERROR: 192.0.2.2", "{number}");
+        }
+        let (before_ms, before) = (internet.now_ms, internet.sent.len());
+        for number in 4..10 {
+            let name = format!("n{number}.w.example.com");
+            assert_eq!(internet.ask(&name, A), "NOERROR: 192.0.2.2", "{number}");
+        }
+        assert!(internet.now_ms - before_ms < 1000, "{}", internet.now_ms - before_ms);
+        let sent = &internet.sent[before..];
+        assert!(
+            sent.iter()
+                .all(|sent| sent.transport == Transport::Udp && sent.bytes[11] == 1)
+        );
     }
 }

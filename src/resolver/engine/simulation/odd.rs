@@ -47,7 +47,7 @@ fn odd(internet: &mut Internet, address: &str, with: impl Fn(&mut Reply, Transpo
     }));
 }
 
-fn both(internet: &mut Internet, with: fn(&mut Reply, Transport) -> bool) {
+pub(super) fn both(internet: &mut Internet, with: fn(&mut Reply, Transport) -> bool) {
     odd(internet, "193.0.0.1", with);
     odd(internet, "193.0.0.2", with);
 }
