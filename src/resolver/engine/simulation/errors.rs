@@ -180,6 +180,12 @@ fn rfc8914_4_7_to_4_13_each_way_to_be_bogus_has_its_code() {
         zones[2].how.inception = now_s + 10_000
     });
     assert_eq!(first(&mut early, "www.nsec.com"), 8);
+    // RFC 8914 has no code for this; the registry has.
+    let mut reversed = signed(Spoil::Nothing, Deny::Nsec, |zones| {
+        zones[2].how.inception = now_s + 10_000;
+        zones[2].how.expiration = now_s - 10_000;
+    });
+    assert_eq!(first(&mut reversed, "www.nsec.com"), 25);
     let mut changed = signed(Spoil::Changes, Deny::Nsec, |_| {});
     assert_eq!(first(&mut changed, "www.nsec.com"), 6);
     let mut no_key = plain(|zones| ds(zones)[20] ^= 1);
