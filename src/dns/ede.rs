@@ -26,6 +26,7 @@ pub mod code {
     pub const NOT_SUPPORTED: u16 = 21;
     pub const NO_REACHABLE_AUTHORITY: u16 = 22;
     pub const NETWORK_ERROR: u16 = 23;
+    pub const SIGNATURE_EXPIRED_BEFORE_VALID: u16 = 25;
     pub const UNSUPPORTED_NSEC3_ITERATIONS: u16 = 27;
 }
 

@@ -62,7 +62,14 @@ impl Dns64 {
             // What is there is still good.
             Err(_) if least_left.is_some() => return found,
             // Where signatures do not hold, there is no telling (RFC 6147 §5.5), now or a moment later.
-            Err(failure) if matches!(failure.first(), Failure::Bogus { .. } | Failure::Limit(_)) => return found,
+            Err(failure)
+                if matches!(
+                    failure.first(),
+                    Failure::Bogus { .. } | Failure::Limit(_) | Failure::TooMuch(_)
+                ) =>
+            {
+                return found;
+            }
             // RFC 6147 §5.1.2, §5.1.3: as if there were none.
             Err(_) => Lacks::All {
                 ttl_s: limits::DNS64_TTL_S,

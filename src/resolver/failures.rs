@@ -120,7 +120,7 @@ fn weight(question: &Question, entry: &Entry) -> usize {
         Failure::Bogus { what, .. } => what.len(),
         Failure::Answered { ede, .. } => ede.iter().map(text).sum(),
         Failure::Authorities { what, ede } => what.len() + ede.iter().map(text).sum::<usize>(),
-        Failure::Unreachable | Failure::Limit(_) | Failure::Cached(_) => 0,
+        Failure::Unreachable | Failure::Limit(_) | Failure::TooMuch(_) | Failure::Cached(_) => 0,
     };
     2 * size_of::<(Question, Entry)>() + question.name.as_wire().len() + said
 }
@@ -137,7 +137,7 @@ impl Resolver for Failures {
             Ok(_) => {
                 self.locked().remove(question);
             }
-            // Our own limits pass; the question is not to blame.
+            // That others keep us busy passes; the question is not to blame.
             Err(Failure::Limit(_)) => self.counters.failures.add(),
             Err(failure) => {
                 self.counters.failures.add();
@@ -196,6 +196,24 @@ mod tests {
         }
         assert_eq!(scripted.asked(), 1);
         assert_eq!(failures.counters.cached_failures.get(), 1000);
+    }
+
+    #[tokio::test]
+    async fn rfc9520_2_a_question_that_takes_too_much_is_remembered_and_a_busy_moment_is_not() {
+        for (failure, asked) in [
+            (Failure::TooMuch("too many aliases in a row"), 1),
+            (Failure::Limit("too many questions for one zone are under way"), 10),
+        ] {
+            let scripted = Arc::new(Scripted::new());
+            let failures = Failures::new(Arc::clone(&scripted) as Arc<dyn Resolver>, usize::MAX, Arc::default());
+            scripted.failure("www.example", "A", failure);
+            let deadline = clock::instant() + Duration::from_secs(1);
+            for _ in 0..10 {
+                let failure = failures.resolve(&question("www.example"), deadline).await.unwrap_err();
+                assert_eq!(failure.ede()[0].0, 0);
+            }
+            assert_eq!(scripted.asked(), asked);
+        }
     }
 
     #[test]

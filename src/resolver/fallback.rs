@@ -46,11 +46,13 @@ impl Direction {
         match failure.first() {
             Failure::Bogus { .. } => self == Direction::ToRecursion { validated: true },
             Failure::Authorities { .. } => self == Direction::ToUpstreams,
-            Failure::Limit(_) => false,
+            Failure::Limit(_) | Failure::TooMuch(_) => false,
             // Upstreams that say why they keep an answer back have given one.
-            Failure::Answered { ede, .. } => !ede.iter().any(|(info_code, _)| match info_code {
+            Failure::Answered { ede, .. } => !ede.iter().any(|&(info_code, _)| match info_code {
                 code::BLOCKED..=code::FILTERED => true,
-                code::DNSSEC_INDETERMINATE..=code::NSEC_MISSING => self != Direction::ToRecursion { validated: true },
+                code::DNSSEC_INDETERMINATE..=code::NSEC_MISSING | code::SIGNATURE_EXPIRED_BEFORE_VALID => {
+                    self != Direction::ToRecursion { validated: true }
+                }
                 _ => false,
             }),
             Failure::Unreachable | Failure::Upstream(_) | Failure::Cached(_) => true,
@@ -280,6 +282,11 @@ mod tests {
             (TO_RECURSION, code::FILTERED, true),
             (Direction::ToRecursion { validated: false }, code::BLOCKED, true),
             (Direction::ToRecursion { validated: false }, code::DNSSEC_BOGUS, true),
+            (
+                Direction::ToRecursion { validated: false },
+                code::SIGNATURE_EXPIRED_BEFORE_VALID,
+                true,
+            ),
             (TO_RECURSION, code::DNSSEC_BOGUS, false),
             (TO_RECURSION, code::NO_REACHABLE_AUTHORITY, false),
         ] {

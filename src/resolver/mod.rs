@@ -78,9 +78,12 @@ pub enum Failure {
     /// The same question failed a moment ago (EDE 13, Cached Error).
     #[error("failed a moment ago: {0}")]
     Cached(Box<Failure>),
-    /// Too much work is under way, or this question takes too much (EDE 0 with a text).
+    /// Too much work is under way, whatever the question (EDE 0 with a text).
     #[error("over a limit: {0}")]
     Limit(&'static str),
+    /// This question takes more than any may (EDE 0 with a text).
+    #[error("takes too much: {0}")]
+    TooMuch(&'static str),
 }
 
 impl Failure {
@@ -121,7 +124,7 @@ impl Failure {
                 ede.push((13, String::new()));
                 ede
             }
-            Failure::Limit(what) => vec![(0, (*what).to_owned())],
+            Failure::Limit(what) | Failure::TooMuch(what) => vec![(0, (*what).to_owned())],
         }
     }
 }

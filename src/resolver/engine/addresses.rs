@@ -247,7 +247,7 @@ impl Walk {
         let hash = self.engine.secret.hash_one(zone);
         self.io.purse(|purse: &mut Purse| {
             if purse.queries >= limits::AUTHORITY_QUERIES {
-                return Err(Trouble::Limit("the question takes too many queries"));
+                return Err(Trouble::TooMuch("the question takes too many queries"));
             }
             if trip.depth == 0 {
                 return Ok(());
@@ -262,7 +262,7 @@ impl Walk {
             let count = &mut purse.side_queries[at].1;
             *count += 1;
             if *count > limits::SIDE_QUERIES_A_ZONE {
-                return Err(Trouble::Limit("the zone's servers take too many queries to find"));
+                return Err(Trouble::TooMuch("the zone's servers take too many queries to find"));
             }
             Ok(())
         })

@@ -9,7 +9,7 @@
 
 use super::addresses::Missing;
 use super::choose::{Candidate, choose};
-use super::classify::{self, Alias, Asked, End, Flaw, Reading};
+use super::classify::{self, Asked, End, Flaw, Reading};
 use super::delegations::Cut;
 use super::query::{self, Dress, Match};
 use super::race::Race;
@@ -111,6 +111,8 @@ struct Asking<'a> {
     trip: &'a Trip<'a>,
     choices: Vec<Choice>,
     running: Vec<Try>,
+    /// Servers whose answer over UDP had the question in another letter case, so that they were asked over TCP.
+    other_case: Vec<IpAddr>,
     sent: usize,
     weak: Option<Usable>,
     trouble: Trouble,
@@ -145,6 +147,7 @@ impl Walk {
             trip,
             choices,
             running: Vec::new(),
+            other_case: Vec::new(),
             sent: 0,
             weak: None,
             trouble: Trouble::Unreachable,
@@ -272,7 +275,7 @@ impl Asking<'_> {
         };
         let plain = if !view.edns {
             Plain::Known
-        } else if tries == 1 && !view.speaks_edns {
+        } else if tries == 1 && !view.speaks_edns && !self.other_case.contains(&server) {
             Plain::Silence
         } else {
             Plain::No
@@ -290,9 +293,11 @@ impl Asking<'_> {
         }
         let settings = &walk.engine.settings;
         let view = walk.engine.servers.view(server, walk.io.now_ms());
+        // Over TCP it did not answer: what it said over UDP was its own.
+        let loses_case = view.loses_case || (transport == Transport::Udp && self.other_case.contains(&server));
         let dress = Dress {
             edns_buffer: (plain == Plain::No).then_some(settings.edns_buffer),
-            random_case: settings.random_case && !view.loses_case,
+            random_case: settings.random_case && !loses_case,
         };
         let query = walk
             .io
@@ -511,6 +516,7 @@ impl Asking<'_> {
             Match::OtherCase if asked.transport == Transport::Tcp => walk.engine.servers.loses_case(server),
             Match::OtherCase => {
                 note(Verdict::Stranger);
+                self.other_case.push(server);
                 return Next::Again(Transport::Tcp, asked.plain);
             }
             Match::No => {
@@ -522,6 +528,10 @@ impl Asking<'_> {
                 }
                 return Next::Ignore;
             }
+        }
+        // Asked again in one letter case, it answers over UDP: with the next question it need not be tried over TCP first.
+        if !asked.dress.random_case && self.other_case.contains(&server) {
+            walk.engine.servers.loses_case(server);
         }
         query::settle_case(&mut bytes, self.qname);
         let mut response = match Response::read(&bytes, self.qtype) {
@@ -626,9 +636,4 @@ fn verdict(reading: &Reading) -> Verdict {
             servers: referral.servers.servers.len(),
         },
     }
-}
-
-/// Whether a reading redirects everything below some name.
-pub(super) fn redirects_subtree(reading: &Reading) -> bool {
-    reading.aliases.iter().any(|alias| matches!(alias, Alias::Dname { .. }))
 }

@@ -41,7 +41,12 @@ impl Walk {
             return Ok(());
         };
         let when = self.engine.when(self.io.now());
-        let source = Keys { walk: self, trip };
+        let own = (qtype == rtype::DNSKEY).then(|| fetched(stage)).flatten();
+        let source = Keys {
+            walk: self,
+            trip,
+            own: own.map(|own| (name, own)),
+        };
         let mut work = self.io.purse(|purse| purse.work.take()).unwrap_or_default();
         let judged = self
             .judge(validator, stage, name, qtype, &source, &when, &mut work)
@@ -245,6 +250,9 @@ fn security(verdict: &Verdict) -> Result<Security, Reason> {
 struct Keys<'a> {
     walk: &'a Walk,
     trip: &'a Trip<'a>,
+    /// The keys that are being checked, where it is keys: with themselves. Who asked for them again would wait for this very
+    /// question, and might be told others.
+    own: Option<(&'a Name, Fetched)>,
 }
 
 impl Source for Keys<'_> {
@@ -256,17 +264,23 @@ impl Source for Keys<'_> {
     fn fetch<'a>(&'a self, name: &Name, rtype: u16) -> Pin<Box<dyn Future<Output = Option<Fetched>> + Send + 'a>> {
         let name = name.clone();
         Box::pin(async move {
-            let mut stage = self.walk.look_for_keys(&name, rtype, self.trip).await.ok()?;
-            if !stage.aliases.is_empty() {
-                let first = stage.aliases.swap_remove(0).held;
-                return Some(Fetched::Alias(first.set, first.proofs.to_vec()));
-            }
-            match stage.end {
-                StageEnd::Finding(Finding::Set(held)) => Some(Fetched::Set(held.set)),
-                StageEnd::Finding(Finding::Denied(denial)) => Some(Fetched::Denied(denial.proofs.clone())),
-                StageEnd::Finding(Finding::TooLong) | StageEnd::Elsewhere(_) => None,
+            match &self.own {
+                Some((own, keys)) if rtype == rtype::DNSKEY && **own == name => Some(keys.clone()),
+                _ => fetched(&self.walk.look_for_keys(&name, rtype, self.trip).await.ok()?),
             }
         })
+    }
+}
+
+/// What was found, as validation takes it.
+fn fetched(stage: &Stage) -> Option<Fetched> {
+    if let Some(Link { held, .. }) = stage.aliases.first() {
+        return Some(Fetched::Alias(Arc::clone(&held.set), held.proofs.to_vec()));
+    }
+    match &stage.end {
+        StageEnd::Finding(Finding::Set(held)) => Some(Fetched::Set(Arc::clone(&held.set))),
+        StageEnd::Finding(Finding::Denied(denial)) => Some(Fetched::Denied(denial.proofs.clone())),
+        StageEnd::Finding(Finding::TooLong) | StageEnd::Elsewhere(_) => None,
     }
 }
 

@@ -8,7 +8,7 @@
 
 use super::delegations::{NameServer, NsSet};
 use super::response::Response;
-use super::rrset::RRset;
+use super::rrset::{self, RRset};
 use crate::dns::answer::address;
 use crate::dns::name::Name;
 use crate::dns::{rcode, rtype};
@@ -102,9 +102,24 @@ pub fn read(mut response: Response, asked: Asked<'_>) -> Result<Reading, Flaw> {
     let mut aliases = Vec::new();
     let mut name = asked.qname.clone();
     loop {
-        if let Some(set) = take(&mut response.answers, |set| {
-            set.rtype == asked.qtype && set.name == name
-        }) {
+        // A DNAME goes before the CNAME that the server made from it, also where a CNAME is asked for; the one made here counts
+        // (RFC 6672 §3.4.1).
+        let dname = response
+            .answers
+            .iter()
+            .find(|set| {
+                set.rtype == rtype::DNAME
+                    && !set.is_empty()
+                    && name != set.name
+                    && name.is_within(&set.name)
+                    && set.name.is_within(asked.zone)
+            })
+            .cloned();
+        if dname.is_none()
+            && let Some(set) = take(&mut response.answers, |set| {
+                set.rtype == asked.qtype && set.name == name
+            })
+        {
             let proofs = wildcard_proofs(&response, asked, &set);
             return Ok(Reading {
                 aliases,
@@ -116,19 +131,8 @@ pub fn read(mut response: Response, asked: Asked<'_>) -> Result<Reading, Flaw> {
         if aliases.len() > limits::ALIAS_HOPS {
             return Err(Flaw::Circle);
         }
-        // A DNAME goes before the CNAME that the server made from it; the one made here counts (RFC 6672 §3.4.1).
-        let dname = response
-            .answers
-            .iter()
-            .find(|set| {
-                set.rtype == rtype::DNAME
-                    && name != set.name
-                    && name.is_within(&set.name)
-                    && set.name.is_within(asked.zone)
-            })
-            .cloned();
         if let Some(set) = dname {
-            let Some(target) = set.target().map(|target| substitute(&name, &set.name, &target)) else {
+            let Some(target) = set.target().map(|target| rrset::substitute(&name, &set.name, &target)) else {
                 return Err(Flaw::Astray);
             };
             let Some(target) = target else {
@@ -325,12 +329,4 @@ fn wildcard_proofs(response: &Response, asked: Asked<'_>, set: &RRset) -> Vec<RR
 fn take(sets: &mut Vec<RRset>, wanted: impl Fn(&RRset) -> bool) -> Option<RRset> {
     let at = sets.iter().position(|set| !set.is_empty() && wanted(set))?;
     Some(sets.remove(at))
-}
-
-/// `name` with its end `owner` replaced by `target` (RFC 6672 §2.2); `None` if that is too long.
-pub(super) fn substitute(name: &Name, owner: &Name, target: &Name) -> Option<Name> {
-    let kept = name.as_wire().len() - owner.as_wire().len();
-    let mut wire = name.as_wire()[..kept].to_vec();
-    wire.extend_from_slice(target.as_wire());
-    Name::from_wire(&wire)
 }

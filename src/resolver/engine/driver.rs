@@ -199,7 +199,7 @@ impl Recursive {
         let found: Found = self.inner.drive(task).await?;
         let now = clock::now();
         let message = message::write(&question.name, question.qtype, &found, question.dnssec_ok, now.mono_ms)
-            .ok_or(Failure::Limit("the answer does not fit a message"))?;
+            .ok_or(Failure::TooMuch("the answer does not fit a message"))?;
         // Who checks for himself needs no opinion of ours.
         let ede = match question.checking_disabled {
             true => Vec::new(),
@@ -237,6 +237,7 @@ impl From<Trouble> for Failure {
             Trouble::Lost(what) => Failure::Authorities { what, ede: Vec::new() },
             Trouble::Unusable { what, ede } => Failure::Authorities { what, ede },
             Trouble::Limit(what) => Failure::Limit(what),
+            Trouble::TooMuch(what) => Failure::TooMuch(what),
             Trouble::Bogus(reason) => Failure::Bogus {
                 code: reason.code(),
                 what: reason.to_string(),

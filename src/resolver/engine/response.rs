@@ -88,10 +88,10 @@ impl Response {
         }
         let owner = NameBuf::read(bytes, record.owner_at).ok_or(Malformed::Record)?;
         rrset::rdata(bytes, record.rdata_at, record.rdata_bytes, record.rtype, rdata).ok_or(Malformed::Record)?;
+        // Signatures that are the answer are records; those of what denies or refers are signatures even then.
+        let asked_for = qtype == rtype::RRSIG && record.section == Section::Answer;
         let covered = match rdata.first_chunk::<2>() {
-            Some(covered) if record.rtype == rtype::RRSIG && qtype != rtype::RRSIG => {
-                Some(u16::from_be_bytes(*covered))
-            }
+            Some(covered) if record.rtype == rtype::RRSIG && !asked_for => Some(u16::from_be_bytes(*covered)),
             _ => None,
         };
         let rtype = covered.unwrap_or(record.rtype);

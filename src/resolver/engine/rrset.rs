@@ -2,7 +2,8 @@
 //!
 //! In: records of a response. Out: what the store keeps, the walk reads, and validation checks.
 //! Always: owner names are lower case; RDATA holds no compression pointer and was checked as far as its type is known.
-//! Keeps: RFC 2181 §5 (RRsets; one TTL, the smallest), §8 (TTLs past 2^31 are 0), RFC 3597 §4 (which types may be compressed).
+//! Keeps: RFC 2181 §5 (RRsets; one TTL, the smallest), §8 (TTLs past 2^31 are 0), RFC 3597 §4 (which types may be compressed),
+//! RFC 6672 §2.2 (what a DNAME makes of a name).
 
 use crate::dns::answer::NameBuf;
 use crate::dns::name::{self, Name};
@@ -147,6 +148,16 @@ impl std::fmt::Debug for RRset {
             self.name, self.ttl_s, self.rtype, self.records.count
         )
     }
+}
+
+/// What a DNAME at `owner` makes of `name`: its end replaced by `target` (RFC 6672 §2.2). `None` if that is too long, or if `name`
+/// is not below `owner`.
+pub fn substitute(name: &Name, owner: &Name, target: &Name) -> Option<Name> {
+    if name == owner || !name.is_within(owner) {
+        return None;
+    }
+    let kept = name.as_wire().len() - owner.as_wire().len();
+    Name::from_wire(&[&name.as_wire()[..kept], target.as_wire()].concat())
 }
 
 /// A TTL as RFC 2181 §8 reads it.

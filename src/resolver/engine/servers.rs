@@ -233,10 +233,23 @@ impl Servers {
         }
     }
 
-    /// It is asked without EDNS for a while (RFC 6891 §7).
+    /// It does not understand queries with EDNS, and is asked without for a while (RFC 6891 §7). One that ever sent an OPT record knows
+    /// it, and had another reason: an hour without signatures is no answer to that.
     pub(super) fn knows_no_edns(&self, address: IpAddr, now_ms: u64) {
         let until_ms = now_ms + limits::SERVER_PLAIN.as_millis() as u64;
-        self.change(address, |server| server.plain_until_ms = until_ms);
+        self.change(address, |server| {
+            if !server.speaks_edns {
+                server.plain_until_ms = until_ms;
+            }
+        });
+    }
+
+    /// What it said without EDNS was of no use: whether it knows none is found out anew.
+    pub(super) fn may_know_edns(&self, address: IpAddr) {
+        self.change(address, |server| {
+            server.plain_until_ms = 0;
+            server.silent_to_edns = 0;
+        });
     }
 
     /// It answered without EDNS what it did not answer with it. Once, a packet may have been lost, and an hour without signatures

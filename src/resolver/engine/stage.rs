@@ -2,8 +2,8 @@
 //!
 //! In: a [`Reading`], or a DNAME and a name. Out: a [`Stage`], which can be kept.
 
-use super::classify::{Alias, End, Reading, substitute};
-use super::rrset::RRset;
+use super::classify::{Alias, End, Reading};
+use super::rrset::{RRset, substitute};
 use super::store::{Denial, Held, Rank, Security, Store, expiry};
 use super::walk::Finding;
 use crate::dns::name::Name;

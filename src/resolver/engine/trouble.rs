@@ -17,9 +17,12 @@ pub enum Trouble {
     /// What servers say cannot be believed (RFC 4033 §5).
     #[error("{0}")]
     Bogus(Box<Reason>),
-    /// Over a bound of `limits`.
+    /// Too much is under way: over a bound of `limits` that questions share.
     #[error("over a limit: {0}")]
     Limit(&'static str),
+    /// Over a bound of `limits` for one question.
+    #[error("takes too much: {0}")]
+    TooMuch(&'static str),
 }
 
 impl Trouble {

@@ -7,7 +7,6 @@
 
 use super::Engine;
 use super::apexes::Side;
-use super::ask::redirects_subtree;
 use super::classify::{Alias, End, Reading, Referral};
 use super::delegations::Cut;
 use super::minimize::Minimizer;
@@ -140,7 +139,7 @@ impl Walk {
                 StageEnd::Elsewhere(target) => {
                     let circle = aliases.iter().any(|link| link.held.set.name == target);
                     if circle || aliases.len() > limits::ALIAS_HOPS {
-                        return Err(Trouble::Limit("too many aliases in a row"));
+                        return Err(Trouble::TooMuch("too many aliases in a row"));
                     }
                     name = target;
                 }
@@ -322,7 +321,7 @@ impl Walk {
             let (reading, server) = match self.ask(&cut, &shown, asked_type, minimized, trip).await {
                 Ok(heard) => heard,
                 // Some servers stumble over names they would not be asked for otherwise (RFC 9156 §2.3, "relaxed").
-                Err(trouble @ Trouble::Limit(_)) => return Err(trouble),
+                Err(trouble @ (Trouble::Limit(_) | Trouble::TooMuch(_))) => return Err(trouble),
                 Err(_) if minimized && mode == QnameMinimization::Relaxed => {
                     self.io.note(|| Step::Fallback {
                         zone: cut.zone.clone(),
@@ -339,21 +338,18 @@ impl Walk {
             if let Some((zone, servers)) = &reading.own_servers {
                 self.engine.delegations.put_child(zone, servers.clone());
             }
-            let mut reading = reading;
             if let End::Referral(referral) = reading.end {
                 self.testify(&referral.zone, rtype::DS, server);
                 self.engine.apexes.note(Side::Above, &referral.zone, &cut.zone);
                 cut = self.refer(referral, now_ms);
                 continue;
             }
-            let whole = !minimized || redirects_subtree(&reading);
-            let mut stage = match minimized {
-                // A DNAME above the shorter name redirects the whole one as well.
-                true if whole => match dname_of(&mut reading, now_ms) {
-                    Some(dname) => Stage::redirected(dname, name),
-                    None => continue,
-                },
-                _ => match Stage::of(reading, now_ms) {
+            // A DNAME above the shorter name redirects the whole one as well.
+            let dname = if minimized { dname_above(&reading, now_ms) } else { None };
+            let whole = !minimized || dname.is_some();
+            let mut stage = match dname {
+                Some(dname) => Stage::redirected(dname, name),
+                None => match Stage::of(reading, now_ms) {
                     Some(stage) => stage,
                     None => continue,
                 },
@@ -397,7 +393,7 @@ impl Walk {
             self.note_apex(name, qtype, &cut.zone, &stage);
             return Ok(stage);
         }
-        Err(Trouble::Limit("the name is delegated too many times"))
+        Err(Trouble::TooMuch("the name is delegated too many times"))
     }
 
     /// Remembers that servers of `zone` answered for `name`, and for what it is an alias of as far as they did.
@@ -423,20 +419,22 @@ impl Walk {
             let first = self.io.purse(|purse| !purse.renew);
             validator.doubt(reason, first, &self.engine.when(self.io.now()));
         }
-        self.io.purse(|purse| {
+        let (source, about_keys) = self.io.purse(|purse| {
             purse.renew = true;
             let said = |witness: &&(Name, u16, IpAddr)| witness.0 == reason.name && witness.1 == reason.rtype;
             let witness = purse.witnesses.iter().rfind(said).map(|witness| witness.2);
             let about_keys =
                 witness.is_some() || (matches!(reason.rtype, rtype::DS | rtype::DNSKEY) && reason.rtype != qtype);
-            match witness {
-                Some(witness) => purse.distrusted.push(witness),
-                None if !about_keys => purse.distrusted.push(server),
-                // Some other resolution heard it, long ago perhaps.
-                None => {}
-            }
-            !about_keys
-        })
+            // Without one some other resolution heard it, long ago perhaps.
+            let source = witness.or((!about_keys).then_some(server));
+            purse.distrusted.extend(source);
+            (source, about_keys)
+        });
+        // Asked without EDNS it leaves signatures out.
+        if let Some(source) = source {
+            self.engine.servers.may_know_edns(source);
+        }
+        !about_keys
     }
 
     /// Remembers who said it, should it turn out bogus.
@@ -496,17 +494,16 @@ impl Walk {
     }
 }
 
-/// The DNAME set of a reading that has one.
-fn dname_of(reading: &mut Reading, now_ms: u64) -> Option<Held> {
-    let weak = reading.weak;
-    reading.aliases.drain(..).find_map(|alias| match alias {
-        Alias::Dname { set, .. } => Some(Held {
-            expires_ms: expiry(now_ms, set.ttl_s),
-            set: Arc::new(set),
-            rank: if weak { Rank::Answer } else { Rank::AnswerAa },
-            security: Security::Unchecked,
-            proofs: Arc::new([]),
-        }),
-        Alias::Cname { .. } => None,
+/// The DNAME set that a reading begins with: it is above the name asked for. One that comes later is about where an alias leads.
+fn dname_above(reading: &Reading, now_ms: u64) -> Option<Held> {
+    let Some(Alias::Dname { set, .. }) = reading.aliases.first() else {
+        return None;
+    };
+    Some(Held {
+        expires_ms: expiry(now_ms, set.ttl_s),
+        set: Arc::new(set.clone()),
+        rank: if reading.weak { Rank::Answer } else { Rank::AnswerAa },
+        security: Security::Unchecked,
+        proofs: Arc::new([]),
     })
 }

@@ -137,18 +137,23 @@ impl Validator {
     }
 
     /// What `reason` is about is found out anew when it is needed; with `keys`, so are those of the zone that it lies in, which may
-    /// have changed since.
+    /// have changed since, and that no zone begins between the two, where one may begin by now.
     pub fn doubt(&self, reason: &Reason, keys: bool, when: &When) {
         self.memory.remove(&reason.name);
+        if !keys {
+            return;
+        }
         let labels = reason.name.label_count();
         let above = match reason.rtype {
             rtype::DS => labels.saturating_sub(1),
             _ => labels,
         };
-        let zones = (0..=above).rev().map(|labels| canonical::suffix(&reason.name, labels));
-        let secure = |zone: &Name| matches!(self.memory.get(zone, when.now.mono_ms), Some(Standing::Secure(_)));
-        if let Some(zone) = zones.into_iter().find(secure).filter(|_| keys) {
-            self.memory.remove(&zone);
+        for zone in (0..=above).rev().map(|labels| canonical::suffix(&reason.name, labels)) {
+            match self.memory.get(&zone, when.now.mono_ms) {
+                Some(Standing::Secure(_)) => return self.memory.remove(&zone),
+                Some(Standing::NoCut | Standing::NoName) => self.memory.remove(&zone),
+                Some(Standing::Insecure(_) | Standing::Bogus(_)) | None => {}
+            }
         }
     }
 

@@ -5,7 +5,6 @@
 //! Always: what is signed by a zone with a chain of trust is secure; what is not must be proven to be insecure, or is bogus.
 //! Keeps: RFC 4035 §5.3 and §5.4, RFC 5155 §8 and §9.2, RFC 6672 §5.3.1 (CNAMEs made from a DNAME), RFC 6840 §4 and §5, RFC 9824 §5.
 
-use super::canonical;
 use super::chain::{Journey, Source, Trust, Validator};
 use super::dates::When;
 use super::denial::{Proofs, Proven};
@@ -17,7 +16,7 @@ use super::work::Work;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
-use crate::resolver::engine::rrset::RRset;
+use crate::resolver::engine::rrset::{RRset, substitute};
 
 /// What was found of one set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -311,6 +310,8 @@ impl Validator {
         let mut verdict = Verdict::Secure;
         let mut name = whole.qname.clone();
         let mut ended = false;
+        // The name is where a DNAME leads, and the CNAME made from it came along.
+        let mut made = false;
         for _ in 0..=limits::ALIAS_HOPS {
             let at = |rtype: u16| {
                 let here = |set: &RRset| set.rtype == rtype && set.name == name && !set.is_empty();
@@ -323,8 +324,12 @@ impl Validator {
                     .enumerate()
                     .filter(|(_, set)| set.name == name && !set.is_empty())
             };
+            // It goes first, also where the CNAME made from it is asked for: that has no signature.
+            let dname = whole.answers.iter().position(|set| {
+                set.rtype == rtype::DNAME && set.name != name && name.is_within(&set.name) && !set.is_empty()
+            });
             // A question for all types is answered by all that is there, each set of which must hold.
-            if whole.qtype == rtype::ANY && any().next().is_some() {
+            if whole.qtype == rtype::ANY && dname.is_none() && any().next().is_some() {
                 for (at, set) in any() {
                     let judged = self.set(set, whole.authorities, source, when, work).await;
                     verdict = verdict.and(judged.verdict.clone());
@@ -333,12 +338,9 @@ impl Validator {
                 ended = true;
                 break;
             }
-            let dname = whole.answers.iter().position(|set| {
-                set.rtype == rtype::DNAME && set.name != name && name.is_within(&set.name) && !set.is_empty()
-            });
-            let (found, alias) = match at(whole.qtype) {
-                Some(found) => (Some(found), false),
-                None => (dname.or_else(|| at(rtype::CNAME)), true),
+            let (found, alias) = match dname.or_else(|| at(whole.qtype)) {
+                Some(found) => (Some(found), dname.is_some()),
+                None => (at(rtype::CNAME), true),
             };
             let Some(found) = found.filter(|found| answers[*found].is_none()) else {
                 break;
@@ -357,9 +359,11 @@ impl Validator {
                 rtype::DNAME => substitute(&name, &set.name, &target),
                 _ => Some(target),
             });
+            made = false;
             if set.rtype == rtype::DNAME
                 && let Some(cname) = at(rtype::CNAME)
             {
+                made = true;
                 // RFC 6672 §5.3.1: the CNAME is what the DNAME makes of the name, or it is none of the zone's.
                 let same = whole.answers[cname].len() == 1 && whole.answers[cname].target() == target;
                 answers[cname] = Some(match same {
@@ -380,13 +384,17 @@ impl Validator {
             }
         }
         let mut denial = None;
-        if !ended {
-            let soa = |set: &&RRset| set.rtype == rtype::SOA && !set.is_empty() && name.is_within(&set.name);
+        let soa = |set: &&RRset| set.rtype == rtype::SOA && !set.is_empty() && name.is_within(&set.name);
+        let soa = whole.authorities.iter().find(soa);
+        // That CNAME is an answer to who asks for one, though more may follow.
+        let asked_for = made && matches!(whole.qtype, rtype::CNAME | rtype::ANY);
+        let answered = asked_for && soa.is_none() && !whole.nxdomain;
+        if !ended && !answered {
             let asked = Denial {
                 name: &name,
                 qtype: whole.qtype,
                 nxdomain: whole.nxdomain,
-                soa: whole.authorities.iter().find(soa),
+                soa,
                 proofs: whole.authorities,
             };
             let judged = self.denial(asked, source, when, work).await;
@@ -399,14 +407,4 @@ impl Validator {
             denial,
         }
     }
-}
-
-/// `name` with its end `owner` replaced by `target` (RFC 6672 §2.2); `None` if that is too long.
-fn substitute(name: &Name, owner: &Name, target: &Name) -> Option<Name> {
-    let kept = name.as_wire().len() - owner.as_wire().len();
-    debug_assert!(
-        canonical::is_within(name.as_wire(), owner.as_wire()),
-        "the owner is above the name"
-    );
-    Name::from_wire(&[&name.as_wire()[..kept], target.as_wire()].concat())
 }

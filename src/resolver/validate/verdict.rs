@@ -149,6 +149,7 @@ impl Reason {
         match self.fault {
             Fault::Expired { .. } => code::SIGNATURE_EXPIRED,
             Fault::NotYetValid { .. } => code::SIGNATURE_NOT_YET_VALID,
+            Fault::DatesReversed => code::SIGNATURE_EXPIRED_BEFORE_VALID,
             Fault::NoSignature => code::RRSIGS_MISSING,
             Fault::NoKey | Fault::DsMismatch | Fault::NoKeys => code::DNSKEY_MISSING,
             Fault::Unreachable if self.rtype == crate::dns::rtype::DNSKEY => code::DNSKEY_MISSING,
@@ -160,8 +161,7 @@ impl Reason {
             Fault::UnsupportedDigest => code::UNSUPPORTED_DS_DIGEST,
             Fault::NoAnchor => code::DNSSEC_INDETERMINATE,
             Fault::NegativeAnchor => code::OTHER,
-            Fault::DatesReversed
-            | Fault::RevokedKey
+            Fault::RevokedKey
             | Fault::BadSignature
             | Fault::WrongSigner
             | Fault::WrongLabels

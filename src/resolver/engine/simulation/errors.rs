@@ -132,6 +132,19 @@ fn a_flood_of_errors_in_one_response_is_cut() {
     );
 }
 
+#[test]
+fn rfc9520_2_a_question_that_takes_too_much_has_failed_and_is_not_merely_turned_away() {
+    let mut internet = super::odd::world();
+    for address in ["193.0.0.1", "193.0.0.2"] {
+        internet.zone(address, "example.com", "@ NS ns1; @ NS ns2; a CNAME a.other.com.");
+    }
+    let other = "@ NS ns; ns A 193.0.0.5; a CNAME a.example.com.";
+    internet.zone("193.0.0.5", "other.com", other);
+    let failure = Failure::from(internet.resolve("a.example.com", A).unwrap_err());
+    assert!(!matches!(failure, Failure::Limit(_)), "{failure:?}");
+    assert_eq!(failure.ede(), [(0, "too many aliases in a row".to_owned())]);
+}
+
 /// The root, `com` and `nsec.com` below it, changed before they are signed; every server of `com` and below spoils what it says.
 fn signed(spoil: Spoil, deny: Deny, change: impl FnOnce(&mut Vec<Zone>)) -> Internet {
     let zones = vec![
@@ -167,6 +180,12 @@ fn rfc8914_4_7_to_4_13_each_way_to_be_bogus_has_its_code() {
         zones[2].how.inception = now_s + 10_000
     });
     assert_eq!(first(&mut early, "www.nsec.com"), 8);
+    // RFC 8914 has no code for this; the registry has.
+    let mut reversed = signed(Spoil::Nothing, Deny::Nsec, |zones| {
+        zones[2].how.inception = now_s + 10_000;
+        zones[2].how.expiration = now_s - 10_000;
+    });
+    assert_eq!(first(&mut reversed, "www.nsec.com"), 25);
     let mut changed = signed(Spoil::Changes, Deny::Nsec, |_| {});
     assert_eq!(first(&mut changed, "www.nsec.com"), 6);
     let mut no_key = plain(|zones| ds(zones)[20] ^= 1);

@@ -3,6 +3,7 @@
 
 mod authority;
 mod cases;
+mod dress;
 mod errors;
 mod families;
 mod hostile;

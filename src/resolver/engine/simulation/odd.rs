@@ -13,7 +13,7 @@ const OWN: &str =
     "@ NS ns1; @ NS ns2; www A 192.0.2.1; *.w A 192.0.2.2; out CNAME www.other.com.; in CNAME www; loose CNAME none";
 
 /// A root, `com`, `example.com` at two servers, `other.com` at one.
-fn world() -> Internet {
+pub(super) fn world() -> Internet {
     let mut internet = Internet::new(3);
     internet.zone(
         ROOT,
@@ -47,7 +47,7 @@ fn odd(internet: &mut Internet, address: &str, with: impl Fn(&mut Reply, Transpo
     }));
 }
 
-fn both(internet: &mut Internet, with: fn(&mut Reply, Transport) -> bool) {
+pub(super) fn both(internet: &mut Internet, with: fn(&mut Reply, Transport) -> bool) {
     odd(internet, "193.0.0.1", with);
     odd(internet, "193.0.0.2", with);
 }
@@ -237,6 +237,23 @@ fn an_alias_or_dname_at_an_apex_is_no_zones_end() {
         assert_eq!(internet.ask("dname.com", A), "NODATA");
         assert_eq!(internet.ask("dname.com", DNAME), "NOERROR: other.com.");
         assert_eq!(internet.ask("x.y.dname.com", A), "NXDOMAIN -> x.y.other.com.");
+    }
+}
+
+#[test]
+fn a_dname_that_an_alias_leads_below_moves_nothing_beside_it() {
+    for label in ["d", "a-label-longer-than-the-whole-name-asked-for"] {
+        let mut internet = world();
+        for address in ["193.0.0.1", "193.0.0.2"] {
+            let own = format!("@ NS ns1; @ NS ns2; a CNAME www.{label}; {label} DNAME other.com.");
+            internet.zone(address, "example.com", &own);
+        }
+        // The name shown first is the alias; the server tells the DNAME on the way of that one.
+        assert_eq!(internet.ask("www.a.example.com", A), "NXDOMAIN");
+        assert_eq!(
+            internet.ask("a.example.com", A),
+            format!("NOERROR -> www.{label}.example.com. -> www.other.com.: 192.0.2.50")
+        );
     }
 }
 

@@ -55,6 +55,14 @@ fn referral(zones: &[Name], servers: &[(Name, Vec<IpAddr>)], apex: &Name, qname:
     reply.sections[2].push(glue);
 }
 
+/// The CNAME that goes with a DNAME, which the zones leave to their servers to make (RFC 6672 §3.1).
+fn made(qname: &Name, answers: &[RRset]) -> Option<RRset> {
+    let dname = answers.iter().find(|set| set.rtype == DNAME && set.name != *qname)?;
+    let kept = qname.as_wire().len() - dname.name.as_wire().len();
+    let target = [&qname.as_wire()[..kept], dname.target()?.as_wire()].concat();
+    Some(RRset::of(qname, CNAME, dname.ttl_s, &target))
+}
+
 fn spoiled(how: Spoil, apex: &Name, reply: &mut Reply) {
     match how {
         Spoil::Nothing | Spoil::Silent => {}
@@ -133,8 +141,13 @@ pub(super) fn internet(seed: u64, world: World, spoil: Spoil) -> Internet {
                 reply.aa = true;
                 reply.rcode = if said.nxdomain { rcode::NXDOMAIN } else { rcode::NOERROR };
                 reply.sections = [said.answers, said.authorities, Vec::new()];
+                reply.sections[0].extend(made(&qname, &reply.sections[0]));
                 referral(&apexes, &servers, &zone.apex, &qname, asked.qtype, &mut reply);
                 spoiled(how, &zone.apex, &mut reply);
+                // Signatures are for those who ask for them (RFC 3225 §3).
+                if !reply.opt {
+                    spoiled(Spoil::Strips, &zone.apex, &mut reply);
+                }
                 vec![reply.bytes()]
             };
             internet.servers.insert(
@@ -206,6 +219,57 @@ fn rfc4035_5_answers_and_denials_of_signed_zones_are_secure_and_of_others_are_no
     let mut internet = internet(1, zones(), Spoil::Nothing);
     assert_eq!(ask(&mut internet, "www.compact.com", A), "NOERROR: 192.0.2.1, secure");
     assert!(ask(&mut internet, "none.compact.com", A).ends_with(", secure"));
+}
+
+#[test]
+fn rfc6672_5_3_1_the_alias_that_a_dname_makes_is_secure_for_those_who_ask_for_it_as_well() {
+    let mut internet = internet(1, zones(), Spoil::Nothing);
+    for _ in 0..2 {
+        assert_eq!(
+            ask(&mut internet, "www.moved.nsec3.com", CNAME),
+            "NODATA -> www.nsec.com., secure"
+        );
+        assert_eq!(
+            ask(&mut internet, "alias.moved.nsec3.com", CNAME),
+            "NOERROR -> alias.nsec.com.: www.nsec.com., secure"
+        );
+    }
+}
+
+#[test]
+fn a_cold_question_for_the_keys_of_a_zone_does_not_wait_for_itself() {
+    let mut internet = internet(1, zones(), Spoil::Nothing);
+    let started_ms = internet.now_ms;
+    assert!(ask(&mut internet, "nsec.com", DNSKEY).ends_with(", secure"));
+    let asked = internet
+        .sent
+        .iter()
+        .filter(|sent| sent.qtype == DNSKEY && sent.server.to_string().starts_with("193.2.0."));
+    assert_eq!(asked.count(), 1);
+    assert!(internet.now_ms - started_ms < 500, "{}", internet.now_ms - started_ms);
+    for seed in 0..6 {
+        let mut internet = super::signed::internet(seed, zones(), Spoil::Keys);
+        assert!(
+            ask(&mut internet, "nsec.com", DNSKEY).ends_with(", secure"),
+            "{seed}: those of another server"
+        );
+    }
+}
+
+#[test]
+fn rfc4035_5_signatures_asked_for_are_records_and_those_of_a_denial_or_referral_sign_it() {
+    for zone in ["nsec", "nsec3"] {
+        let mut internet = internet(1, zones(), Spoil::Nothing);
+        let none = format!("none.{zone}.com");
+        assert_eq!(ask(&mut internet, &none, RRSIG), "NXDOMAIN, secure");
+    }
+    let mut internet = internet(1, zones(), Spoil::Nothing);
+    // The referral brings the DS set, with its signature, to be checked later.
+    internet.check = false;
+    assert!(internet.resolve("nsec.com", RRSIG).is_ok());
+    internet.check = true;
+    assert_eq!(ask(&mut internet, "www.nsec.com", A), "NOERROR: 192.0.2.1, secure");
+    assert!(internet.sent.iter().all(|sent| sent.qtype != DS));
 }
 
 #[test]

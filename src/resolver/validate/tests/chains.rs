@@ -428,3 +428,31 @@ fn rfc4035_5_2_a_key_of_unsupported_size_is_insecure_and_one_that_is_no_key_bogu
     );
     assert_eq!(fault(&with(13, vec![7; 60], false)), Some(Fault::Malformed));
 }
+
+#[test]
+fn a_cut_that_is_new_is_found_once_what_stood_in_its_place_is_doubted() {
+    let zones = vec![
+        Zone::new(".", Deny::Nsec),
+        Zone::new("example", Deny::Nsec).with_a("www.sub.example"),
+    ];
+    let mut world = World::new(zones);
+    // Label by label it is found that no zone begins there.
+    let unsigned = RRset::of(&name("www.sub.example"), rtype::A, TTL_S, &[192, 0, 2, 1]);
+    let stripped = Reply {
+        answers: vec![unsigned],
+        ..Reply::default()
+    };
+    assert!(world.judge("www.sub.example", rtype::A, &stripped).verdict.is_bogus());
+    let child = Zone::new("sub.example", Deny::Nsec).with_a("www.sub.example");
+    world.zones[1].records.remove(&name("www.sub.example"));
+    world.zones[1].put(&child.apex, rtype::NS, name("ns.example.net").as_wire().to_vec());
+    for ds in child.ds() {
+        world.zones[1].put(&child.apex, rtype::DS, ds);
+    }
+    world.zones.push(child);
+    let verdict = world.ask("www.sub.example", rtype::A).verdict;
+    let reason = verdict.reason().expect("the old is still believed");
+    assert!(verdict.is_bogus());
+    world.validator.doubt(reason, true, &when());
+    assert_eq!(world.ask("www.sub.example", rtype::A).verdict, Verdict::Secure);
+}

@@ -6,6 +6,7 @@ use super::world::*;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::limits;
+use crate::resolver::engine::rrset::RRset;
 
 /// A zone with every kind of name, above and below a signed and an unsigned zone.
 fn world(deny: Deny) -> World {
@@ -375,7 +376,7 @@ fn rfc4035_3_2_3_a_denial_below_an_alias_counts_with_the_alias() {
     let mut reply = world.reply("www.old.example", rtype::A);
     let made = |target: &str| {
         let target: Name = name(target);
-        crate::resolver::engine::rrset::RRset::of(&name("www.old.example"), rtype::CNAME, TTL_S, target.as_wire())
+        RRset::of(&name("www.old.example"), rtype::CNAME, TTL_S, target.as_wire())
     };
     reply.answers.push(made("www.new.example"));
     reply.answers.extend(world.reply("www.new.example", rtype::A).answers);
@@ -384,4 +385,43 @@ fn rfc4035_3_2_3_a_denial_below_an_alias_counts_with_the_alias() {
     assert!(judged.answers.iter().all(Option::is_some));
     reply.answers[1] = made("www.evil.example");
     assert!(world.judge("www.old.example", rtype::A, &reply).verdict.is_bogus());
+}
+
+#[test]
+fn rfc6672_5_3_1_a_question_for_the_cname_that_a_dname_makes_is_answered_by_the_dname() {
+    let world = World::new(vec![
+        Zone::new(".", Deny::Nsec),
+        Zone::new("example", Deny::Nsec)
+            .with("old.example", rtype::DNAME, name("new.example").as_wire())
+            .with("alias.new.example", rtype::CNAME, name("www.new.example").as_wire())
+            .with_a("www.new.example"),
+    ]);
+    let judge = |label: &str, target: &str, end: Reply| {
+        let qname = format!("{label}.old.example");
+        let mut reply = world.reply(&qname, rtype::CNAME);
+        reply
+            .answers
+            .push(RRset::of(&name(&qname), rtype::CNAME, TTL_S, name(target).as_wire()));
+        reply.answers.extend(end.answers);
+        reply.authorities = end.authorities;
+        reply.nxdomain = end.nxdomain;
+        world.judge(&qname, rtype::CNAME, &reply)
+    };
+    for label in ["www", "alias", "none"] {
+        let target = format!("{label}.new.example");
+        // An upstream may go on from the CNAME, or stop there.
+        for end in [world.reply(&target, rtype::CNAME), Reply::default()] {
+            let (nxdomain, judged) = (end.nxdomain, judge(label, &target, end));
+            assert_eq!(judged.verdict, Verdict::Secure, "{label}");
+            assert!(judged.answers.iter().all(Option::is_some), "{label}");
+            assert_eq!(judged.denial.is_some_and(|denial| denial.nxdomain), nxdomain, "{label}");
+        }
+    }
+    assert!(judge("www", "www.evil.example", Reply::default()).verdict.is_bogus());
+    // A response code alone proves nothing.
+    let lie = Reply {
+        nxdomain: true,
+        ..Reply::default()
+    };
+    assert!(judge("www", "www.new.example", lie).verdict.is_bogus());
 }
