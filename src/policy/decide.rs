@@ -30,8 +30,10 @@ impl Policy {
         {
             return decision;
         }
-        if !profile.own.is_empty() {
-            match (profile.own.find(key), met) {
+        if profile.has_own
+            && let Some(details) = self.details.get(usize::from(id.0))
+        {
+            match (details.own.find(key), met) {
                 (Some(Own::Allow(index)), Met::Question) => {
                     return Decision::new(Action::PassWhole, Cause::OwnAllow(index));
                 }

@@ -51,10 +51,7 @@ impl Policy {
     #[inline]
     pub fn goes_by_lists_alone(&self, asker: &Asker) -> bool {
         let profile = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0)));
-        profile.is_some_and(|profile| {
-            let kinds = self.tables[usize::from(profile.table)].kinds();
-            profile.own.is_empty() && profile.missing.is_empty() && !kinds.clients && kinds.servers.is_none()
-        })
+        profile.is_some_and(|profile| profile.alone)
     }
 
     /// Whether a footprint means nothing for who asks.

@@ -127,6 +127,8 @@ pub struct Policy {
     clients: Clients,
     unmatched: Option<Option<ProfileId>>,
     profiles: Vec<Profile>,
+    /// As many.
+    details: Vec<Details>,
     tables: Vec<Table>,
     /// Of all sources that any of those has.
     any: Table,
@@ -137,15 +139,24 @@ pub struct Policy {
     translated: Vec<Prefix>,
 }
 
+/// What every query asks of a profile, in few bytes: thousands of them are in use at once.
 struct Profile {
-    name: String,
     table: u16,
-    own: OwnNames,
-    observe: bool,
     answer: AnswerKind,
-    addresses: Vec<IpAddr>,
-    ttl_s: u32,
     imposed_by: ImposedBy,
+    observe: bool,
+    has_own: bool,
+    has_addresses: bool,
+    /// See [`Policy::goes_by_lists_alone`].
+    alone: bool,
+    ttl_s: u32,
+}
+
+/// The rest of it.
+struct Details {
+    name: String,
+    own: OwnNames,
+    addresses: Vec<IpAddr>,
     missing: Vec<String>,
 }
 
@@ -214,6 +225,7 @@ impl Policy {
         let mut tables: Vec<Table> = Vec::new();
         let mut numbers: HashMap<Box<[bool]>, u16> = HashMap::new();
         let mut profiles = Vec::with_capacity(settings.profiles.len());
+        let mut details = Vec::with_capacity(settings.profiles.len());
         for profile in &settings.profiles {
             let (mut active, missing) = enabled(gate, settings, profile)?;
             if !asked(&profile.name) {
@@ -229,20 +241,28 @@ impl Policy {
                     number
                 }
             };
+            let own = OwnNames::new(&profile.allow, &profile.deny);
+            let kinds = tables[usize::from(table)].kinds();
             profiles.push(Profile {
-                name: profile.name.clone(),
                 table,
-                own: OwnNames::new(&profile.allow, &profile.deny),
-                observe: profile.observe,
                 answer: profile.answer,
-                addresses: profile.answer_addresses.clone(),
-                ttl_s: profile.answer_ttl.as_secs() as u32,
                 imposed_by: profile.imposed_by,
+                observe: profile.observe,
+                has_own: !own.is_empty(),
+                has_addresses: !profile.answer_addresses.is_empty(),
+                alone: own.is_empty() && missing.is_empty() && !kinds.clients && kinds.servers.is_none(),
+                ttl_s: profile.answer_ttl.as_secs() as u32,
+            });
+            details.push(Details {
+                name: profile.name.clone(),
+                own,
+                addresses: profile.answer_addresses.clone(),
                 missing,
             });
         }
         let mut policy = Policy::of_nobody(settings, connected);
-        let ids: HashMap<&str, ProfileId> = profiles
+        let ids: HashMap<&str, ProfileId> = settings
+            .profiles
             .iter()
             .enumerate()
             .map(|(at, profile)| (profile.name.as_str(), ProfileId(at as u16)))
@@ -262,6 +282,7 @@ impl Policy {
             Unmatched::Default => profile("default").map(Some),
         };
         policy.profiles = profiles;
+        policy.details = details;
         policy.tables = tables;
         policy.any = Table::new(&by_any, &kinds);
         policy.triggers = Triggers::new(gate, &rules, &by_any)?;
@@ -293,6 +314,7 @@ impl Policy {
                 _ => Some(None),
             },
             profiles: Vec::new(),
+            details: Vec::new(),
             tables: Vec::new(),
             any: Table::new(&[], &[]),
             triggers: Triggers::default(),
@@ -325,12 +347,12 @@ impl Policy {
 
     /// The profile of this name.
     pub fn profile(&self, name: &str) -> Option<ProfileId> {
-        let at = self.profiles.iter().position(|profile| profile.name == name)?;
+        let at = self.details.iter().position(|profile| profile.name == name)?;
         Some(ProfileId(at as u16))
     }
 
     pub fn profile_name(&self, profile: ProfileId) -> &str {
-        self.profiles
+        self.details
             .get(usize::from(profile.0))
             .map_or("", |profile| &profile.name)
     }
@@ -345,7 +367,7 @@ impl Policy {
             let table = &self.tables[usize::from(profile.table)];
             let kinds = table.kinds();
             let rules = kinds.names() || kinds.addresses() || kinds.servers.is_some();
-            !profile.observe && (rules || !profile.own.is_empty())
+            !profile.observe && (rules || profile.has_own)
         })
     }
 
@@ -357,7 +379,7 @@ impl Policy {
             let table = &self.tables[usize::from(profile.table)];
             let kinds = table.kinds();
             Inspects {
-                names: kinds.names() || !profile.own.is_empty(),
+                names: kinds.names() || profile.has_own,
                 addresses: kinds.addresses(),
                 // Zones from the bar on have no say.
                 servers: kinds.servers.is_some_and(|first| first < asker.rpz_bar),
@@ -367,7 +389,7 @@ impl Policy {
 
     /// Lists that the profile enables and the settings know, but the gate lacks.
     pub fn missing(&self, profile: ProfileId) -> &[String] {
-        self.profiles
+        self.details
             .get(usize::from(profile.0))
             .map_or(&[], |profile| &profile.missing)
     }
@@ -375,13 +397,14 @@ impl Policy {
     /// How a question that was decided so is answered.
     pub fn answer(&self, asker: &Asker, decision: &Decision) -> Shape<'_> {
         let profile = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0)));
+        let details = asker.profile.and_then(|id| self.details.get(usize::from(id.0)));
         let source = match decision.cause {
             Cause::Rule(rule) => self.source(rule),
             _ => None,
         };
         let by_list = source.map_or(ImposedBy::Household, |source| source.imposed_by);
         let mut text = Text::EMPTY;
-        match (source, decision.cause, profile) {
+        match (source, decision.cause, details) {
             (Some(source), _, _) => {
                 text.push(&source.category);
                 text.push(", ");
@@ -400,7 +423,10 @@ impl Policy {
         match profile {
             Some(profile) => Shape {
                 kind: profile.answer,
-                addresses: &profile.addresses,
+                addresses: match details {
+                    Some(details) if profile.has_addresses => &details.addresses,
+                    _ => &[],
+                },
                 ttl_s: profile.ttl_s,
                 imposed_by: heavier(by_list, profile.imposed_by),
                 text,
@@ -433,6 +459,7 @@ impl Policy {
     pub fn size_bytes(&self) -> usize {
         self.triggers.size_bytes()
             + self.clients.size_bytes()
+            + self.profiles.len() * size_of::<Profile>()
             + self.tables.iter().map(Table::size_bytes).sum::<usize>()
     }
 }

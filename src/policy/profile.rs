@@ -12,29 +12,35 @@ use crate::dns::name::Name;
 
 /// What the sources that a profile enables mean.
 pub struct Table {
-    /// By source, 64 a word: whether its rules count.
-    active: Box<[u64]>,
+    /// By source, from the lowest bit: whether its rules count.
+    active: u64,
+    /// The same for the 64th source and those behind it, 64 a word: few gates have so many.
+    more: Box<[u64]>,
     kinds: Kinds,
 }
 
 impl Table {
     /// `kinds`: by source, what rules it has.
     pub fn new(active: &[bool], kinds: &[Kinds]) -> Table {
-        let mut words = vec![0u64; active.len().div_ceil(64)].into_boxed_slice();
+        let mut words = vec![0u64; active.len().div_ceil(64)];
         let mut all = Kinds::default();
         for (source, kinds) in kinds.iter().enumerate().filter(|(source, _)| active[*source]) {
             words[source / 64] |= 1 << (source % 64);
             all.add(kinds);
         }
         Table {
-            active: words,
+            active: words.first().copied().unwrap_or(0),
+            more: words.get(1..).map_or_else(Box::default, Box::from),
             kinds: all,
         }
     }
 
     #[inline]
     pub fn is_active(&self, source: u16) -> bool {
-        let word = self.active.get(usize::from(source / 64)).copied().unwrap_or(0);
+        let word = match usize::from(source / 64).checked_sub(1) {
+            None => self.active,
+            Some(at) => self.more.get(at).copied().unwrap_or(0),
+        };
         word >> (source % 64) & 1 == 1
     }
 
@@ -46,7 +52,7 @@ impl Table {
 
     /// Bytes it takes.
     pub fn size_bytes(&self) -> usize {
-        size_of::<Table>() + size_of_val(&*self.active)
+        size_of::<Table>() + size_of_val(&*self.more)
     }
 }
 
@@ -94,6 +100,19 @@ impl OwnNames {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_knows_the_sources_of_every_word() {
+        let active: Vec<bool> = (0..200).map(|source| source % 3 == 0 || source == 64).collect();
+        let table = Table::new(&active, &vec![Kinds::default(); 200]);
+        for source in 0..300u16 {
+            assert_eq!(
+                table.is_active(source),
+                active.get(usize::from(source)) == Some(&true),
+                "{source}"
+            );
+        }
+    }
     use proptest::prelude::*;
 
     fn names(of: &[&str]) -> Vec<Name> {
