@@ -19,11 +19,12 @@ use stairgate::config::settings::{ClientSettings, ProfileSettings, Settings};
 use stairgate::dns::key::{Key, to_text};
 use stairgate::dns::rtype;
 use stairgate::generation::Generation;
+use stairgate::limits::UDP_BATCH;
 use stairgate::list::rule::{Effect, Modifiers, Scope};
 use stairgate::list::set::Gate;
 use stairgate::local::Zones;
 use stairgate::policy::decision::Action;
-use stairgate::policy::{Met, Policy};
+use stairgate::policy::{Found, Met, Policy};
 use stairgate::query::{self, Begun, Peer, Transport};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -89,15 +90,22 @@ fn ask(generation: &Arc<Generation>, cache: &Cache, queries: &[Vec<u8>], peers: 
     let now = clock::now();
     let mut out = vec![0; stairgate::limits::MESSAGE_BYTES];
     let mut unanswered = 0;
+    let mut queries = queries.iter().cycle();
+    let mut found = Found::default();
     let started = Instant::now();
-    for (query, peer) in queries.iter().cycle().zip(peers) {
-        match query::begin(generation, cache, query, peer, now, &mut out) {
-            (Begun::Respond(len) | Begun::RespondAndRenew(len, _), _) => std::hint::black_box(len),
-            _ => {
-                unanswered += 1;
-                0
-            }
-        };
+    // As a UDP worker does it with what came in together.
+    for peers in peers.chunks(UDP_BATCH) {
+        let sources: Vec<IpAddr> = peers.iter().map(|peer| peer.address.ip()).collect();
+        generation.policy.clients(&sources, &mut found);
+        for ((peer, asker), query) in peers.iter().zip(&found.askers).zip(&mut queries) {
+            match query::begin_for(generation, cache, query, peer, *asker, now, &mut out) {
+                (Begun::Respond(len) | Begun::RespondAndRenew(len, _), _) => std::hint::black_box(len),
+                _ => {
+                    unanswered += 1;
+                    0
+                }
+            };
+        }
     }
     // A pattern of some list may let a name through for some.
     assert!(

@@ -18,6 +18,7 @@ use crate::count::{Count, Counts};
 use crate::generation::{Generation, Generations};
 use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES, RENEWALS, STALE_WAIT};
 use crate::now::Now;
+use crate::policy::Asker;
 use crate::query::{self, Begun, Peer, Pending, Transport};
 use crate::resolver::{Answer, Failure, Resolver};
 use crate::telemetry::counters::Counters;
@@ -242,7 +243,30 @@ fn begin(
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
-    let (begun, counts) = guarded(|| query::begin(generation, &shared.service.cache, bytes, peer, now, out));
+    begin_for(
+        shared,
+        generation,
+        query::identify(generation, peer),
+        bytes,
+        peer,
+        now,
+        out,
+    )
+}
+
+/// The same, where it is known already who asks.
+#[inline]
+fn begin_for(
+    shared: &Shared,
+    generation: &Arc<Generation>,
+    asker: Option<Asker>,
+    bytes: &[u8],
+    peer: &Peer,
+    now: Now,
+    out: &mut [u8],
+) -> (Begun, Counts) {
+    let cache = &shared.service.cache;
+    let (begun, counts) = guarded(|| query::begin_for(generation, cache, bytes, peer, asker, now, out));
     (begun, counts.with(came_by(peer.transport)))
 }
 

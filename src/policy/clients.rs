@@ -71,7 +71,17 @@ impl Clients {
     /// The client at this address, and its profile.
     #[inline]
     pub fn find(&self, addr: IpAddr) -> Option<(ClientId, Option<ProfileId>)> {
-        let id = self.networks.find(addr)?;
+        self.of(self.networks.find(addr)?)
+    }
+
+    /// The numbers of the clients at these addresses, in their order, for [`of`](Clients::of).
+    pub fn find_each(&self, addrs: &[IpAddr], numbers: &mut Vec<Option<u32>>) {
+        self.networks.find_each(addrs, numbers);
+    }
+
+    /// The client of this number, and its profile.
+    #[inline]
+    pub fn of(&self, id: u32) -> Option<(ClientId, Option<ProfileId>)> {
         let profile = self.profiles.get(id as usize).copied().filter(|id| *id != NO_PROFILE);
         Some((ClientId(id), profile.map(ProfileId)))
     }

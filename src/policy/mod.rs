@@ -90,6 +90,14 @@ impl Asker {
     }
 }
 
+/// Who asks from several addresses: what [`Policy::clients`] finds, and its room to work in.
+#[derive(Debug, Default)]
+pub struct Found {
+    numbers: Vec<Option<u32>>,
+    /// `None`: somebody who may not.
+    pub askers: Vec<Option<Asker>>,
+}
+
 /// Why somebody may not ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -330,7 +338,24 @@ impl Policy {
     #[inline]
     pub fn client(&self, addr: IpAddr) -> Option<Asker> {
         self.access.find(addr)?;
-        let (profile, client) = match self.clients.find(addr) {
+        self.asker(addr, self.clients.find(addr))
+    }
+
+    /// The same for several addresses at once, in their order, which waits less for memory.
+    pub fn clients(&self, addrs: &[IpAddr], found: &mut Found) {
+        self.clients.find_each(addrs, &mut found.numbers);
+        found.askers.clear();
+        found
+            .askers
+            .extend(addrs.iter().zip(&found.numbers).map(|(addr, number)| {
+                self.access.find(*addr)?;
+                self.asker(*addr, number.and_then(|number| self.clients.of(number)))
+            }));
+    }
+
+    #[inline]
+    fn asker(&self, addr: IpAddr, client: Option<(ClientId, Option<ProfileId>)>) -> Option<Asker> {
+        let (profile, client) = match client {
             Some((id, profile)) => (profile, Some(id)),
             None => (self.unmatched?, None),
         };

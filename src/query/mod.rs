@@ -72,15 +72,35 @@ pub fn begin(
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
+    begin_for(generation, cache, bytes, peer, identify(generation, peer), now, out)
+}
+
+/// The same, where it is known already who asks; `None`: somebody who may not.
+#[inline]
+pub fn begin_for(
+    generation: &Arc<Generation>,
+    cache: &Cache,
+    bytes: &[u8],
+    peer: &Peer,
+    asker: Option<Asker>,
+    now: Now,
+    out: &mut [u8],
+) -> (Begun, Counts) {
     let server = &generation.settings.server;
     let mut query = match Query::parse(bytes) {
         Ok(query) => query,
         Err(fault) => return special::fault(fault, server, peer, now, out),
     };
     match cookies::stamp(server, query.cookie, peer, now, &mut query.head) {
-        Some(counts) => add(answer(generation, cache, &query, peer, now, out), counts),
+        Some(counts) => add(answer(generation, cache, &query, peer, asker, now, out), counts),
         None => special::malformed(query.head, query.question, peer.transport, out),
     }
+}
+
+/// Who asks; `None`: somebody who may not.
+#[inline]
+pub fn identify(generation: &Generation, peer: &Peer) -> Option<Asker> {
+    generation.policy.client(peer.address.ip().to_canonical())
 }
 
 /// Answers a query that was understood.
@@ -90,10 +110,11 @@ fn answer(
     cache: &Cache,
     query: &Query<'_>,
     peer: &Peer,
+    asker: Option<Asker>,
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
-    let Some(asker) = generation.policy.client(peer.address.ip().to_canonical()) else {
+    let Some(asker) = asker else {
         return special::refused(query, peer.transport, out);
     };
     let mut asked = Asked::new(generation, asker, query, peer.transport, now);

@@ -5,18 +5,19 @@
 //! Always: no error of one datagram ends the thread or touches another datagram. Fails by dropping, counted.
 //! Keeps: RFC 1035 §4.2.1, RFC 6891 §6.2, RFC 5452 §9 (the response's source address).
 
-use super::{Later, Shared, answer_later, begin, guarded, renew};
+use super::{Later, Shared, answer_later, begin_for, guarded, renew};
 use crate::count::{Count, Counts};
 use crate::dns::edns;
 use crate::limits::{SOCKET_BYTES, STOP_GRACE, STOP_NOTICE, UDP_BATCH};
 use crate::now::Now;
+use crate::policy::Found;
 use crate::query::{self, Begun, Peer, Transport};
 use crate::telemetry::counters::OwnCounters;
 use crate::{clock, generation::Generation};
 use rate::{Fate, Rate};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -94,6 +95,8 @@ pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
         // No generation changes `[server]`: that takes a restart.
         rate: Rate::new(&generations.load().settings.server, shared.workers),
         counters,
+        sources: Vec::with_capacity(UDP_BATCH),
+        found: Found::default(),
     };
     let mut batch = system::Batch::new();
     let foreseeing = std::env::var_os("NOFORESEE").is_none();
@@ -151,11 +154,20 @@ struct Worker<'a> {
     /// `None`: all may have as many responses as they ask for.
     rate: Option<Rate>,
     counters: Arc<OwnCounters>,
+    /// Where the queries of a batch come from, and who that is.
+    sources: Vec<IpAddr>,
+    found: Found,
 }
 
 impl Worker<'_> {
     fn answer(&mut self, batch: &mut system::Batch, received: usize, generation: &Arc<Generation>) {
         let now = clock::now();
+        self.sources.clear();
+        self.sources.extend((0..received).map(|index| {
+            let source = batch.incoming(index).0.source;
+            source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |source| source.ip().to_canonical())
+        }));
+        generation.policy.clients(&self.sources, &mut self.found);
         for index in 0..received {
             let (incoming, out) = batch.incoming(index);
             let Some(address) = incoming.source.filter(|source| source.port() != 0) else {
@@ -171,7 +183,8 @@ impl Worker<'_> {
                 address,
                 transport: Transport::Udp,
             };
-            let (begun, counts) = begin(self.shared, generation, incoming.bytes, &peer, now, out);
+            let asker = self.found.askers[index];
+            let (begun, counts) = begin_for(self.shared, generation, asker, incoming.bytes, &peer, now, out);
             self.counters.add_all(counts);
             let begun = match self.fate(&begun, counts, &peer, now) {
                 Fate::Send => begun,
