@@ -87,20 +87,32 @@ pub const RATE_LIMIT_PREFIXES: usize = 8192;
 /// Who is one client to the rate limit: whoever forges an address in a network harms all of it, and a house has a /56 of IPv6 (RFC 6177).
 pub const RATE_LIMIT_IPV4_BITS: u8 = 24;
 pub const RATE_LIMIT_IPV6_BITS: u8 = 56;
-/// TCP connections open at once; the idlest is closed for a new one.
-pub const TCP_CONNECTIONS: usize = 4096;
+/// TCP connections open at once; the idlest is closed for a new one. As long as connections may idle that is two thousand new ones a
+/// second, and some 2 kB each. Where the process may open few files it is what they leave.
+pub const TCP_CONNECTIONS: usize = 20_000;
 /// TCP connections of one client (an IPv4 address, an IPv6 /64) open at once; its idlest is closed for a new one. Stubs hold one
-/// or two, a router that forwards for a house some tens; sixteen clients that mean harm do not fill all places, one did.
+/// or two, a router that forwards for a house some tens; seventy clients that mean harm do not fill all places, one did.
 /// Connections from this machine itself are exempt: a proxy here brings those of everybody.
 pub const TCP_CONNECTIONS_PER_CLIENT: usize = 256;
+/// Files that are neither connections of clients nor sockets towards other servers, and kept free for them: UDP sockets of listeners, the
+/// control socket, lists being read. No more than half of what is left where there is little.
+pub const OPEN_FILES_KEPT: usize = 256;
+/// Bytes read from a TCP connection at once: some 400 queries, past which a system call is no longer what a query costs. One such buffer for each
+/// thread.
+pub const TCP_READ_BYTES: usize = 16 << 10;
+/// How often a TCP connection reads or writes before others have their turn: a millisecond of work, more or less.
+pub const TCP_TURNS: usize = 8;
 /// Queries of one TCP connection in flight; more wait unread in the socket (RFC 7766 §6.2.1.1 allows pipelining).
 pub const TCP_IN_FLIGHT: usize = 100;
 /// A TCP connection without a query is closed after this (RFC 7766 §6.2.3: seconds).
 pub const TCP_IDLE: Duration = Duration::from_secs(10);
 /// A TCP connection that takes none of its responses for this long is closed.
 pub const TCP_STALL: Duration = Duration::from_secs(10);
-/// Responses of one TCP connection not yet written, in bytes. Above it no more of its queries are read.
+/// Responses of one TCP connection that are written together, in bytes. Above it no more of its queries are taken until they are.
 pub const TCP_UNSENT_BYTES: usize = 64 << 10;
+/// Responses that TCP clients do not take, all connections together, in bytes: five hundred clients that read nothing and ask for the
+/// largest. Above it the connection that would add to them is closed.
+pub const TCP_UNSENT_ALL_BYTES: usize = 64 << 20;
 /// Buffers of a UDP socket in each direction, asked of the kernel: a burst of some 5000 queries at 800 bytes of kernel memory
 /// each. The kernel may grant less; what then does not fit is lost there, as the network loses packets.
 pub const SOCKET_BYTES: usize = 4 << 20;

@@ -6,7 +6,6 @@
 //! listener.
 
 mod clients;
-mod connections;
 mod line;
 mod renew;
 mod stream;
@@ -16,11 +15,11 @@ use crate::cache::Cache;
 use crate::clock;
 use crate::count::{Count, Counts};
 use crate::generation::{Generation, Generations};
-use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES, RENEWALS, STALE_WAIT};
+use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES, RENEWALS, STALE_WAIT, TCP_UNSENT_ALL_BYTES};
 use crate::now::Now;
 use crate::policy::Asker;
 use crate::query::{self, Begun, Peer, Pending, Transport};
-use crate::resolver::{Answer, Failure, Resolver};
+use crate::resolver::{Answer, Failure, Resolver, files_left};
 use crate::telemetry::counters::Counters;
 use clients::{Among, Clients};
 use line::{Line, Place};
@@ -33,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use stream::{Places, Unsent};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// What answers: shared by all listeners of a server.
@@ -102,11 +102,12 @@ impl Listeners {
             clients: Arc::default(),
             tasks: Arc::new(Semaphore::new(TASKS)),
             renewals: Arc::new(Semaphore::new(RENEWALS)),
+            unsent: Unsent::new(TCP_UNSENT_ALL_BYTES),
             stop: stopped.clone(),
             stopping: AtomicBool::new(false),
             workers,
         });
-        let connections = Arc::new(connections::Connections::default());
+        let places = Arc::new(Places::new(files_left()));
         let mut addresses = Vec::new();
         let mut threads = Vec::new();
         for (address, sockets, listener) in bound {
@@ -132,7 +133,7 @@ impl Listeners {
             tokio::spawn(stream::accept(
                 listener,
                 Arc::clone(&shared),
-                Arc::clone(&connections),
+                Arc::clone(&places),
                 stopped.clone(),
                 alive.clone(),
             ));
@@ -208,6 +209,8 @@ struct Shared {
     tasks: Arc<Semaphore>,
     /// One permit for each answer being renewed.
     renewals: Arc<Semaphore>,
+    /// Responses that TCP clients do not take.
+    unsent: Unsent,
     /// Turns true when the listeners stop.
     stop: watch::Receiver<bool>,
     /// The same, for threads.

@@ -29,6 +29,7 @@ pub mod zones;
 
 pub use build::{BuildError, Stack, build, build_mapped, memory_bytes};
 pub use scope::Scope;
+pub use sockets::files_left;
 
 use crate::dns::name::Name;
 use async_trait::async_trait;

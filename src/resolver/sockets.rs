@@ -46,6 +46,12 @@ fn bound(open_files: Option<u64>) -> usize {
     half.clamp(1, UPSTREAM_SOCKETS)
 }
 
+/// How many files are never taken by these sockets.
+pub fn files_left() -> usize {
+    let files = open_files().map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    files.saturating_sub(bound(open_files()))
+}
+
 /// How many may lie idle. They count among those open, and most of these are for work.
 fn idle_bound() -> usize {
     (bound(open_files()) / 8).min(IDLE_SOCKETS)

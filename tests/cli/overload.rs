@@ -181,21 +181,66 @@ fn a_flood_that_nobody_answers_sheds_the_oldest_and_leaves_blocked_and_cached_na
     assert!(is_resolved(&fresh), "{fresh:#?}");
 }
 
-#[test]
-fn silence_upstream_never_takes_the_files_that_clients_the_control_socket_and_a_reload_need() {
-    const OPEN_FILES: u16 = 128;
+/// A server that may open so many files.
+fn with_open_files(most: u16) -> (Home, Server) {
     let home = Home::new();
     home.write("adult.domains", "adult.example\n");
     home.configure("[[list]]\nname = \"adult\"\nsource = \"adult.domains\"\ncategory = \"adult\"\n");
     let plain = stairgate(&["serve", "--config", "stairgate.toml"], home.path());
     let mut limited = Command::new("sh");
     limited
-        .args(["-c", &format!("ulimit -n {OPEN_FILES} && exec \"$0\" \"$@\"")])
+        .args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")])
         .arg(plain.get_program())
         .args(plain.get_args())
         .current_dir(home.path());
     let server = Server::spawn(limited, home.address);
     server.wait_for("Stairgate answers on");
+    (home, server)
+}
+
+#[test]
+fn where_few_files_may_be_open_the_log_says_so_and_the_idlest_connections_make_room_for_new_ones() {
+    // Half for upstreams, and of the rest half for connections.
+    const CONNECTIONS: usize = 32;
+    let (home, server) = with_open_files(4 * CONNECTIONS as u16);
+    assert!(
+        server.said().contains("32 TCP connections at once instead of 20000"),
+        "{}",
+        server.said()
+    );
+    let mut next_id = 0;
+    let mut ask = |stream: &mut Stream| {
+        next_id += 1;
+        stream.send(
+            &query(next_id, "adult.example", RecordType::A)
+                .to_vec()
+                .expect("a query"),
+        );
+        is_blocked(&stream.next().expect("a response"))
+    };
+    let mut streams: Vec<Stream> = (0..CONNECTIONS).map(|_| Stream::connect(home.address)).collect();
+    for stream in &mut streams {
+        assert!(ask(stream));
+    }
+    std::thread::sleep(Duration::from_millis(5));
+    // The first two have been here longest, and have just been busy.
+    assert!(ask(&mut streams[0]) && ask(&mut streams[1]));
+    let mut newer: Vec<Stream> = (0..2).map(|_| Stream::connect(home.address)).collect();
+    assert!(newer.iter_mut().all(&mut ask));
+    for gone in streams.drain(2..4) {
+        assert!(gone.ends_here(), "the idlest");
+    }
+    assert!(
+        streams.iter_mut().chain(&mut newer).all(ask),
+        "the others are served as before"
+    );
+    assert_eq!(counters(&home)["tcp_closed_limit"], 2);
+}
+
+#[test]
+fn silence_upstream_never_takes_the_files_that_clients_the_control_socket_and_a_reload_need() {
+    const OPEN_FILES: u16 = 128;
+    let (home, server) = with_open_files(OPEN_FILES);
 
     // Each of these waits for the upstream with a socket of its own, if it gets one. No client has more than its buffer holds.
     let sockets: Vec<UdpSocket> = (0..6).map(|_| udp_client(home.address)).collect();

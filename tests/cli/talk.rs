@@ -31,6 +31,15 @@ impl Stream {
         self.0.write_all(&framed).expect("the server reads");
     }
 
+    /// Whether the server closes the connection, or has, and says nothing more.
+    pub fn ends_here(mut self) -> bool {
+        let mut rest = Vec::new();
+        match self.0.read_to_end(&mut rest) {
+            Ok(_) => rest.is_empty(),
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
     /// The next response; `None` when the server has closed the connection.
     pub fn next(&mut self) -> Option<Message> {
         let mut len = [0; 2];

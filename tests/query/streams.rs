@@ -101,6 +101,72 @@ async fn a_query_may_come_byte_by_byte_and_the_client_may_close_its_half() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_queries_in_one_piece_are_all_answered_in_their_order() {
+    let server = Server::start("127.0.0.1", settings(), Script::new());
+    let mut stream = connect(server.address).await;
+    let count = 1000u16;
+    let bytes: Vec<u8> = (0..count)
+        .flat_map(|id| framed(&ask("blocked.example.", "A").id(id).bytes()))
+        .collect();
+    stream.write_all(&bytes).await.unwrap();
+    for id in 0..count {
+        let response = next(&mut stream).await;
+        assert_eq!((response.metadata.id, response.answers.len()), (id, 1));
+    }
+    assert_eq!(server.counters.sum().get(Count::QueriesTcp), u64::from(count));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_makes_no_difference_where_queries_are_cut_in_two() {
+    let server = Server::start("127.0.0.1", settings(), Script::new());
+    let bytes: Vec<u8> = [1, 2, 3]
+        .iter()
+        .flat_map(|id| framed(&ask("blocked.example.", "A").id(*id).bytes()))
+        .collect();
+    let mut stream = connect(server.address).await;
+    stream.set_nodelay(true).unwrap();
+    for cut in 0..=bytes.len() {
+        let (first, second) = bytes.split_at(cut);
+        stream.write_all(first).await.unwrap();
+        // Whole queries are answered before the rest comes, which then is read by itself.
+        let whole = 3 * cut / bytes.len();
+        for id in 1..=whole {
+            assert_eq!(usize::from(next(&mut stream).await.metadata.id), id, "cut at {cut}");
+        }
+        if whole == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        stream.write_all(second).await.unwrap();
+        for id in whole + 1..=3 {
+            assert_eq!(usize::from(next(&mut stream).await.metadata.id), id, "cut at {cut}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_there_was_no_room_for_are_answered_after_the_client_has_closed_its_half() {
+    let script = Script::new().says("slow.example.", "A", 0, &["slow.example. 300 A 192.0.2.7"]);
+    let gate = script.holds("slow.example.");
+    let server = Server::start("127.0.0.1", settings(), script);
+    let mut stream = connect(server.address).await;
+    let slow = (0..250u16).map(|id| ("slow.example.", id));
+    let bytes: Vec<u8> = slow
+        .chain([("blocked.example.", 250)])
+        .flat_map(|(name, id)| framed(&ask(name, "A").id(id).bytes()))
+        .collect();
+    stream.write_all(&bytes).await.unwrap();
+    stream.shutdown().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    gate.add_permits(250);
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..251 {
+        seen.insert(next(&mut stream).await.metadata.id);
+    }
+    assert_eq!(seen.len(), 251);
+    closed(&mut stream, Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_queries_than_may_be_in_flight_wait_and_are_all_answered() {
     let script = Script::new().says("slow.example.", "A", 0, &["slow.example. 300 A 192.0.2.7"]);
     let gate = script.holds("slow.example.");
@@ -150,6 +216,44 @@ async fn a_client_that_does_not_read_is_not_read_and_hurts_nobody() {
         .await
         .unwrap();
     assert_eq!(next(&mut other).await.answers.len(), 1);
+    // Once it reads, it gets what it asked for.
+    for _ in 0..taken {
+        assert_eq!(next(&mut greedy).await.answers.len(), 200);
+    }
+    assert_eq!(server.counters.sum().get(Count::DroppedSend), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn responses_that_a_client_leaves_behind_are_counted() {
+    let lines: Vec<String> = (0..200).map(|n| format!("big.example. 300 A 192.0.2.{n}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let script = Script::new().says("big.example.", "A", 0, &lines);
+    let gate = script.says("slow.example.", "A", 0, &lines).holds("slow.example.");
+    let server = Server::start("127.0.0.1", settings(), script);
+    let mut gone = connect(server.address).await;
+    let waiting: Vec<u8> = (0..20)
+        .flat_map(|id| framed(&ask("slow.example.", "A").id(id).bytes()))
+        .collect();
+    gone.write_all(&waiting).await.unwrap();
+    let query = framed(&ask("big.example.", "A").bytes());
+    let flood = async {
+        loop {
+            gone.write_all(&query).await.unwrap();
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_millis(1000), flood).await.is_err());
+    drop(gone);
+    gate.add_permits(20);
+    for _ in 0..100 {
+        if server.counters.sum().get(Count::DroppedSend) > 20 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!(
+        "those that waited, and those that were put aside: {:?}",
+        server.counters.sum()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
