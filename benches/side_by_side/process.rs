@@ -57,12 +57,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it in `folder`, and waits for the answer to `query`, a listed name. The error tells what the server said.
+    /// Starts it in `folder`, with `more` behind its settings, and waits for the answer to `query`, a listed name. The error tells what the
+    /// server said.
     pub fn start(
         kind: Kind,
         folder: &Path,
         lists: &Lists,
         upstream: SocketAddr,
+        more: &str,
         query: &[u8],
     ) -> Result<Server, String> {
         std::fs::create_dir_all(folder).expect("the folder can be written to");
@@ -74,7 +76,7 @@ impl Server {
         };
         let (file, settings) = config::settings(kind, &place);
         let file = folder.join(file);
-        std::fs::write(&file, settings).expect("the folder can be written to");
+        std::fs::write(&file, settings + more).expect("the folder can be written to");
         let log_path = folder.join("log");
         let log = std::fs::File::create(&log_path).expect("the folder can be written to");
         let mut command = config::command(kind, &place, &file);

@@ -105,7 +105,7 @@ fn start(
     upstream: &Upstream,
     names: &Names,
 ) -> Result<Candidate, String> {
-    let start = || Server::start(kind, folder, lists, upstream.address, names.sets[1].get(0));
+    let start = || Server::start(kind, folder, lists, upstream.address, "", names.sets[1].get(0));
     let first = start()?.started_in;
     let server = start()?;
     println!(
