@@ -99,14 +99,13 @@ pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
         found: Found::default(),
     };
     let mut batch = system::Batch::new();
-    let foreseeing = std::env::var_os("NOFORESEE").is_none();
     // Room for the names of most batches; longer ones make it grow once.
     let mut places = Vec::with_capacity(UDP_BATCH * 8);
     while !shared.stopping.load(Ordering::Relaxed) {
         match batch.receive(socket, true) {
             Ok(received) => {
                 let generation = generations.load();
-                if received >= FORESEEN && foreseeing {
+                if received >= FORESEEN {
                     foresee(&mut batch, received, generation, &mut places);
                 }
                 worker.answer(&mut batch, received, generation);
