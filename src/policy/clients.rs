@@ -102,7 +102,7 @@ impl Clients {
     }
 }
 
-/// Networks with a value each; finds all that hold an address. For thousands of networks, not for millions: [`Longest`] is.
+/// Networks with a value each; finds all that hold an address. For thousands of networks, not for millions: `Longest` is.
 #[derive(Debug, Clone, Default)]
 pub struct Prefixes<T> {
     /// Sorted by first address, then shortest prefix first, so that a network follows those that hold it.

@@ -1,5 +1,5 @@
 //! The road of a query, from bytes to bytes: parse -> identify client -> cache -> policy -> resolve -> inspect -> respond. The
-//! cache comes first because what is in it is mostly known to be nothing that policy acts on ([`recall`]).
+//! cache comes first because what is in it is mostly known to be nothing that policy acts on (`recall`).
 //!
 //! In: the bytes of one query, who sent them, a generation, the cache, the time. Out: a response in the caller's buffer, a
 //! drop, or a [`Pending`] that waits for the resolver and comes back through [`finish`]; with each, what to count.
