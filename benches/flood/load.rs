@@ -2,11 +2,11 @@
 //!
 //! Always: each question of a measurement has a socket and an ID that no other has, so that what became of it is known.
 
-use crate::check::{Verdict, judge, right};
-use crate::config::Kind;
 use crate::counted::kernel_drops;
-use crate::names::Queries;
-use crate::process::Server;
+use crate::peers::check::{Verdict, judge, right};
+use crate::peers::config::Kind;
+use crate::peers::names::Queries;
+use crate::peers::process::Server;
 use socket2::SockRef;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};

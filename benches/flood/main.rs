@@ -2,37 +2,24 @@
 //!
 //! In: the lists and query names of the corpus (`STAIRGATE_CORPUS`, default `../shared`), and Unbound if it is installed. Out: a table
 //! on standard output, and for Stairgate whether every query sent is answered or counted. Never fails by time or by a figure.
-//! Always: names, lists, settings and cores as in `side_by_side`, whose code this is in part; the upstream answers at once.
+//! Always: names, lists, settings and cores as in `side_by_side`; the upstream answers at once.
 //!
 //! `flood [--seconds N] [--times N] [--beside N] [--listed N]`
 
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/check.rs"]
-mod check;
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/config.rs"]
-mod config;
 mod counted;
 mod load;
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/names.rs"]
-mod names;
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/process.rs"]
-mod process;
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/upstream.rs"]
-mod upstream;
+#[path = "../peers/mod.rs"]
+mod peers;
 
-use check::check;
-use config::Kind;
 use counted::{Counted, kernel_drops};
 use load::{Load, Of, Outcome};
-use names::Names;
-use process::Server;
+use peers::check::check;
+use peers::config::Kind;
+use peers::names::Names;
+use peers::process::Server;
+use peers::upstream::Upstream;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use upstream::Upstream;
 
 /// Questions outstanding when the sustainable rate is found: enough to keep a server busy, and far below every bound.
 const OUTSTANDING: u64 = 500;
@@ -59,18 +46,16 @@ impl Options {
             beside: 5_000.0,
             listed: 200_000,
         };
-        let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
-        while let Some(word) = words.next() {
-            let number = words.next().and_then(|value| value.parse().ok());
-            let number: f64 = number.unwrap_or_else(|| panic!("{word} takes a number"));
-            match word.as_str() {
+        peers::numbers(|word, number| {
+            match word {
                 "--seconds" => options.seconds = number.max(1.0) as u64,
                 "--times" => options.times = number.max(0.0),
                 "--beside" => options.beside = number.max(0.0),
                 "--listed" => options.listed = number as usize,
-                _ => panic!("there is no option {word}; see benches/README.md"),
+                _ => return false,
             }
-        }
+            true
+        });
         options
     }
 }
@@ -78,8 +63,8 @@ impl Options {
 fn main() {
     let options = Options::parse();
     let names = Names::read(options.listed);
-    process::keep_to_own_core();
-    process::raise_open_files();
+    peers::process::keep_to_own_core();
+    peers::process::raise_open_files();
     let folder = tempfile::tempdir().expect("a folder for lists and settings");
     let lists = names.write(folder.path());
     let upstream = Upstream::start();

@@ -1,8 +1,8 @@
 //! The time from a question to its answer at a rate that keeps no server busy.
 
-use crate::check::{Verdict, judge, right};
-use crate::config::Kind;
-use crate::names::Queries;
+use crate::peers::check::{Verdict, judge, right};
+use crate::peers::config::Kind;
+use crate::peers::names::Queries;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 

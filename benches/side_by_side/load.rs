@@ -4,9 +4,9 @@
 //! order: so no call has to ask which sockets can be read, and a question costs two system calls. An answer that is late is found
 //! when the turn comes to its socket again.
 
-use crate::check::{Verdict, judge, right};
-use crate::config::Kind;
-use crate::names::Queries;
+use crate::peers::check::{Verdict, judge, right};
+use crate::peers::config::Kind;
+use crate::peers::names::Queries;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};

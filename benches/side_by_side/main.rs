@@ -8,16 +8,13 @@
 //!
 //! `side_by_side [--rounds N] [--seconds N] [--load PERCENT] [--listed N] [--only NAME,...] [--settings]`
 
-mod check;
-mod config;
 mod latency;
 mod load;
-mod names;
 mod options;
-mod process;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod run;
 mod table;
-mod upstream;
 #[path = "../yardstick_udp.rs"]
 mod yardstick;
 

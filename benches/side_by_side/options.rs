@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::config::Kind;
+use crate::peers::config::Kind;
 
 /// What to run, and how much of it.
 pub struct Options {

@@ -1,14 +1,14 @@
 //! The run from start to end: names, servers, checks, rounds, tables.
 
-use crate::check::check;
-use crate::config::{self, Kind, Place};
 use crate::latency::{self, latencies};
 use crate::load::{self, Pace, load};
-use crate::names::Names;
 use crate::options::Options;
-use crate::process::{self, Cpu, Memory, Server};
+use crate::peers::check::check;
+use crate::peers::config::{self, Kind, Place};
+use crate::peers::names::Names;
+use crate::peers::process::{self, Cpu, Memory, Server};
+use crate::peers::upstream::Upstream;
 use crate::table::{self, Round, Row};
-use crate::upstream::Upstream;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Figures of all rounds, and the tables made of them.
 
-use crate::config::Kind;
-use crate::process::{Cpu, Memory};
+use crate::peers::config::Kind;
+use crate::peers::process::{Cpu, Memory};
 use std::time::Duration;
 
 /// Every kernel of Linux tells programs so.

@@ -1,8 +1,8 @@
 //! What a connection costs that has asked one query and waits: memory that the server's process wrote to.
 
 use crate::Stage;
-use crate::config::Kind;
-use crate::names::Queries;
+use crate::peers::config::Kind;
+use crate::peers::names::Queries;
 use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,8 +1,8 @@
 //! One connection on which so many queries are outstanding at any time.
 
-use crate::check::{Verdict, judge, right};
-use crate::config::Kind;
-use crate::names::Queries;
+use crate::peers::check::{Verdict, judge, right};
+use crate::peers::config::Kind;
+use crate::peers::names::Queries;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

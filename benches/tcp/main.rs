@@ -2,37 +2,24 @@
 //!
 //! In: the lists and query names of the corpus (`STAIRGATE_CORPUS`, default `../shared`), and Unbound if it is installed. Out: two tables
 //! on standard output. Never fails by time or by a figure; if Unbound is missing, that is said.
-//! Always: names, lists, settings and cores as in `side_by_side`, whose code this is in part. Rounds in turns; figures are medians.
+//! Always: names, lists, settings and cores as in `side_by_side`. Rounds in turns; figures are medians.
 //!
 //! `tcp [--rounds N] [--seconds N] [--depth N] [--connections N] [--listed N]`
 
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/check.rs"]
-mod check;
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/config.rs"]
-mod config;
 mod idle;
 mod load;
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/names.rs"]
-mod names;
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/process.rs"]
-mod process;
-#[allow(dead_code, reason = "side_by_side needs more of it")]
-#[path = "../side_by_side/upstream.rs"]
-mod upstream;
+#[path = "../peers/mod.rs"]
+mod peers;
 
-use check::check;
-use config::{Kind, Lists};
 use load::load;
-use names::Names;
-use process::Server;
+use peers::check::check;
+use peers::config::{Kind, Lists};
+use peers::names::Names;
+use peers::process::Server;
+use peers::upstream::Upstream;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
-use upstream::Upstream;
 
 const KINDS: [Kind; 2] = [Kind::Unbound, Kind::Stairgate];
 /// As many as `side_by_side` asks before the load.
@@ -60,19 +47,18 @@ impl Options {
             connections: 20_000,
             listed: 200_000,
         };
-        let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
-        while let Some(word) = words.next() {
-            let number = words.next().and_then(|value| value.parse().ok());
-            let number: usize = number.unwrap_or_else(|| panic!("{word} takes a number"));
-            match word.as_str() {
-                "--rounds" => options.rounds = number.max(1),
-                "--seconds" => options.seconds = number.max(1) as u64,
-                "--depth" => options.depth = number.clamp(1, load::MOST_OUTSTANDING),
-                "--connections" => options.connections = number,
-                "--listed" => options.listed = number,
-                _ => panic!("there is no option {word}; see benches/README.md"),
+        peers::numbers(|word, number| {
+            let count = number as usize;
+            match word {
+                "--rounds" => options.rounds = count.max(1),
+                "--seconds" => options.seconds = number.max(1.0) as u64,
+                "--depth" => options.depth = count.clamp(1, load::MOST_OUTSTANDING),
+                "--connections" => options.connections = count,
+                "--listed" => options.listed = count,
+                _ => return false,
             }
-        }
+            true
+        });
         options
     }
 }
@@ -114,8 +100,8 @@ struct Round {
 fn main() {
     let options = Options::parse();
     let names = Names::read(options.listed);
-    process::keep_to_own_core();
-    process::raise_open_files();
+    peers::process::keep_to_own_core();
+    peers::process::raise_open_files();
     let folder = tempfile::tempdir().expect("a folder for lists and settings");
     let mut stage = Stage {
         folder: folder.path(),

@@ -56,7 +56,8 @@ pub fn with_gate(settings: Settings, gate: Gate) -> Arc<Generation> {
     built(settings, gate, NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
-fn built(settings: Settings, gate: Gate, number: u64) -> Arc<Generation> {
+/// The generation of this number.
+pub fn built(settings: Settings, gate: Gate, number: u64) -> Arc<Generation> {
     Arc::new(Generation {
         number,
         policy: Policy::build(&gate, &settings, &[]).unwrap(),

@@ -174,14 +174,7 @@ fn a_note_is_forgotten_before_its_generation_can_be_mistaken_for_another() {
 }
 
 fn at(lists: &[(&str, &str, &str)], number: u64) -> Arc<Generation> {
-    let (settings, gate) = (household(lists), Gate::from_lists(lists));
-    Arc::new(Generation {
-        number,
-        policy: Policy::build(&gate, &settings, &[]).unwrap(),
-        gate: Arc::new(gate),
-        local: Zones::build(&settings).unwrap(),
-        settings: Arc::new(settings),
-    })
+    built(household(lists), Gate::from_lists(lists), number)
 }
 
 /// A generation of no account but its number.

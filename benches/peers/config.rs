@@ -246,7 +246,7 @@ pub fn command(kind: Kind, place: &Place<'_>, file: &Path) -> Command {
         _ => kind.program().expect("it has one").0.into(),
     };
     let mut command = Command::new("taskset");
-    command.args(["-c", crate::process::SERVER_CORE]).arg(program);
+    command.args(["-c", crate::peers::process::SERVER_CORE]).arg(program);
     match kind {
         Kind::Bare => command.arg("yardstick"),
         Kind::Unbound => command.args(["-d", "-c"]).arg(file),

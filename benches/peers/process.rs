@@ -3,8 +3,8 @@
 //! Always: a child ends with the value that stands for it, and with this program. Times and memory are what the kernel counts for the
 //! process and those it started.
 
-use crate::check::{Verdict, judge, right};
-use crate::config::{self, Kind, Lists, Place};
+use crate::peers::check::{Verdict, judge, right};
+use crate::peers::config::{self, Kind, Lists, Place};
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt;

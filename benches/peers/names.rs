@@ -6,7 +6,7 @@
 #[path = "../yardstick/mod.rs"]
 mod fst_yardstick;
 
-use crate::config::Lists;
+use crate::peers::config::Lists;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use stairgate::dns::key::{Key, to_text};

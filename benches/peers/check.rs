@@ -1,8 +1,8 @@
 //! Whether a server answers as it should, before anything is measured; this also fills its cache.
 
-use crate::config::{BLOCKED, Kind};
-use crate::names::Queries;
-use crate::upstream::ADDRESS;
+use crate::peers::config::{BLOCKED, Kind};
+use crate::peers::names::Queries;
+use crate::peers::upstream::ADDRESS;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
