@@ -1,6 +1,6 @@
 //! Regular expressions and wildcards: which of many match a name.
 //!
-//! In: the patterns a profile uses, then names. Out: the indexes of those that match.
+//! In: the patterns that any profile uses, then names. Out: the indexes of those that match.
 //! Always: time linear in the name for each pattern that is tried, no lock. Nearly every pattern is tried only if a piece of text
 //! that it cannot match without stands in the name; [`Grams`] finds those pieces. The few expressions without such a piece are tried
 //! [`TOGETHER`] at a time by one automaton, which runs from the end of a name that they are tied to; where that
