@@ -19,13 +19,13 @@ use stairgate::config::settings::{ClientSettings, ProfileSettings, Settings};
 use stairgate::dns::key::{Key, to_text};
 use stairgate::dns::rtype;
 use stairgate::generation::Generation;
-use stairgate::limits::UDP_BATCH;
+use stairgate::limits::{LOOKED_AHEAD, UDP_BATCH};
 use stairgate::list::rule::{Effect, Modifiers, Scope};
 use stairgate::list::set::Gate;
 use stairgate::local::Zones;
 use stairgate::policy::decision::Action;
-use stairgate::policy::{Found, Met, Policy};
-use stairgate::query::{self, Begun, Peer, Transport};
+use stairgate::policy::{Met, Policy};
+use stairgate::query::{self, Ahead, Begun, Peer, Transport};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -91,20 +91,27 @@ fn ask(generation: &Arc<Generation>, cache: &Cache, queries: &[Vec<u8>], peers: 
     let mut out = vec![0; stairgate::limits::MESSAGE_BYTES];
     let mut unanswered = 0;
     let mut queries = queries.iter().cycle();
-    let mut found = Found::default();
+    let (mut askers, mut ahead) = (Vec::new(), Ahead::new());
     let started = Instant::now();
     // As a UDP worker does it with what came in together.
     for peers in peers.chunks(UDP_BATCH) {
         let sources: Vec<IpAddr> = peers.iter().map(|peer| peer.address.ip()).collect();
-        generation.policy.clients(&sources, &mut found);
-        for ((peer, asker), query) in peers.iter().zip(&found.askers).zip(&mut queries) {
-            match query::begin_for(generation, cache, query, peer, *asker, now, &mut out) {
-                (Begun::Respond(len) | Begun::RespondAndRenew(len, _), _) => std::hint::black_box(len),
-                _ => {
-                    unanswered += 1;
-                    0
-                }
-            };
+        generation.policy.clients(&sources, &mut askers);
+        for (peers, askers) in peers.chunks(LOOKED_AHEAD).zip(askers.chunks(LOOKED_AHEAD)) {
+            let mut reads = [None; LOOKED_AHEAD];
+            for (read, query) in reads[..peers.len()].iter_mut().zip(&mut queries) {
+                *read = Some(query::read(cache, query));
+            }
+            ahead.look(generation, cache, &mut reads);
+            for ((peer, asker), read) in peers.iter().zip(askers).zip(reads.iter().flatten()) {
+                match query::begin_for(generation, cache, read, peer, *asker, now, &mut out) {
+                    (Begun::Respond(len) | Begun::RespondAndRenew(len, _), _) => std::hint::black_box(len),
+                    _ => {
+                        unanswered += 1;
+                        0
+                    }
+                };
+            }
         }
     }
     // A pattern of some list may let a name through for some.

@@ -64,6 +64,9 @@ pub const QUERY_BYTES: usize = 4096;
 pub const PLAIN_UDP_BYTES: usize = 512;
 /// Datagrams of one recvmmsg or sendmmsg call: past 64 the saving per datagram is below one percent.
 pub const UDP_BATCH: usize = 64;
+/// Queries of a batch whose look-ups are brought near together: about as many reads as a core waits for at a time. What they bring is still near when
+/// the last of them is answered.
+pub const LOOKED_AHEAD: usize = 16;
 /// Default of `server.rate_limit`: responses a second over UDP to one prefix whose clients have shown no cookie; over it every n-th is
 /// cut to nothing and the others are dropped. A family behind one address asks some tens a second when all its devices are busy, an
 /// office hardly more, and for moments one or two hundred, which one second's worth at once allows. To somebody whose address is forged, 200

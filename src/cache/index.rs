@@ -21,11 +21,20 @@ const ID_MASK: u64 = (1 << ID_BITS) - 1;
 
 /// Each slot is the upper 36 bits of a hash and a block number; 0 is an empty one.
 #[repr(align(64))]
-struct Bucket([AtomicU64; BUCKET_SLOTS]);
+pub struct Bucket([AtomicU64; BUCKET_SLOTS]);
 
 impl Bucket {
     fn empty() -> Bucket {
         Bucket([const { AtomicU64::new(0) }; BUCKET_SLOTS])
+    }
+
+    /// Which slots hold the upper bits of this hash, as bits.
+    #[inline]
+    fn matches(&self, hash: u64) -> u32 {
+        // All slots are looked at: that is faster than stopping somewhere.
+        self.0.iter().rev().fold(0, |some, slot| {
+            some << 1 | u32::from((slot.load(Acquire) ^ hash) >> ID_BITS == 0)
+        })
     }
 
     fn empty_slots(&self) -> usize {
@@ -83,11 +92,24 @@ impl Index {
     }
 
     /// The entries that may have this hash, without a lock.
-    pub fn find(&self, hash: u64) -> impl Iterator<Item = BlockId> {
-        self.slots(hash).filter_map(move |slot| {
-            let word = slot.load(Acquire);
-            (word & !ID_MASK == hash & !ID_MASK && word & ID_MASK != 0).then_some((word & ID_MASK) as BlockId)
-        })
+    #[inline]
+    pub fn find(&self, hash: u64) -> Candidates<'_> {
+        Candidates {
+            hash,
+            buckets: self
+                .homes(hash)
+                .map(|(segment, place)| self.segments[segment].get()?.get(place)),
+            next: 0,
+            bucket: None,
+            matches: 0,
+        }
+    }
+
+    /// Reads the buckets of a hash, so that they are near for who looks into them soon after.
+    #[inline]
+    pub fn touch(&self, hash: u64) -> u64 {
+        let slots = self.buckets(hash).map(|bucket| bucket.0[0].load(Relaxed));
+        slots.fold(0, |all, slot| all ^ slot)
     }
 
     /// Adds an entry, to the emptier of its two buckets; false if both are full.
@@ -132,6 +154,42 @@ impl Index {
             0 => None,
             id => Some(id as BlockId),
         })
+    }
+}
+
+/// What [`Index::find`] finds, the second bucket looked into when the first is through.
+pub struct Candidates<'a> {
+    hash: u64,
+    buckets: [Option<&'a Bucket>; 2],
+    next: usize,
+    bucket: Option<&'a Bucket>,
+    /// Of its slots those that are still to be told.
+    matches: u32,
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = BlockId;
+
+    #[inline]
+    fn next(&mut self) -> Option<BlockId> {
+        loop {
+            match self.bucket {
+                Some(bucket) if self.matches != 0 => {
+                    let slot = self.matches.trailing_zeros() as usize;
+                    self.matches &= self.matches - 1;
+                    let word = bucket.0[slot % BUCKET_SLOTS].load(Acquire);
+                    // Another may have taken the slot since.
+                    if (word ^ self.hash) >> ID_BITS == 0 && word & ID_MASK != 0 {
+                        return Some((word & ID_MASK) as BlockId);
+                    }
+                }
+                _ => {
+                    self.bucket = *self.buckets.get(self.next)?;
+                    self.next += 1;
+                    self.matches = self.bucket.map_or(0, |bucket| bucket.matches(self.hash));
+                }
+            }
+        }
     }
 }
 

@@ -27,6 +27,7 @@ pub use arena::Note;
 use crate::dns::name::{self, Name};
 use crate::now::Now;
 use lifetime::{Bounds, Unfit};
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_micro_inline};
 use serde::{Deserialize, Serialize};
 use shard::{Read, Shard, Want};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -74,6 +75,13 @@ pub struct Hit {
     pub note: Note,
     /// Which entry it was read from, for [`Cache::note`].
     entry: EntryId,
+}
+
+/// Where the cache looks for a key: found out once for a look ahead and for the look-up behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct Spot {
+    hash: u64,
+    shard: u32,
 }
 
 /// An entry, among all that there are and were.
@@ -140,8 +148,8 @@ pub struct Stats {
 /// The answer cache, shared by all threads.
 pub struct Cache {
     shards: Box<[Shard]>,
-    /// Keyed by chance, once a process: nobody can choose names that fall into one bucket.
-    seed: RandomState,
+    /// Drawn by chance, once a cache: nobody can foresee which names fall into one bucket.
+    secrets: RapidSecrets,
     bounds: Bounds,
     bound_bytes: u64,
     too_large: AtomicU64,
@@ -166,7 +174,7 @@ impl Cache {
             |ttl: Duration| u32::try_from(ttl.as_secs()).map_or(i32::MAX as u32, |ttl| ttl.min(i32::MAX as u32));
         Cache {
             shards: (0..count).map(|_| Shard::new(each)).collect(),
-            seed: RandomState::new(),
+            secrets: RapidSecrets::seed(RandomState::new().build_hasher().finish()),
             bounds: Bounds {
                 min_s: seconds(min_ttl),
                 max_s: seconds(max_ttl),
@@ -179,17 +187,57 @@ impl Cache {
         }
     }
 
+    /// Where a key is looked for; `None` for what cannot be a name.
+    #[inline]
+    pub fn spot(&self, key: &CacheKey<'_>) -> Option<Spot> {
+        let bytes = key.qname.len();
+        let mut lower = [0; 255 + 3];
+        let of_key = lower.get_mut(..bytes + 3)?;
+        of_key[..bytes].copy_from_slice(key.qname);
+        // Length bytes are at most 63 and so below the letters.
+        of_key[..bytes].make_ascii_lowercase();
+        let [high, low] = key.qtype.to_be_bytes();
+        let flags = u8::from(key.dnssec_ok) << 1 | u8::from(key.checking_disabled);
+        of_key[bytes..].copy_from_slice(&[high, low, flags]);
+        let hash = rapidhash_v3_micro_inline::<true, false>(of_key, &self.secrets);
+        // The lowest bits choose the shard, so that each shard's index still has all values of the others. There is always
+        // at least one, a power of two of them.
+        Some(Spot {
+            hash: hash.rotate_right(32),
+            shard: (hash as usize & (self.shards.len() - 1)) as u32,
+        })
+    }
+
+    /// Brings near what says whether there is an entry at a spot. What it returns means nothing, and must be used for nothing but to keep the
+    /// reads: those of several calls in a row wait for memory together.
+    #[inline]
+    pub fn touch(&self, spot: Spot) -> u64 {
+        self.shards[spot.shard as usize].touch(spot.hash)
+    }
+
+    /// The same for the beginning of the entry itself; `None` if there is none.
+    #[inline]
+    pub fn touch_entry(&self, spot: Spot) -> Option<u64> {
+        self.shards[spot.shard as usize].touch_entry(spot.hash)
+    }
+
     /// Copies the response stored under `key` to the start of `out`, its TTLs lowered by its age. ID, question case and
     /// header bits of the new query are the caller's to set. `None` when there is none, it is expired, or `out` is too short;
     /// what `out` holds then is of no account.
     pub fn get(&self, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
-        self.read(key, Want::Fresh, now, out)
+        self.read(self.spot(key)?, key, Want::Fresh, now, out)
+    }
+
+    /// The same, where the spot of `key` is known.
+    #[inline]
+    pub fn get_at(&self, spot: Spot, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
+        self.read(spot, key, Want::Fresh, now, out)
     }
 
     /// The same, where one that is past its time will do: its TTLs are then
     /// [`STALE_TTL_S`](crate::limits::STALE_TTL_S).
     pub fn get_stale(&self, key: &CacheKey<'_>, now: Now, out: &mut [u8]) -> Option<Hit> {
-        self.read(key, Want::EvenStale, now, out)
+        self.read(self.spot(key)?, key, Want::EvenStale, now, out)
     }
 
     /// Makes the renewal of an [`ending`](Hit::ending) entry the caller's, for half of the time it has left and at least
@@ -212,8 +260,8 @@ impl Cache {
     }
 
     #[inline]
-    fn read(&self, key: &CacheKey<'_>, want: Want, now: Now, out: &mut [u8]) -> Option<Hit> {
-        let (hash, shard) = self.place(key)?;
+    fn read(&self, spot: Spot, key: &CacheKey<'_>, want: Want, now: Now, out: &mut [u8]) -> Option<Hit> {
+        let (hash, shard) = (spot.hash, &self.shards[spot.shard as usize]);
         for _ in 0..READ_ATTEMPTS {
             match shard.read(hash, key, want, now, out) {
                 Read::Hit(hit) => return Some(hit),
@@ -336,21 +384,8 @@ impl Cache {
 
     /// The hash of a key and the shard it belongs to; `None` for what cannot be a name.
     fn place(&self, key: &CacheKey<'_>) -> Option<(u64, &Shard)> {
-        let mut lower = [0; 255];
-        let lower = lower.get_mut(..key.qname.len())?;
-        lower.copy_from_slice(key.qname);
-        // Length bytes are at most 63 and so below the letters.
-        lower.make_ascii_lowercase();
-        let mut hasher = self.seed.build_hasher();
-        hasher.write(lower);
-        hasher.write_u32(u32::from(key.qtype) << 2 | u32::from(key.dnssec_ok) << 1 | u32::from(key.checking_disabled));
-        let hash = hasher.finish();
-        // The lowest bits choose the shard, so that each shard's index still has all values of the others. There is always
-        // at least one, a power of two of them.
-        Some((
-            hash.rotate_right(32),
-            &self.shards[hash as usize & (self.shards.len() - 1)],
-        ))
+        let spot = self.spot(key)?;
+        Some((spot.hash, &self.shards[spot.shard as usize]))
     }
 }
 

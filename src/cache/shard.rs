@@ -226,6 +226,18 @@ impl Shard {
         self.writer.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Brings near what says whether there is an entry of this hash.
+    #[inline]
+    pub fn touch(&self, hash: u64) -> u64 {
+        self.index.touch(hash)
+    }
+
+    /// The same for the beginning of the entry itself; `None` if there is none.
+    #[inline]
+    pub fn touch_entry(&self, hash: u64) -> Option<u64> {
+        self.index.find(hash).next().map(|id| self.arena.touch(id))
+    }
+
     /// Copies the response stored under `key`, whose hash this is, to the start of `out`.
     pub fn read(&self, hash: u64, key: &CacheKey<'_>, want: Want, now: Now, out: &mut [u8]) -> Read {
         for id in self.index.find(hash) {

@@ -86,15 +86,22 @@ impl<'a> Writer<'a> {
         {
             return None;
         }
-        let counts = [Section::Answer, Section::Authority, Section::Additional].map(|section| message.count(section));
-        let rcode = u16::from(message.rcode());
-        let authenticated = out[3] & 0x20 != 0;
-        let truncated = out[2] & 2 != 0;
-        let mut writer = Writer::start(out, head, question, rcode);
-        writer.truncated = truncated;
+        Writer::take_over(out, len, head, question)
+    }
+
+    /// The same, where it is known that the response is one to this question. `None` if it is shorter than that.
+    #[inline]
+    pub fn take_over(out: &'a mut [u8], len: usize, head: Head, question: &[u8]) -> Option<Writer<'a>> {
+        let header = *out.first_chunk::<HEADER_BYTES>()?;
+        if len > out.len() || len < HEADER_BYTES + question.len() {
+            return None;
+        }
+        let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+        let mut writer = Writer::start(out, head, question, u16::from(header[3] & 15));
+        writer.truncated = header[2] & 2 != 0;
         writer.at = len;
-        writer.counts = counts;
-        writer.authenticated = authenticated;
+        writer.counts = [count(6), count(8), count(10)];
+        writer.authenticated = header[3] & 0x20 != 0;
         Some(writer)
     }
 

@@ -17,7 +17,6 @@ use crate::count::{Count, Counts};
 use crate::generation::{Generation, Generations};
 use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES, RENEWALS, STALE_WAIT, TCP_UNSENT_ALL_BYTES};
 use crate::now::Now;
-use crate::policy::Asker;
 use crate::query::{self, Begun, Peer, Pending, Transport};
 use crate::resolver::{Answer, Failure, Resolver, files_left};
 use crate::telemetry::counters::Counters;
@@ -234,7 +233,12 @@ thread_local! {
 /// What is done for one query on the thread that reads packets. A panic in it would be a bug; it costs that query its answer and
 /// nobody else's.
 fn guarded(work: impl FnOnce() -> (Begun, Counts)) -> (Begun, Counts) {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or((Begun::Drop, Count::DroppedByBug.into()))
+    caught(work).unwrap_or((Begun::Drop, Count::DroppedByBug.into()))
+}
+
+/// `None` where work on what came in panicked.
+fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// [`query::begin`], with the query itself counted.
@@ -246,30 +250,14 @@ fn begin(
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
-    begin_for(
-        shared,
-        generation,
-        query::identify(generation, peer),
-        bytes,
-        peer,
-        now,
-        out,
-    )
+    let cache = &shared.service.cache;
+    counted(peer, || query::begin(generation, cache, bytes, peer, now, out))
 }
 
-/// The same, where it is known already who asks.
+/// What is begun with a query from `peer`, with the query itself counted.
 #[inline]
-fn begin_for(
-    shared: &Shared,
-    generation: &Arc<Generation>,
-    asker: Option<Asker>,
-    bytes: &[u8],
-    peer: &Peer,
-    now: Now,
-    out: &mut [u8],
-) -> (Begun, Counts) {
-    let cache = &shared.service.cache;
-    let (begun, counts) = guarded(|| query::begin_for(generation, cache, bytes, peer, asker, now, out));
+fn counted(peer: &Peer, work: impl FnOnce() -> (Begun, Counts)) -> (Begun, Counts) {
+    let (begun, counts) = guarded(work);
     (begun, counts.with(came_by(peer.transport)))
 }
 

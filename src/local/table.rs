@@ -23,6 +23,8 @@ pub(super) struct Table {
     entries: HashMap<Box<[u8]>, Entry, BuildHasherDefault<Fnv>>,
     /// The last labels of all apexes, lower case.
     tops: Vec<Box<[u8]>>,
+    /// Of those, a bit for each by [`bit`]: most names are told by it.
+    some_tops: u64,
     /// Whether some apex has this length in wire form.
     lengths: Lengths,
     /// A zone at the root: every name is a candidate.
@@ -46,7 +48,10 @@ impl Table {
         match name::labels(&apex).last() {
             None => self.root = true,
             Some(top) if self.tops.iter().any(|known| **known == *top) => {}
-            Some(top) => self.tops.push(top.into()),
+            Some(top) => {
+                self.some_tops |= 1 << bit(top.len(), top[0]);
+                self.tops.push(top.into());
+            }
         }
         self.entries.insert(apex, entry);
     }
@@ -81,11 +86,25 @@ impl Table {
     }
 
     fn has_top(&self, qname: &[u8]) -> bool {
-        let Some(last) = name::labels(qname).last() else {
+        let (mut at, mut last) = (0, &[][..]);
+        while let Some(length @ 1..=63) = qname.get(at).copied().map(usize::from) {
+            let Some(label) = qname.get(at + 1..at + 1 + length) else {
+                break;
+            };
+            last = label;
+            at += 1 + length;
+        }
+        let Some(&first) = last.first() else {
             return false;
         };
-        self.tops.iter().any(|top| top.eq_ignore_ascii_case(last))
+        self.some_tops >> bit(last.len(), first) & 1 != 0 && self.tops.iter().any(|top| top.eq_ignore_ascii_case(last))
     }
+}
+
+/// Which of 64 bits a label has, by its length and its first byte, whatever the case.
+#[inline]
+fn bit(length: usize, first: u8) -> u32 {
+    (length as u32 * 27 + u32::from(first | 0x20)) % 64
 }
 
 /// FNV-1a: short keys that the operator wrote need no defense against chosen collisions.

@@ -3,6 +3,7 @@
 //! In: the settings' clients. Out: [`Clients`], some forty bytes each; [`Prefixes`].
 //! Always: the longest prefix wins; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) counts as the IPv4 address it holds.
 
+use super::hosts::{Hosts4, Hosts6};
 use super::longest::Longest;
 use super::{ClientId, ProfileId};
 use crate::config::settings::ClientSettings;
@@ -13,6 +14,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The clients of the settings, in columns: a million of them are looked up by every query.
 #[derive(Debug, Default)]
 pub struct Clients {
+    /// Those of one address each that may ask at all, where nothing else has a say about the address.
+    hosts4: Hosts4,
+    /// The same for IPv6 networks of 64 bits.
+    hosts6: Hosts6,
+    /// The other networks.
     networks: Longest,
     /// By client: its profile, or [`NO_PROFILE`].
     profiles: Box<[u16]>,
@@ -35,9 +41,10 @@ pub struct Client<'c> {
 }
 
 impl Clients {
-    /// `profile`: whom the profile of this name is, `None` where nobody is filtered.
+    /// `access`: who may ask at all. `profile`: whom the profile of this name is, `None` where nobody is filtered.
     pub fn new<E>(
         clients: &[ClientSettings],
+        access: &Longest,
         profile: impl Fn(&ClientSettings) -> Result<Option<ProfileId>, E>,
     ) -> Result<Clients, E> {
         let mut sets: HashMap<&[String], u32> = HashMap::new();
@@ -54,11 +61,30 @@ impl Clients {
                 tag_sets.len() as u32 - 1
             }));
         }
-        let networks = clients
-            .iter()
-            .zip(0u32..)
-            .flat_map(|(client, id)| client.networks.iter().map(move |network| (*network, id)));
+        let all = || {
+            let ids = clients.iter().zip(0u32..);
+            ids.flat_map(|(client, id)| client.networks.iter().map(move |network| (*network, id)))
+        };
+        // Within a network of 64 bits a client may have a longer one only if none of them is looked up by itself.
+        let longer =
+            all().any(|(network, _)| matches!(network, IpNet::V6(v6) if v6.prefix_len() > 64 && mapped(v6).is_none()));
+        let (mut hosts4, mut hosts6, mut networks) = (Vec::new(), Vec::new(), Vec::new());
+        for (network, id) in all() {
+            let profile = profiles[id as usize];
+            let row = (ClientId(id), (profile != NO_PROFILE).then_some(ProfileId(profile)));
+            match single(network) {
+                Some(Single::V4(addr)) if access.find(addr.into()).is_some() => {
+                    hosts4.push((u32::from(addr), row.0, row.1));
+                }
+                Some(Single::V6(first)) if !longer && access.holds_half(first) => {
+                    hosts6.push(((u128::from(first) >> 64) as u64, row.0, row.1));
+                }
+                _ => networks.push((network, id)),
+            }
+        }
         Ok(Clients {
+            hosts4: Hosts4::new(&hosts4),
+            hosts6: Hosts6::new(&hosts6),
             networks: Longest::new(networks),
             profiles: profiles.into(),
             names: names.into(),
@@ -68,20 +94,28 @@ impl Clients {
         })
     }
 
-    /// The client at this address, and its profile.
+    /// The client at this address, and its profile, where the address is its own and may ask.
+    #[inline]
+    pub fn find_own(&self, addr: IpAddr) -> Option<(ClientId, Option<ProfileId>)> {
+        match addr.to_canonical() {
+            IpAddr::V4(addr) => self.hosts4.find(addr.into()),
+            IpAddr::V6(addr) => self.hosts6.find((u128::from(addr) >> 64) as u64),
+        }
+    }
+
+    /// Brings near what [`find_own`](Clients::find_own) will look at. What it returns means nothing.
+    #[inline]
+    pub fn touch(&self, addr: IpAddr) -> u64 {
+        match addr.to_canonical() {
+            IpAddr::V4(addr) => self.hosts4.touch(addr.into()),
+            IpAddr::V6(addr) => self.hosts6.touch((u128::from(addr) >> 64) as u64),
+        }
+    }
+
+    /// The client at any other address, and its profile.
     #[inline]
     pub fn find(&self, addr: IpAddr) -> Option<(ClientId, Option<ProfileId>)> {
-        self.of(self.networks.find(addr)?)
-    }
-
-    /// The numbers of the clients at these addresses, in their order, for [`of`](Clients::of).
-    pub fn find_each(&self, addrs: &[IpAddr], numbers: &mut Vec<Option<u32>>) {
-        self.networks.find_each(addrs, numbers);
-    }
-
-    /// The client of this number, and its profile.
-    #[inline]
-    pub fn of(&self, id: u32) -> Option<(ClientId, Option<ProfileId>)> {
+        let id = self.networks.find(addr)?;
         let profile = self.profiles.get(id as usize).copied().filter(|id| *id != NO_PROFILE);
         Some((ClientId(id), profile.map(ProfileId)))
     }
@@ -98,8 +132,34 @@ impl Clients {
 
     /// Bytes it takes.
     pub fn size_bytes(&self) -> usize {
-        self.networks.size_bytes() + self.names.len() + 10 * self.profiles.len()
+        let found = self.hosts4.size_bytes() + self.hosts6.size_bytes() + self.networks.size_bytes();
+        found + self.names.len() + 10 * self.profiles.len()
     }
+}
+
+/// A network that is one client's address as a rule.
+enum Single {
+    V4(Ipv4Addr),
+    /// The first address of 64 bits.
+    V6(Ipv6Addr),
+}
+
+fn single(network: IpNet) -> Option<Single> {
+    match network {
+        IpNet::V4(v4) => (v4.prefix_len() == 32).then(|| Single::V4(v4.addr())),
+        IpNet::V6(v6) => match mapped(v6) {
+            Some(addr) => (v6.prefix_len() == 128).then_some(Single::V4(addr)),
+            None => (v6.prefix_len() == 64).then(|| Single::V6(v6.network())),
+        },
+    }
+}
+
+/// The IPv4 address that an IPv6 network begins with, if all of it is IPv4.
+fn mapped(network: Ipv6Net) -> Option<Ipv4Addr> {
+    network
+        .network()
+        .to_ipv4_mapped()
+        .filter(|_| network.prefix_len() >= 96)
 }
 
 /// Networks with a value each; finds all that hold an address. For thousands of networks, not for millions: `Longest` is.

@@ -7,7 +7,7 @@
 
 use ipnet::IpNet;
 use std::cmp::Reverse;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// The number of a range that no network holds.
 const NONE: u32 = u32::MAX;
@@ -86,19 +86,9 @@ impl Longest {
         }
     }
 
-    /// The numbers of these addresses, in their order. Of many networks the last levels are far away: here that is waited for once for all
-    /// addresses, not for each.
-    pub fn find_each(&self, addrs: &[IpAddr], found: &mut Vec<Option<u32>>) {
-        found.clear();
-        found.resize(addrs.len(), None);
-        let mut v4: Few<u32> = Few::default();
-        for (at, addr) in addrs.iter().enumerate() {
-            match addr.to_canonical() {
-                IpAddr::V4(addr) if v4.len < TOGETHER => v4.push(at, addr.into()),
-                addr => found[at] = self.find(addr),
-            }
-        }
-        self.v4.find_each(&mut v4, |at, value| found[at] = value);
+    /// Whether a network of at most 64 bits holds the address, and so all that share its upper half.
+    pub fn holds_half(&self, addr: Ipv6Addr) -> bool {
+        self.v6.find((u128::from(addr) >> 64) as u64).is_some()
     }
 
     /// Bytes it takes.
@@ -106,34 +96,6 @@ impl Longest {
         self.v4.size_bytes() + self.v6.size_bytes() + self.hosts.size_bytes()
     }
 }
-
-/// Addresses that are sought together: as many as a batch of queries has.
-const TOGETHER: usize = crate::limits::UDP_BATCH;
-
-/// Some that are sought together: of each where it stands among all, what it is, and the node it has come to.
-struct Few<K> {
-    rows: [(u32, K, u32); TOGETHER],
-    len: usize,
-}
-
-impl<K: Copy + Default> Default for Few<K> {
-    fn default() -> Few<K> {
-        Few {
-            rows: [(0, K::default(), 0); TOGETHER],
-            len: 0,
-        }
-    }
-}
-
-impl<K> Few<K> {
-    fn push(&mut self, at: usize, key: K) {
-        self.rows[self.len] = (at as u32, key, 0);
-        self.len += 1;
-    }
-}
-
-/// In the place of a node: there is none.
-const NOWHERE: u32 = u32::MAX;
 
 /// What addresses are searched as.
 trait Number: Copy + Ord {
@@ -234,21 +196,6 @@ impl<K: Number> Ranges<K> {
         (value != NONE).then_some(value)
     }
 
-    /// The same for several, level by level: no step waits for another's memory.
-    fn find_each(&self, few: &mut Few<K>, mut each: impl FnMut(usize, Option<u32>)) {
-        let rows = &mut few.rows[..few.len];
-        for level in self.levels.iter().rev() {
-            for (_, key, node) in rows.iter_mut().filter(|(_, _, node)| *node != NOWHERE) {
-                *node = step(level, *node as usize, |start| *start <= *key).map_or(NOWHERE, |node| node as u32);
-            }
-        }
-        for (at, key, node) in rows.iter().filter(|(_, _, node)| *node != NOWHERE) {
-            let leaf = step(&self.leaves, *node as usize, |(start, _)| *start <= *key);
-            let value = leaf.map(|leaf| self.leaves[leaf].1).filter(|value| *value != NONE);
-            each(*at as usize, value);
-        }
-    }
-
     fn size_bytes(&self) -> usize {
         size_of_val(&*self.leaves) + self.levels.iter().map(|level| size_of_val(&**level)).sum::<usize>()
     }
@@ -270,7 +217,7 @@ mod tests {
     use crate::policy::clients::Prefixes;
     use ipnet::{Ipv4Net, Ipv6Net};
     use proptest::prelude::*;
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::Ipv4Addr;
 
     #[test]
     fn the_longest_prefix_wins_and_mapped_addresses_count_as_ipv4() {
@@ -351,13 +298,6 @@ mod tests {
             ] {
                 prop_assert_eq!(fast.find(addr), slow.longest(addr));
             }
-            let many: Vec<IpAddr> = (0..100u32)
-                .map(|host| Ipv4Addr::from(base4 + host * 3).into())
-                .chain([Ipv6Addr::from(base6 + at6.1).into(), IpAddr::from([255, 255, 255, 255])])
-                .collect();
-            let mut found = Vec::new();
-            fast.find_each(&many, &mut found);
-            prop_assert_eq!(found, many.iter().map(|addr| fast.find(*addr)).collect::<Vec<_>>());
         }
     }
 }

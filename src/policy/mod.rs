@@ -15,6 +15,7 @@ mod decide;
 mod footprint;
 mod glob;
 mod grams;
+mod hosts;
 mod judge;
 mod longest;
 mod needle;
@@ -88,14 +89,6 @@ impl Asker {
             },
         }
     }
-}
-
-/// Who asks from several addresses: what [`Policy::clients`] finds, and its room to work in.
-#[derive(Debug, Default)]
-pub struct Found {
-    numbers: Vec<Option<u32>>,
-    /// `None`: somebody who may not.
-    pub askers: Vec<Option<Asker>>,
 }
 
 /// Why somebody may not ask.
@@ -276,12 +269,14 @@ impl Policy {
             .map(|(at, profile)| (profile.name.as_str(), ProfileId(at as u16)))
             .collect();
         let profile = |name: &str| ids.get(name).copied();
-        policy.clients = Clients::new(&settings.clients, |client| match profile(&client.profile) {
-            Some(id) => Ok(Some(id)),
-            None => Err(PolicyError::NoSuchProfile {
-                client: client.name.clone(),
-                profile: client.profile.clone(),
-            }),
+        policy.clients = Clients::new(&settings.clients, &policy.access, |client| {
+            match profile(&client.profile) {
+                Some(id) => Ok(Some(id)),
+                None => Err(PolicyError::NoSuchProfile {
+                    client: client.name.clone(),
+                    profile: client.profile.clone(),
+                }),
+            }
         })?;
         policy.unmatched = match settings.server.unmatched {
             Unmatched::Refuse => None,
@@ -301,10 +296,13 @@ impl Policy {
 
     /// Policy that filters nobody, for `--without-lists`: only the access list counts.
     pub fn unfiltered(settings: &Settings, connected: &[IpNet]) -> Policy {
-        let clients = Clients::new(&settings.clients, |_| Ok::<_, std::convert::Infallible>(None));
+        let nobody = Policy::of_nobody(settings, connected);
+        let clients = Clients::new(&settings.clients, &nobody.access, |_| {
+            Ok::<_, std::convert::Infallible>(None)
+        });
         Policy {
             clients: clients.unwrap_or_else(|never| match never {}),
-            ..Policy::of_nobody(settings, connected)
+            ..nobody
         }
     }
 
@@ -337,20 +335,37 @@ impl Policy {
     /// Who asks from this address; `None`: somebody who may not, and gets REFUSED.
     #[inline]
     pub fn client(&self, addr: IpAddr) -> Option<Asker> {
+        if let Some((client, profile)) = self.clients.find_own(addr) {
+            return Some(Asker::new(profile, Some(client), Some(addr)));
+        }
         self.access.find(addr)?;
         self.asker(addr, self.clients.find(addr))
     }
 
-    /// The same for several addresses at once, in their order, which waits less for memory.
-    pub fn clients(&self, addrs: &[IpAddr], found: &mut Found) {
-        self.clients.find_each(addrs, &mut found.numbers);
-        found.askers.clear();
-        found
-            .askers
-            .extend(addrs.iter().zip(&found.numbers).map(|(addr, number)| {
-                self.access.find(*addr)?;
-                self.asker(*addr, number.and_then(|number| self.clients.of(number)))
-            }));
+    /// The same for several addresses at once, in their order, with their profiles near: all of them wait for memory together.
+    pub fn clients(&self, addrs: &[IpAddr], askers: &mut Vec<Option<Asker>>) {
+        let mut touched = addrs.iter().fold(0, |all, addr| all ^ self.clients.touch(*addr));
+        askers.clear();
+        askers.extend(addrs.iter().map(|addr| self.client(*addr)));
+        for step in [Policy::touch_profile, Policy::touch_table] {
+            touched = askers
+                .iter()
+                .flatten()
+                .fold(touched, |all, asker| all ^ step(self, asker));
+        }
+        std::hint::black_box(touched);
+    }
+
+    #[inline]
+    fn touch_profile(&self, asker: &Asker) -> u64 {
+        let profile = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0)));
+        profile.map_or(0, |profile| profile.table.into())
+    }
+
+    #[inline]
+    fn touch_table(&self, asker: &Asker) -> u64 {
+        let table = self.tables.get(self.touch_profile(asker) as usize);
+        table.map_or(0, |table| table.is_active(0).into())
     }
 
     #[inline]

@@ -9,6 +9,7 @@
 //! Fails closed: what cannot be understood or inspected is FORMERR or SERVFAIL, never an unfiltered answer.
 //! Keeps: RFC 1035 §4, RFC 2308 §5, RFC 6891, RFC 7873, RFC 8482, RFC 8767, RFC 8914, RFC 9619; by file.
 
+mod ahead;
 mod alias;
 mod client;
 mod cookies;
@@ -19,17 +20,18 @@ mod respond;
 mod servers;
 mod special;
 
+pub use ahead::{Ahead, Read, read};
 pub use client::{Peer, Transport};
 pub use cookies::{Short, shorten};
 pub use recall::prepare;
 pub use renew::Renewal;
 
-use crate::cache::{Cache, CacheKey, Hit};
+use crate::cache::{Cache, CacheKey, Hit, Spot};
 use crate::count::{Count, Counts};
 use crate::dns::ede::{Errors, code};
 use crate::dns::key::Key;
 use crate::dns::name::Name;
-use crate::dns::query::{HEADER_BYTES, Head, Query};
+use crate::dns::query::{Head, Query};
 use crate::dns::response::Writer;
 use crate::dns::{rcode, rtype};
 use crate::generation::Generation;
@@ -54,14 +56,6 @@ pub enum Begun {
     Pending(Box<Pending>),
 }
 
-/// Adds to `places` where the gate will be looked into when this query is answered, for [`Gate::touch`](crate::list::set::Gate::touch): queries that came
-/// together wait for memory together. Bytes that are no query add nothing or what is of no use.
-pub fn foresee(generation: &Generation, bytes: &[u8], places: &mut Vec<usize>) {
-    if let Some(name) = bytes.get(HEADER_BYTES..) {
-        generation.gate.foresee(&Key::from_wire(name), places);
-    }
-}
-
 /// Answers a query as far as that is possible at once. `out` has at least [`MESSAGE_BYTES`](crate::limits::MESSAGE_BYTES)
 /// bytes.
 pub fn begin(
@@ -72,28 +66,39 @@ pub fn begin(
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
-    begin_for(generation, cache, bytes, peer, identify(generation, peer), now, out)
+    let read = read(cache, bytes);
+    begin_for(generation, cache, &read, peer, identify(generation, peer), now, out)
 }
 
-/// The same, where it is known already who asks; `None`: somebody who may not.
+/// The same, where the query was read already and it is known who asks; `None`: somebody who may not. The cache is the one it was read for.
 #[inline]
 pub fn begin_for(
     generation: &Arc<Generation>,
     cache: &Cache,
-    bytes: &[u8],
+    read: &Read<'_>,
     peer: &Peer,
     asker: Option<Asker>,
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
     let server = &generation.settings.server;
-    let mut query = match Query::parse(bytes) {
+    let query = match &read.query {
         Ok(query) => query,
-        Err(fault) => return special::fault(fault, server, peer, now, out),
+        Err(fault) => return special::fault(*fault, server, peer, now, out),
     };
-    match cookies::stamp(server, query.cookie, peer, now, &mut query.head) {
-        Some(counts) => add(answer(generation, cache, &query, peer, asker, now, out), counts),
-        None => special::malformed(query.head, query.question, peer.transport, out),
+    let mut head = query.head;
+    match cookies::stamp(server, query.cookie, peer, now, &mut head) {
+        Some(counts) => {
+            let done = match asker {
+                Some(asker) => {
+                    let asked = Asked::new(generation, asker, head, query, peer.transport, now);
+                    answer(asked, cache, query.qclass, read, out)
+                }
+                None => special::refused(head, query, peer.transport, out),
+            };
+            add(done, counts)
+        }
+        None => special::malformed(head, query.question, peer.transport, out),
     }
 }
 
@@ -105,35 +110,35 @@ pub fn identify(generation: &Generation, peer: &Peer) -> Option<Asker> {
 
 /// Answers a query that was understood.
 #[inline]
-fn answer(
-    generation: &Arc<Generation>,
-    cache: &Cache,
-    query: &Query<'_>,
-    peer: &Peer,
-    asker: Option<Asker>,
-    now: Now,
-    out: &mut [u8],
-) -> (Begun, Counts) {
-    let Some(asker) = asker else {
-        return special::refused(query, peer.transport, out);
-    };
-    let mut asked = Asked::new(generation, asker, query, peer.transport, now);
-    if let Some(done) = special::answer(&asked, query.qclass, out).or_else(|| alias::local(&asked, cache, out)) {
+fn answer(mut asked: Asked<'_>, cache: &Cache, qclass: u16, read: &Read<'_>, out: &mut [u8]) -> (Begun, Counts) {
+    if let Some(done) = special::answer(&asked, qclass, out).or_else(|| alias::local(&asked, cache, out)) {
         return done;
     }
-    let hit = asked.recall(cache, out);
+    let hit = asked.recall(cache, read.spot, out);
     if let Some(hit) = &hit
         && recall::passes(&asked, cache, hit, &out[..hit.len])
     {
-        let done = go_out(&asked, hit.len, &respond::told(hit.info_code), out);
+        // The cache has compared the questions.
+        let done = match Writer::take_over(out, hit.len, asked.head, asked.section) {
+            Some(writer) => respond::finished(writer, &asked, &respond::told(hit.info_code)),
+            None => respond::unusable(&asked, out),
+        };
         return renew::when_due(&asked, cache, asked.qname(), hit, add(done, Count::Cached.into()));
     }
-    let key = Key::from_wire(asked.qname());
+    let built;
+    let key = match read.key {
+        Some(key) => key,
+        None => {
+            built = Key::from_wire(asked.qname());
+            &built
+        }
+    };
+    let (generation, asker) = (asked.generation, asked.asker);
     let decision = generation
         .policy
-        .decide(&generation.gate, &asker, &key, Met::Question, asked.qtype);
+        .decide(&generation.gate, &asker, key, Met::Question, asked.qtype);
     asked.asker = asker.after(&decision);
-    match respond::verdict(&decision, peer.transport) {
+    match respond::verdict(&decision, asked.transport) {
         Verdict::Act => respond::act(&asked, cache, &decision, out),
         Verdict::Pass { whole, counts } => {
             let waits = special::lists_missing(&asked, &decision, out);
@@ -204,14 +209,6 @@ fn look_up(asked: &Asked<'_>, cache: &Cache, hit: Option<Hit>, whole: bool, out:
     }
 }
 
-/// Responds with the message that stands at the start of `out` as it is.
-fn go_out(asked: &Asked<'_>, len: usize, errors: &Errors, out: &mut [u8]) -> (Begun, Counts) {
-    match Writer::resume(out, len, asked.head, asked.section) {
-        Some(writer) => respond::finished(writer, asked, errors),
-        None => respond::unusable(asked, out),
-    }
-}
-
 /// Responds with the message that stands at the start of `out`, once it has been inspected for this client (unless an own
 /// allow covers the `whole` of it). `learned`: who serves the zones of names in it, as far as the resolver was asked.
 fn deliver(
@@ -231,7 +228,10 @@ fn deliver(
         }
     };
     let done = match finding {
-        Finding::Clear => go_out(asked, len, errors, out),
+        Finding::Clear => match Writer::resume(out, len, asked.head, asked.section) {
+            Some(writer) => respond::finished(writer, asked, errors),
+            None => respond::unusable(asked, out),
+        },
         Finding::Hit(hit) => add(
             respond::act_on_answer(asked, cache, len, &hit, out),
             Count::BlockedByAnswer.into(),
@@ -267,6 +267,7 @@ impl<'a> Asked<'a> {
     fn new(
         generation: &'a Arc<Generation>,
         asker: Asker,
+        head: Head,
         query: &Query<'a>,
         transport: Transport,
         now: Now,
@@ -274,7 +275,7 @@ impl<'a> Asked<'a> {
         Asked {
             generation,
             asker,
-            head: query.head,
+            head,
             section: query.question,
             qtype: query.qtype,
             transport,
@@ -294,12 +295,11 @@ impl<'a> Asked<'a> {
         Writer::start(out, self.head, self.section, rcode)
     }
 
-    /// Reads what the cache has to the start of `out`, if it may be given to who asks.
+    /// Reads what the cache has at the spot of the question to the start of `out`, if it may be given to who asks.
     #[inline]
-    fn recall(&self, cache: &Cache, out: &mut [u8]) -> Option<Hit> {
-        let looked_up = self.head.recursion_desired && self.qtype != rtype::ANY;
-        let key = looked_up.then(|| self.cache_key(self.qname()))?;
-        cache.get(&key, self.now, out)
+    fn recall(&self, cache: &Cache, spot: Option<Spot>, out: &mut [u8]) -> Option<Hit> {
+        let spot = spot.filter(|_| self.head.recursion_desired && self.qtype != rtype::ANY)?;
+        cache.get_at(spot, &self.cache_key(self.qname()), self.now, out)
     }
 
     fn cache_key<'n>(&self, name: &'n [u8]) -> CacheKey<'n> {

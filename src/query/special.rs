@@ -60,11 +60,11 @@ fn owed(head: Head, question: &[u8], rcode: u16, transport: Transport, out: &mut
 }
 
 /// A client that may not ask.
-pub(super) fn refused(query: &Query<'_>, transport: Transport, out: &mut [u8]) -> (Begun, Counts) {
+pub(super) fn refused(head: Head, query: &Query<'_>, transport: Transport, out: &mut [u8]) -> (Begun, Counts) {
     let errors = Errors::one(code::PROHIBITED, Text::new("this client may not ask here"));
-    let writer = Writer::start(out, query.head, query.question, rcode::REFUSED);
+    let writer = Writer::start(out, head, query.question, rcode::REFUSED);
     (
-        Begun::Respond(writer.finish(transport.limit(&query.head), &errors).bytes),
+        Begun::Respond(writer.finish(transport.limit(&head), &errors).bytes),
         Count::Refused.into(),
     )
 }

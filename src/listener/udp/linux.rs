@@ -154,38 +154,18 @@ impl Batch {
         Ok(received)
     }
 
-    /// Datagram `index` of the last batch, and room of at least [`MESSAGE_BYTES`] for its response.
-    pub fn incoming(&mut self, index: usize) -> (Incoming<'_>, &mut [u8]) {
-        let envelope = &self.envelopes[index];
-        let incoming = Incoming {
-            source: address(&envelope.source, envelope.source_bytes),
-            bytes: &self.queries[index * QUERY_STRIDE..][..envelope.bytes],
-            cut: envelope.cut,
+    /// The datagrams of the last batch, and where responses to them go.
+    pub fn parts(&mut self) -> (Datagrams<'_>, Responses<'_>) {
+        let datagrams = Datagrams {
+            queries: &self.queries,
+            envelopes: &self.envelopes,
         };
-        (incoming, &mut self.responses[self.responses_end..])
-    }
-
-    /// Keeps the first `len` bytes of that room, at most [`RESPONSE_BYTES`], as the response to datagram `index`. At most one for each.
-    pub fn respond(&mut self, index: usize, len: usize) {
-        assert!(
-            len <= RESPONSE_BYTES && self.replies.len() < UDP_BATCH,
-            "one response of bounded length a datagram"
-        );
-        self.replies.push(Reply {
-            index,
-            start: self.responses_end,
-            len,
-        });
-        self.responses_end += len;
-    }
-
-    /// How a response to datagram `index` gets back if it is sent later.
-    pub fn route(&self, index: usize) -> Option<Route> {
-        let envelope = &self.envelopes[index];
-        Some(Route {
-            to: address(&envelope.source, envelope.source_bytes)?,
-            from: pktinfo(&envelope.control, envelope.control_bytes),
-        })
+        let responses = Responses {
+            bytes: &mut self.responses,
+            end: &mut self.responses_end,
+            replies: &mut self.replies,
+        };
+        (datagrams, responses)
     }
 
     /// Sends the responses kept; calls `failed` for each that could not be sent.
@@ -235,6 +215,61 @@ impl Batch {
                 }
             }
         }
+    }
+}
+
+/// What came in.
+#[derive(Clone, Copy)]
+pub struct Datagrams<'b> {
+    queries: &'b [u8],
+    envelopes: &'b [Envelope],
+}
+
+impl<'b> Datagrams<'b> {
+    #[inline]
+    pub fn get(self, index: usize) -> Incoming<'b> {
+        let envelope = &self.envelopes[index];
+        Incoming {
+            source: address(&envelope.source, envelope.source_bytes),
+            bytes: &self.queries[index * QUERY_STRIDE..][..envelope.bytes],
+            cut: envelope.cut,
+        }
+    }
+
+    /// How a response to datagram `index` gets back if it is sent later.
+    pub fn route(self, index: usize) -> Option<Route> {
+        let envelope = &self.envelopes[index];
+        Some(Route {
+            to: address(&envelope.source, envelope.source_bytes)?,
+            from: pktinfo(&envelope.control, envelope.control_bytes),
+        })
+    }
+}
+
+/// The responses to a batch.
+pub struct Responses<'b> {
+    bytes: &'b mut [u8],
+    end: &'b mut usize,
+    replies: &'b mut Vec<Reply>,
+}
+
+impl Responses<'_> {
+    /// Room of at least [`MESSAGE_BYTES`] for the next one.
+    #[inline]
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes[*self.end..]
+    }
+
+    /// Keeps the first `len` bytes of that room, at most [`RESPONSE_BYTES`], as the response to datagram `index`. At most one for each.
+    #[inline]
+    pub fn keep(&mut self, index: usize, len: usize) {
+        assert!(
+            len <= RESPONSE_BYTES && self.replies.len() < UDP_BATCH,
+            "one response of bounded length a datagram"
+        );
+        let start = *self.end;
+        self.replies.push(Reply { index, start, len });
+        *self.end += len;
     }
 }
 

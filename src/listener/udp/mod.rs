@@ -5,13 +5,13 @@
 //! Always: no error of one datagram ends the thread or touches another datagram. Fails by dropping, counted.
 //! Keeps: RFC 1035 §4.2.1, RFC 6891 §6.2, RFC 5452 §9 (the response's source address).
 
-use super::{Later, Shared, answer_later, begin_for, guarded, renew};
+use super::{Later, Shared, answer_later, caught, counted, guarded, renew};
 use crate::count::{Count, Counts};
 use crate::dns::edns;
-use crate::limits::{SOCKET_BYTES, STOP_GRACE, STOP_NOTICE, UDP_BATCH};
+use crate::limits::{LOOKED_AHEAD, SOCKET_BYTES, STOP_GRACE, STOP_NOTICE, UDP_BATCH};
 use crate::now::Now;
-use crate::policy::Found;
-use crate::query::{self, Begun, Peer, Transport};
+use crate::policy::Asker;
+use crate::query::{self, Ahead, Begun, Peer, Read, Transport};
 use crate::telemetry::counters::OwnCounters;
 use crate::{clock, generation::Generation};
 use rate::{Fate, Rate};
@@ -35,7 +35,7 @@ use portable as system;
 /// The largest response over UDP.
 const RESPONSE_BYTES: usize = edns::PAYLOAD_BYTES as usize;
 
-/// With fewer queries than this in a batch there is too little to wait for together.
+/// With fewer queries than this there is too little to wait for together.
 const FORESEEN: usize = 4;
 
 /// One datagram received.
@@ -96,20 +96,13 @@ pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
         rate: Rate::new(&generations.load().settings.server, shared.workers),
         counters,
         sources: Vec::with_capacity(UDP_BATCH),
-        found: Found::default(),
+        askers: Vec::with_capacity(UDP_BATCH),
     };
+    let mut ahead = Ahead::new();
     let mut batch = system::Batch::new();
-    // Room for the names of most batches; longer ones make it grow once.
-    let mut places = Vec::with_capacity(UDP_BATCH * 8);
     while !shared.stopping.load(Ordering::Relaxed) {
         match batch.receive(socket, true) {
-            Ok(received) => {
-                let generation = generations.load();
-                if received >= FORESEEN {
-                    foresee(&mut batch, received, generation, &mut places);
-                }
-                worker.answer(&mut batch, received, generation);
-            }
+            Ok(received) => worker.answer(&mut batch, received, &mut ahead, generations.load()),
             // Nothing came for a while. An old generation is let go even so.
             Err(error) if is_pause(&error) => {
                 generations.load();
@@ -126,17 +119,8 @@ pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
         if received == 0 || clock::instant() > deadline {
             break;
         }
-        worker.answer(&mut batch, received, generations.load());
+        worker.answer(&mut batch, received, &mut ahead, generations.load());
     }
-}
-
-/// Brings near what the queries of a batch will look for, all together, before they are answered one by one.
-fn foresee(batch: &mut system::Batch, received: usize, generation: &Generation, places: &mut Vec<usize>) {
-    places.clear();
-    for index in 0..received {
-        query::foresee(generation, batch.incoming(index).0.bytes, places);
-    }
-    std::hint::black_box(generation.gate.touch(places));
 }
 
 fn is_pause(error: &io::Error) -> bool {
@@ -155,75 +139,109 @@ struct Worker<'a> {
     counters: Arc<OwnCounters>,
     /// Where the queries of a batch come from, and who that is.
     sources: Vec<IpAddr>,
-    found: Found,
+    /// `None`: somebody who may not ask.
+    askers: Vec<Option<Asker>>,
 }
 
 impl Worker<'_> {
-    fn answer(&mut self, batch: &mut system::Batch, received: usize, generation: &Arc<Generation>) {
+    fn answer(&mut self, batch: &mut system::Batch, received: usize, ahead: &mut Ahead, generation: &Arc<Generation>) {
         let now = clock::now();
+        let (datagrams, mut responses) = batch.parts();
         self.sources.clear();
         self.sources.extend((0..received).map(|index| {
-            let source = batch.incoming(index).0.source;
+            let source = datagrams.get(index).source;
             source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |source| source.ip().to_canonical())
         }));
-        generation.policy.clients(&self.sources, &mut self.found);
-        for index in 0..received {
-            let (incoming, out) = batch.incoming(index);
-            let Some(address) = incoming.source.filter(|source| source.port() != 0) else {
-                // Nobody listens on port 0: the address is made up.
-                self.counters.add(Count::DroppedSource, 1);
-                continue;
-            };
-            if incoming.cut {
-                self.counters.add(Count::DroppedLong, 1);
-                continue;
-            }
-            let peer = Peer {
-                address,
-                transport: Transport::Udp,
-            };
-            let asker = self.found.askers[index];
-            let (begun, counts) = begin_for(self.shared, generation, asker, incoming.bytes, &peer, now, out);
-            self.counters.add_all(counts);
-            let begun = match self.fate(&begun, counts, &peer, now) {
-                Fate::Send => begun,
-                Fate::Drop => self.instead(begun, None),
-                Fate::Instead(short) => {
-                    let shorten = || query::shorten(generation, incoming.bytes, &peer, now, short, out);
-                    self.instead(begun, Some(guarded(shorten)))
-                }
-            };
-            match begun {
-                Begun::Respond(len) => batch.respond(index, len),
-                Begun::RespondAndRenew(len, renewal) => {
-                    batch.respond(index, len);
-                    renew(self.shared, renewal);
-                }
-                Begun::Drop => {}
-                Begun::Pending(pending) => {
-                    let Some(route) = batch.route(index) else { continue };
-                    let socket = Arc::clone(self.socket);
-                    let deliver = move |shared: &Shared, response: &[u8]| {
-                        if response.is_empty() {
-                            return;
-                        }
-                        if let Err(error) = system::send_one(&socket, &route, response) {
-                            shared.service.counters.add(Count::DroppedSend.into());
-                            tracing::debug!(%error, "a response could not be sent");
-                        }
-                    };
-                    let (_, out) = batch.incoming(index);
-                    match answer_later(self.shared, pending, address.ip(), out, deliver) {
-                        Later::Waits | Later::Drop => {}
-                        Later::Respond(len) => batch.respond(index, len),
+        generation.policy.clients(&self.sources, &mut self.askers);
+        for start in (0..received).step_by(LOOKED_AHEAD) {
+            let end = received.min(start + LOOKED_AHEAD);
+            let mut reads = [None; LOOKED_AHEAD];
+            let cache = &self.shared.service.cache;
+            if end - start >= FORESEEN {
+                // What is not read here, should that ever fail, is read when it is answered.
+                caught(|| {
+                    for (index, read) in (start..end).zip(&mut reads) {
+                        *read = Some(query::read(cache, datagrams.get(index).bytes));
                     }
-                }
+                    ahead.look(generation, cache, &mut reads);
+                });
+            }
+            for (index, read) in (start..end).zip(reads) {
+                self.answer_one(index, read, datagrams, &mut responses, generation, now);
             }
         }
         batch.send(self.socket, |error| {
             self.counters.add(Count::DroppedSend, 1);
             tracing::debug!(%error, "a response could not be sent");
         });
+    }
+
+    /// Answers datagram `index` of a batch. `read`: what was read of it, if anything was.
+    #[inline]
+    fn answer_one(
+        &mut self,
+        index: usize,
+        read: Option<Read<'_>>,
+        datagrams: system::Datagrams<'_>,
+        responses: &mut system::Responses<'_>,
+        generation: &Arc<Generation>,
+        now: Now,
+    ) {
+        let incoming = datagrams.get(index);
+        let Some(address) = incoming.source.filter(|source| source.port() != 0) else {
+            // Nobody listens on port 0: the address is made up.
+            self.counters.add(Count::DroppedSource, 1);
+            return;
+        };
+        if incoming.cut {
+            self.counters.add(Count::DroppedLong, 1);
+            return;
+        }
+        let peer = Peer {
+            address,
+            transport: Transport::Udp,
+        };
+        let (asker, cache) = (self.askers[index], &self.shared.service.cache);
+        let out = responses.room();
+        let (begun, counts) = counted(&peer, || {
+            let read = read.unwrap_or_else(|| query::read(cache, incoming.bytes));
+            query::begin_for(generation, cache, &read, &peer, asker, now, out)
+        });
+        self.counters.add_all(counts);
+        let begun = match self.fate(&begun, counts, &peer, now) {
+            Fate::Send => begun,
+            Fate::Drop => self.instead(begun, None),
+            Fate::Instead(short) => {
+                let out = responses.room();
+                let shorten = || query::shorten(generation, incoming.bytes, &peer, now, short, out);
+                self.instead(begun, Some(guarded(shorten)))
+            }
+        };
+        match begun {
+            Begun::Respond(len) => responses.keep(index, len),
+            Begun::RespondAndRenew(len, renewal) => {
+                responses.keep(index, len);
+                renew(self.shared, renewal);
+            }
+            Begun::Drop => {}
+            Begun::Pending(pending) => {
+                let Some(route) = datagrams.route(index) else { return };
+                let socket = Arc::clone(self.socket);
+                let deliver = move |shared: &Shared, response: &[u8]| {
+                    if response.is_empty() {
+                        return;
+                    }
+                    if let Err(error) = system::send_one(&socket, &route, response) {
+                        shared.service.counters.add(Count::DroppedSend.into());
+                        tracing::debug!(%error, "a response could not be sent");
+                    }
+                };
+                match answer_later(self.shared, pending, address.ip(), responses.room(), deliver) {
+                    Later::Waits | Later::Drop => {}
+                    Later::Respond(len) => responses.keep(index, len),
+                }
+            }
+        }
     }
 
     /// Whether a response goes out. One that waits for the resolver is a response like others, and decided on now: later the
@@ -285,7 +303,8 @@ mod tests {
                 while seen < clients.len() {
                     let received = batch.receive(&socket, true).unwrap();
                     for index in 0..received {
-                        let (incoming, out) = batch.incoming(index);
+                        let (datagrams, mut responses) = batch.parts();
+                        let (incoming, out) = (datagrams.get(index), responses.room());
                         assert_eq!(incoming.cut, size > QUERY_BYTES);
                         assert_eq!(incoming.bytes.len(), size.min(QUERY_BYTES));
                         let client = &clients[seen + index];
@@ -293,10 +312,10 @@ mod tests {
                         assert!(out.len() >= crate::limits::MESSAGE_BYTES);
                         out[..3].copy_from_slice(&[turn as u8, (seen + index) as u8, 7]);
                         if turn % 2 == 0 {
-                            batch.respond(index, 3);
+                            responses.keep(index, 3);
                         } else {
                             let later = [turn as u8, (seen + index) as u8, 7];
-                            $system::send_one(&socket, &batch.route(index).unwrap(), &later).unwrap();
+                            $system::send_one(&socket, &datagrams.route(index).unwrap(), &later).unwrap();
                         }
                     }
                     batch.send(&socket, |error| panic!("{error}"));
@@ -337,9 +356,9 @@ mod tests {
             received = batch.receive(&socket, true).unwrap();
         }
         for index in 0..3 {
-            let (_, out) = batch.incoming(index);
-            out[0] = index as u8;
-            batch.respond(index, 1);
+            let (_, mut responses) = batch.parts();
+            responses.room()[0] = index as u8;
+            responses.keep(index, 1);
         }
         batch.spoil(1);
         let mut failures = 0;

@@ -44,28 +44,17 @@ impl Batch {
         Ok(1)
     }
 
-    /// The datagram, and room of at least [`MESSAGE_BYTES`] for its response.
-    pub fn incoming(&mut self, _index: usize) -> (Incoming<'_>, &mut [u8]) {
-        let incoming = Incoming {
+    /// The datagram, and where the response to it goes.
+    pub fn parts(&mut self) -> (Datagrams<'_>, Responses<'_>) {
+        let datagrams = Datagrams {
+            query: &self.query[..self.query_bytes],
             source: self.source,
-            bytes: &self.query[..self.query_bytes.min(QUERY_BYTES)],
-            cut: self.query_bytes > QUERY_BYTES,
         };
-        (incoming, &mut self.response)
-    }
-
-    /// Keeps the first `len` bytes of that room, at most [`RESPONSE_BYTES`], as the response.
-    pub fn respond(&mut self, _index: usize, len: usize) {
-        assert!(len <= RESPONSE_BYTES, "one response of bounded length a datagram");
-        self.response_bytes = Some(len);
-    }
-
-    /// How a response gets back if it is sent later.
-    pub fn route(&self, _index: usize) -> Option<Route> {
-        Some(Route {
-            to: self.source?,
-            from: None,
-        })
+        let responses = Responses {
+            bytes: &mut self.response,
+            kept: &mut self.response_bytes,
+        };
+        (datagrams, responses)
     }
 
     /// Sends the response kept, if there is one; calls `failed` if it could not be sent.
@@ -75,6 +64,50 @@ impl Batch {
         {
             failed(error);
         }
+    }
+}
+
+/// What came in.
+#[derive(Clone, Copy)]
+pub struct Datagrams<'b> {
+    query: &'b [u8],
+    source: Option<SocketAddr>,
+}
+
+impl<'b> Datagrams<'b> {
+    pub fn get(self, _index: usize) -> Incoming<'b> {
+        Incoming {
+            source: self.source,
+            bytes: &self.query[..self.query.len().min(QUERY_BYTES)],
+            cut: self.query.len() > QUERY_BYTES,
+        }
+    }
+
+    /// How a response gets back if it is sent later.
+    pub fn route(self, _index: usize) -> Option<Route> {
+        Some(Route {
+            to: self.source?,
+            from: None,
+        })
+    }
+}
+
+/// The response.
+pub struct Responses<'b> {
+    bytes: &'b mut [u8],
+    kept: &'b mut Option<usize>,
+}
+
+impl Responses<'_> {
+    /// Room of at least [`MESSAGE_BYTES`] for it.
+    pub fn room(&mut self) -> &mut [u8] {
+        self.bytes
+    }
+
+    /// Keeps the first `len` bytes of that room, at most [`RESPONSE_BYTES`], as the response.
+    pub fn keep(&mut self, _index: usize, len: usize) {
+        assert!(len <= RESPONSE_BYTES, "one response of bounded length a datagram");
+        *self.kept = Some(len);
     }
 }
 
