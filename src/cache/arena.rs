@@ -283,17 +283,17 @@ impl Reader<'_> {
         self.version
     }
 
-    /// Hands the next `count` words of content to `take`; `None` if the chain ends before, which only a torn read sees.
-    pub fn words(&mut self, mut count: usize, mut take: impl FnMut(u64)) -> Option<()> {
+    /// Hands the next `count` words of content to `take`, as many at a time as lie together; `None` if the chain ends before, which only a torn
+    /// read sees.
+    #[inline]
+    fn words(&mut self, mut count: usize, mut take: impl FnMut(&[AtomicU64])) -> Option<()> {
         while count > 0 {
             if self.at == BLOCK_WORDS {
                 self.block = self.arena.block(self.block.next())?;
                 self.at = 0;
             }
             let words = count.min(BLOCK_WORDS - self.at);
-            for word in &self.block.words[self.at..self.at + words] {
-                take(word.load(Relaxed));
-            }
+            take(&self.block.words[self.at..self.at + words]);
             self.at += words;
             count -= words;
         }
@@ -302,28 +302,35 @@ impl Reader<'_> {
 
     /// Copies the start of the message to `out`, as much as `out` holds; `out` is at most as long as the message.
     /// Content is read in order: this first, the TTLs when the whole message was read.
+    #[inline]
     pub fn message(&mut self, out: &mut [u8]) -> Option<()> {
-        let mut whole = out.chunks_exact_mut(8);
-        self.words(whole.len(), |word| {
-            if let Some(chunk) = whole.next() {
-                chunk.copy_from_slice(&word.to_le_bytes());
+        let (mut whole, rest) = out.split_at_mut(out.len() / 8 * 8);
+        self.words(whole.len() / 8, |words| {
+            let (these, behind) = std::mem::take(&mut whole).split_at_mut(8 * words.len());
+            for (word, bytes) in words.iter().zip(these.chunks_exact_mut(8)) {
+                bytes.copy_from_slice(&word.load(Relaxed).to_le_bytes());
             }
+            whole = behind;
         })?;
-        let rest = whole.into_remainder();
         if rest.is_empty() {
             return Some(());
         }
-        self.words(1, |word| rest.copy_from_slice(&word.to_le_bytes()[..rest.len()]))
+        self.words(1, |words| {
+            let word = words.first().map_or(0, |word| word.load(Relaxed));
+            rest.copy_from_slice(&word.to_le_bytes()[..rest.len()]);
+        })
     }
 
     /// Hands the offsets of the message's TTLs to `take`, after [`message`](Reader::message).
     pub fn ttls(&mut self, shape: Shape, mut take: impl FnMut(usize)) -> Option<()> {
         let mut left = usize::from(shape.ttls);
-        self.words(left.div_ceil(4), |word| {
-            let here = left.min(4);
-            left -= here;
-            for place in 0..here {
-                take((word >> (16 * place) & 0xffff) as usize);
+        self.words(left.div_ceil(4), |words| {
+            for word in words.iter().map(|word| word.load(Relaxed)) {
+                let here = left.min(4);
+                left -= here;
+                for place in 0..here {
+                    take((word >> (16 * place) & 0xffff) as usize);
+                }
             }
         })
     }

@@ -67,7 +67,7 @@ impl Zones {
 
     /// Whether a name (uncompressed wire form, any case) lies in a local zone, without answering.
     pub fn covers(&self, qname: &[u8]) -> bool {
-        self.table.candidates(qname).next().is_some()
+        self.table.may_hold(qname) && self.table.candidates(qname).next().is_some()
     }
 
     /// Answers a question of class IN, or returns `None` when no local zone answers it.

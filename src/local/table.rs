@@ -66,7 +66,7 @@ impl Table {
         let mut at = 0;
         // A name that is none (longer than 255 bytes) has no candidates.
         let mut end = 0;
-        if qname.len() <= lower.len() && (self.root || self.has_top(qname)) {
+        if qname.len() <= lower.len() && self.may_hold(qname) {
             lower[..qname.len()].copy_from_slice(qname);
             lower[..qname.len()].make_ascii_lowercase();
             end = qname.len();
@@ -85,7 +85,12 @@ impl Table {
         })
     }
 
-    fn has_top(&self, qname: &[u8]) -> bool {
+    /// Whether a name may have [`candidates`](Table::candidates): none has that ends in no label that an apex ends in.
+    #[inline]
+    pub(super) fn may_hold(&self, qname: &[u8]) -> bool {
+        if self.root {
+            return true;
+        }
         let (mut at, mut last) = (0, &[][..]);
         while let Some(length @ 1..=63) = qname.get(at).copied().map(usize::from) {
             let Some(label) = qname.get(at + 1..at + 1 + length) else {

@@ -14,7 +14,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The clients of the settings, in columns: a million of them are looked up by every query.
 #[derive(Debug, Default)]
 pub struct Clients {
-    /// Those of one address each that may ask at all, where nothing else has a say about the address.
+    /// Who may ask at all.
+    access: Longest,
+    /// Those of one address each that may ask.
     hosts4: Hosts4,
     /// The same for IPv6 networks of 64 bits.
     hosts6: Hosts6,
@@ -33,6 +35,20 @@ pub struct Clients {
 /// There are fewer profiles.
 const NO_PROFILE: u16 = u16::MAX;
 
+fn of(profile: u16) -> Option<ProfileId> {
+    (profile != NO_PROFILE).then_some(ProfileId(profile))
+}
+
+/// Who is at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Somebody who may not ask.
+    Refused,
+    /// Somebody whom the settings do not name.
+    Nobody,
+    Client(ClientId, Option<ProfileId>),
+}
+
 /// A client as rules ask about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Client<'c> {
@@ -44,9 +60,10 @@ impl Clients {
     /// `access`: who may ask at all. `profile`: whom the profile of this name is, `None` where nobody is filtered.
     pub fn new<E>(
         clients: &[ClientSettings],
-        access: &Longest,
+        access: impl IntoIterator<Item = IpNet>,
         profile: impl Fn(&ClientSettings) -> Result<Option<ProfileId>, E>,
     ) -> Result<Clients, E> {
+        let access = Longest::new(access.into_iter().map(|network| (network, 0)));
         let mut sets: HashMap<&[String], u32> = HashMap::new();
         let mut tag_sets = Vec::new();
         let (mut names, mut ends) = (String::new(), Vec::with_capacity(clients.len()));
@@ -70,19 +87,19 @@ impl Clients {
             all().any(|(network, _)| matches!(network, IpNet::V6(v6) if v6.prefix_len() > 64 && mapped(v6).is_none()));
         let (mut hosts4, mut hosts6, mut networks) = (Vec::new(), Vec::new(), Vec::new());
         for (network, id) in all() {
-            let profile = profiles[id as usize];
-            let row = (ClientId(id), (profile != NO_PROFILE).then_some(ProfileId(profile)));
+            let profile = of(profiles[id as usize]);
             match single(network) {
                 Some(Single::V4(addr)) if access.find(addr.into()).is_some() => {
-                    hosts4.push((u32::from(addr), row.0, row.1));
+                    hosts4.push((u32::from(addr), ClientId(id), profile));
                 }
                 Some(Single::V6(first)) if !longer && access.holds_half(first) => {
-                    hosts6.push(((u128::from(first) >> 64) as u64, row.0, row.1));
+                    hosts6.push(((u128::from(first) >> 64) as u64, ClientId(id), profile));
                 }
                 _ => networks.push((network, id)),
             }
         }
         Ok(Clients {
+            access,
             hosts4: Hosts4::new(&hosts4),
             hosts6: Hosts6::new(&hosts6),
             networks: Longest::new(networks),
@@ -94,30 +111,38 @@ impl Clients {
         })
     }
 
-    /// The client at this address, and its profile, where the address is its own and may ask.
+    /// Who is at this address.
     #[inline]
-    pub fn find_own(&self, addr: IpAddr) -> Option<(ClientId, Option<ProfileId>)> {
-        match addr.to_canonical() {
+    pub fn find(&self, addr: IpAddr) -> Who {
+        let addr = addr.to_canonical();
+        let own = match addr {
             IpAddr::V4(addr) => self.hosts4.find(addr.into()),
             IpAddr::V6(addr) => self.hosts6.find((u128::from(addr) >> 64) as u64),
+        };
+        if let Some((client, profile)) = own {
+            return Who::Client(client, profile);
+        }
+        if !self.may_ask(addr) {
+            return Who::Refused;
+        }
+        match self.networks.find(addr) {
+            Some(id) => Who::Client(ClientId(id), self.profiles.get(id as usize).copied().and_then(of)),
+            None => Who::Nobody,
         }
     }
 
-    /// Brings near what [`find_own`](Clients::find_own) will look at. What it returns means nothing.
+    /// Whether somebody at this address may ask at all.
+    pub fn may_ask(&self, addr: IpAddr) -> bool {
+        self.access.find(addr).is_some()
+    }
+
+    /// Brings near what [`find`](Clients::find) will look at for clients of one address. What it returns means nothing.
     #[inline]
     pub fn touch(&self, addr: IpAddr) -> u64 {
         match addr.to_canonical() {
             IpAddr::V4(addr) => self.hosts4.touch(addr.into()),
             IpAddr::V6(addr) => self.hosts6.touch((u128::from(addr) >> 64) as u64),
         }
-    }
-
-    /// The client at any other address, and its profile.
-    #[inline]
-    pub fn find(&self, addr: IpAddr) -> Option<(ClientId, Option<ProfileId>)> {
-        let id = self.networks.find(addr)?;
-        let profile = self.profiles.get(id as usize).copied().filter(|id| *id != NO_PROFILE);
-        Some((ClientId(id), profile.map(ProfileId)))
     }
 
     /// What rules ask of a client.
@@ -311,7 +336,8 @@ mod tests {
         };
         let mut clients: Vec<ClientSettings> = (0..100_000).map(|index| client(index, &[])).collect();
         clients[7].tags = vec!["device_phone".to_owned()];
-        let clients = Clients::new(&clients, |client| {
+        let everybody = ["0.0.0.0/0".parse().unwrap()];
+        let clients = Clients::new(&clients, everybody, |client| {
             let profile: u16 = client.profile.parse()?;
             Ok::<_, std::num::ParseIntError>((profile != 999).then_some(ProfileId(profile)))
         });
@@ -319,7 +345,7 @@ mod tests {
         for index in [0, 7, 998, 999, 99_999u32] {
             let addr = Ipv4Addr::from(0x0a00_0000 + 2 * index);
             let profile = Some(ProfileId((index % 1000) as u16)).filter(|id| id.0 != 999);
-            assert_eq!(clients.find(addr.into()), Some((ClientId(index), profile)));
+            assert_eq!(clients.find(addr.into()), Who::Client(ClientId(index), profile));
             let found = clients.get(ClientId(index)).unwrap();
             assert_eq!(found.name, format!("client-{index}"));
             assert_eq!(found.tags.len(), usize::from(index == 7));
@@ -329,6 +355,48 @@ mod tests {
     }
 
     proptest! {
+        /// Addresses of their own, networks around them, networks of IPv6 within others, and who may not ask.
+        #[test]
+        fn who_is_at_an_address_is_whom_the_longest_network_names(
+            v4 in proptest::collection::vec((0u32..=0x1f, 28u8..=32), 0..20),
+            v6 in proptest::collection::vec((0u128..=3, 0u128..=3, 62u8..=64, any::<bool>()), 0..10),
+            longer in any::<bool>(),
+            access in proptest::collection::vec((0u32..=0x1f, 28u8..=32), 0..4),
+            access6 in (0u128..=3, 62u8..=66),
+        ) {
+            let at4 = |host: u32| Ipv4Addr::from(0x0a00_0000 + host);
+            let at6 = |half: u128, host: u128| Ipv6Addr::from((0xfd00_0000_0000_0000 + half) << 64 | host);
+            let net4 = |host, bits| IpNet::V4(Ipv4Net::new_assert(at4(host), bits).trunc());
+            let net6 = |half, host, bits| IpNet::V6(Ipv6Net::new_assert(at6(half, host), bits).trunc());
+            let mut networks: Vec<IpNet> = v4.iter().map(|&(host, bits)| net4(host, bits)).collect();
+            networks.extend(v6.iter().map(|&(half, host, bits, single)| {
+                net6(half, host, if single && longer { 128 } else { bits })
+            }));
+            let clients: Vec<ClientSettings> = networks
+                .iter()
+                .map(|network| ClientSettings {
+                    name: String::new(),
+                    tags: Vec::new(),
+                    networks: vec![*network],
+                    profile: String::new(),
+                })
+                .collect();
+            let mut may: Vec<IpNet> = access.iter().map(|&(host, bits)| net4(host, bits)).collect();
+            may.push(net6(access6.0, 0, access6.1));
+            let fast = Clients::new(&clients, may.clone(), |_| Ok::<_, ()>(Some(ProfileId(3)))).unwrap();
+            let slow = Prefixes::new(networks.into_iter().zip(0u32..));
+            let asked = (0..0x20).map(|host| IpAddr::from(at4(host)));
+            let asked = asked.chain((0..4).flat_map(|half| (0..4).map(move |host| at6(half, host).into())));
+            for addr in asked {
+                let who = match (may.iter().any(|network| network.contains(&addr)), slow.longest(addr)) {
+                    (false, _) => Who::Refused,
+                    (true, None) => Who::Nobody,
+                    (true, Some(id)) => Who::Client(ClientId(id), Some(ProfileId(3))),
+                };
+                prop_assert_eq!(fast.find(addr), who, "{}", addr);
+            }
+        }
+
         #[test]
         fn looking_up_agrees_with_trying_every_network(
             networks in proptest::collection::vec((0u32..=0xff, 24u8..=32), 0..20),

@@ -187,6 +187,9 @@ impl<K: Number> Ranges<K> {
 
     #[inline]
     fn find(&self, key: K) -> Option<u32> {
+        if self.leaves.is_empty() {
+            return None;
+        }
         let mut node = 0;
         for level in self.levels.iter().rev() {
             node = step(level, node, |start| *start <= key)?;

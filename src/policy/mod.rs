@@ -35,10 +35,9 @@ use crate::dns::translate::{self, Prefix};
 use crate::list::set::{Gate, RuleId};
 pub use footprint::Footprint;
 
-use clients::Clients;
+use clients::{Clients, Who};
 use decision::{Cause, Decision};
 use ipnet::IpNet;
-use longest::Longest;
 use patterns::PatternError;
 use profile::{OwnNames, Table};
 use rules::Rules;
@@ -124,7 +123,6 @@ pub struct Shape<'p> {
 
 /// Clients and profiles, made for one gate: rule ids mean nothing with another.
 pub struct Policy {
-    access: Longest,
     clients: Clients,
     unmatched: Option<Option<ProfileId>>,
     profiles: Vec<Profile>,
@@ -261,7 +259,7 @@ impl Policy {
                 missing,
             });
         }
-        let mut policy = Policy::of_nobody(settings, connected);
+        let mut policy = Policy::of_nobody(settings);
         let ids: HashMap<&str, ProfileId> = settings
             .profiles
             .iter()
@@ -269,7 +267,7 @@ impl Policy {
             .map(|(at, profile)| (profile.name.as_str(), ProfileId(at as u16)))
             .collect();
         let profile = |name: &str| ids.get(name).copied();
-        policy.clients = Clients::new(&settings.clients, &policy.access, |client| {
+        policy.clients = Clients::new(&settings.clients, may_ask(settings, connected), |client| {
             match profile(&client.profile) {
                 Some(id) => Ok(Some(id)),
                 None => Err(PolicyError::NoSuchProfile {
@@ -296,24 +294,18 @@ impl Policy {
 
     /// Policy that filters nobody, for `--without-lists`: only the access list counts.
     pub fn unfiltered(settings: &Settings, connected: &[IpNet]) -> Policy {
-        let nobody = Policy::of_nobody(settings, connected);
-        let clients = Clients::new(&settings.clients, &nobody.access, |_| {
+        let clients = Clients::new(&settings.clients, may_ask(settings, connected), |_| {
             Ok::<_, std::convert::Infallible>(None)
         });
         Policy {
             clients: clients.unwrap_or_else(|never| match never {}),
-            ..nobody
+            ..Policy::of_nobody(settings)
         }
     }
 
-    /// The same, and no client is known.
-    fn of_nobody(settings: &Settings, connected: &[IpNet]) -> Policy {
-        let access = match &settings.server.allow {
-            Some(allow) => allow.clone(),
-            None => [clients::default_access(), connected.to_vec()].concat(),
-        };
+    /// The same, and nobody may ask.
+    fn of_nobody(settings: &Settings) -> Policy {
         Policy {
-            access: Longest::new(access.into_iter().map(|network| (network, 0))),
             clients: Clients::default(),
             unmatched: match settings.server.unmatched {
                 Unmatched::Refuse => None,
@@ -335,11 +327,12 @@ impl Policy {
     /// Who asks from this address; `None`: somebody who may not, and gets REFUSED.
     #[inline]
     pub fn client(&self, addr: IpAddr) -> Option<Asker> {
-        if let Some((client, profile)) = self.clients.find_own(addr) {
-            return Some(Asker::new(profile, Some(client), Some(addr)));
-        }
-        self.access.find(addr)?;
-        self.asker(addr, self.clients.find(addr))
+        let (profile, client) = match self.clients.find(addr) {
+            Who::Refused => return None,
+            Who::Nobody => (self.unmatched?, None),
+            Who::Client(client, profile) => (profile, Some(client)),
+        };
+        Some(Asker::new(profile, client, Some(addr)))
     }
 
     /// The same for several addresses at once, in their order, with their profiles near: all of them wait for memory together.
@@ -368,20 +361,11 @@ impl Policy {
         table.map_or(0, |table| table.is_active(0).into())
     }
 
-    #[inline]
-    fn asker(&self, addr: IpAddr, client: Option<(ClientId, Option<ProfileId>)>) -> Option<Asker> {
-        let (profile, client) = match client {
-            Some((id, profile)) => (profile, Some(id)),
-            None => (self.unmatched?, None),
-        };
-        Some(Asker::new(profile, client, Some(addr)))
-    }
-
     /// Why somebody at this address may not ask, whom [`client`](Policy::client) does not know.
     pub fn refusal(&self, addr: IpAddr) -> Refusal {
-        match self.access.find(addr) {
-            None => Refusal::Access,
-            Some(_) => Refusal::Unmatched,
+        match self.clients.may_ask(addr) {
+            false => Refusal::Access,
+            true => Refusal::Unmatched,
         }
     }
 
@@ -511,6 +495,14 @@ pub struct Inspects {
     pub addresses: bool,
     /// Who serves the zones on the way to the names in it.
     pub servers: bool,
+}
+
+/// The networks that may ask at all.
+fn may_ask(settings: &Settings, connected: &[IpNet]) -> Vec<IpNet> {
+    match &settings.server.allow {
+        Some(allow) => allow.clone(),
+        None => [clients::default_access(), connected.to_vec()].concat(),
+    }
 }
 
 /// Of two reasons the one that weighs more: what the law demands is not the household's wish.
