@@ -6,7 +6,9 @@
 //! Both servers run as child processes pinned to the first core, in turns, driven by dnsperf, or by the small generator here
 //! where dnsperf is missing, on the second. A figure is the median of the rounds. Fails loudly without its data.
 //!
-//! `udp begin cached|blocked COUNT` runs only `query::begin`, for counting instructions; see `benches/README.md`.
+//! `udp begin cached|blocked|edns|cookie COUNT` runs only `query::begin`, for counting instructions (`edns`: cached names asked with an OPT record,
+//! `cookie`: with a valid cookie in it), and `udp listener GATE bounded` only the listener, with nobody exempt from its rate limit; see
+//! `benches/README.md`.
 
 mod road;
 #[path = "yardstick_udp.rs"]
@@ -42,9 +44,10 @@ fn main() {
     match words.as_slice() {
         [] => compare(),
         ["yardstick"] => yardstick::serve(),
-        ["listener", gate] => listen(Path::new(gate)),
+        ["listener", gate] => listen(Path::new(gate), false),
+        ["listener", gate, "bounded"] => listen(Path::new(gate), true),
         ["begin", kind, count] => begin(kind, count.parse().expect("COUNT is a number")),
-        _ => panic!("usage: udp | udp begin cached|blocked COUNT"),
+        _ => panic!("usage: udp | udp begin cached|blocked|edns|cookie COUNT | udp listener GATE [bounded]"),
     }
 }
 
@@ -211,14 +214,20 @@ impl Drop for Server {
 }
 
 /// The listener as the program runs it, with one worker and a resolver that knows every name.
-fn listen(gate: &Path) {
+fn listen(gate: &Path, bounded: bool) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
     let service = Service {
-        generations: Arc::new(Generations::from(generation(gate))),
+        generations: Arc::new(Generations::from(match bounded {
+            true => road::generation_with(gate, |settings| {
+                settings.server.rate_limit = 1_000_000_000;
+                settings.server.rate_limit_exempt = Some(Vec::new());
+            }),
+            false => generation(gate),
+        })),
         cache: Arc::new(cache()),
         resolver: Arc::new(Everything),
         counters: Arc::new(Counters::new()),
@@ -235,26 +244,56 @@ fn begin(kind: &str, count: usize) {
     let gate = gate();
     let generation = generation(&gate);
     let (blocked, cached) = (blocked(&generation), cached(&generation));
-    let names = if kind == "cached" { cached } else { blocked };
+    let names = if kind == "blocked" { blocked } else { cached };
     let cache = cache();
     let now = clock::now();
-    let queries: Vec<Vec<u8>> = names.iter().map(|name| plain_query(name)).collect();
+    let mut queries: Vec<Vec<u8>> = names.iter().map(|name| plain_query(name)).collect();
     // What everybody is kept from is in no cache.
-    if kind == "cached" {
+    if kind != "blocked" {
         queries.iter().for_each(|query| keep(&cache, query, now));
     }
-    let peer = Peer {
-        address: SocketAddr::from(([127, 0, 0, 1], 4000)),
-        transport: Transport::Udp,
+    let options = match kind {
+        "edns" => Some(Vec::new()),
+        "cookie" => Some(valid_cookie(&generation, &cache, &queries[0])),
+        _ => None,
     };
+    if let Some(options) = options {
+        queries.iter_mut().for_each(|query| add_opt(query, &options));
+    }
     let mut out = vec![0; stairgate::limits::MESSAGE_BYTES];
     let started = Instant::now();
-    let bytes = begin_all(&generation, &cache, &queries, &peer, count, &mut out);
+    let bytes = begin_all(&generation, &cache, &queries, &peer(), count, &mut out);
     let nanos = started.elapsed().as_nanos() as usize / count;
     println!(
         "begin, {kind}: {count} times, {} bytes a response, {nanos} ns each",
         bytes / count
     );
+}
+
+fn peer() -> Peer {
+    Peer {
+        address: SocketAddr::from(([127, 0, 0, 1], 4000)),
+        transport: Transport::Udp,
+    }
+}
+
+/// Adds an OPT record (RFC 6891 §6.1.2).
+fn add_opt(query: &mut Vec<u8>, options: &[u8]) {
+    query[11] += 1;
+    query.extend(b"\0\0\x29\x04\xd0\0\0\0\0");
+    query.extend((options.len() as u16).to_be_bytes());
+    query.extend(options);
+}
+
+/// The cookie option that the server gives to whoever comes with a cookie of its own (RFC 7873 §5.2.3).
+fn valid_cookie(generation: &Arc<Generation>, cache: &Cache, query: &[u8]) -> Vec<u8> {
+    let mut query = query.to_vec();
+    add_opt(&mut query, b"\0\x0a\0\x08stairway");
+    let mut out = vec![0; stairgate::limits::MESSAGE_BYTES];
+    match query::begin(generation, cache, &query, &peer(), clock::now(), &mut out) {
+        (Begun::Respond(len) | Begun::RespondAndRenew(len, _), _) => out[len - 28..len].to_vec(),
+        _ => panic!("a cached name is answered at once"),
+    }
 }
 
 /// Where callgrind counts.

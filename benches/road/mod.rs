@@ -71,6 +71,11 @@ pub fn sources(gate: &Gate) -> Vec<String> {
 
 /// Everything in force that [`sources`] have.
 pub fn generation(gate: &Path) -> Arc<Generation> {
+    generation_with(gate, |_| {})
+}
+
+/// The same, with other settings.
+pub fn generation_with(gate: &Path, change: impl FnOnce(&mut Settings)) -> Arc<Generation> {
     let gate = open(gate);
     let mut settings = Settings::builtin(&std::env::temp_dir());
     settings.lists.clear();
@@ -79,6 +84,7 @@ pub fn generation(gate: &Path) -> Arc<Generation> {
         block: sources(&gate),
         ..ProfileSettings::blocking_everything()
     }];
+    change(&mut settings);
     Arc::new(Generation {
         number: 1,
         policy: Policy::build(&gate, &settings, &[]).unwrap_or_else(|error| panic!("{error}")),

@@ -124,21 +124,26 @@ struct Network<K> {
     value: u32,
 }
 
-/// Keys of a node: eight fit a line with their values where a key has four bytes, and wider ones lie in lines side by side.
+/// Keys of a node, side by side in half a line of cache or more.
 const NODE: usize = 8;
+
+/// Keys in order; behind the last of all stands [`Number::LAST`] up to the end of the node.
+type Node<K> = [K; NODE];
 
 /// Where each range begins, with its number; it ends where the next begins.
 #[derive(Debug)]
 struct Ranges<K> {
-    leaves: Box<[(K, u32)]>,
-    /// Every [`NODE`]th key of the level below, from the leaves up to one node.
-    levels: Vec<Box<[K]>>,
+    starts: Box<[Node<K>]>,
+    values: Box<[u32]>,
+    /// Every [`NODE`]th key of the level below, from `starts` up to one node.
+    levels: Vec<Box<[Node<K>]>>,
 }
 
 impl<K> Default for Ranges<K> {
     fn default() -> Ranges<K> {
         Ranges {
-            leaves: Box::default(),
+            starts: Box::default(),
+            values: Box::default(),
             levels: Vec::new(),
         }
     }
@@ -173,45 +178,60 @@ impl<K: Number> Ranges<K> {
             open.push((network.last, network.value));
         }
         close(&mut open, &mut begin, None);
-        let mut levels: Vec<Box<[K]>> = Vec::new();
-        let mut below: Vec<K> = leaves.iter().map(|(start, _)| *start).collect();
-        while below.len() > NODE {
-            below = below.into_iter().step_by(NODE).collect();
-            levels.push(below.clone().into());
+        let (starts, values): (Vec<K>, Vec<u32>) = leaves.into_iter().unzip();
+        let mut levels = Vec::new();
+        let mut below = nodes(&starts);
+        let starts = below.clone();
+        while below.len() > 1 {
+            let firsts: Vec<K> = below.iter().map(|node| node[0]).collect();
+            below = nodes(&firsts);
+            levels.push(below.clone());
         }
         Ranges {
-            leaves: leaves.into(),
+            starts,
+            values: values.into(),
             levels,
         }
     }
 
     #[inline]
     fn find(&self, key: K) -> Option<u32> {
-        if self.leaves.is_empty() {
-            return None;
-        }
         let mut node = 0;
         for level in self.levels.iter().rev() {
-            node = step(level, node, |start| *start <= key)?;
+            node = step(level, node, key)?;
         }
-        let at = step(&self.leaves, node, |(start, _)| *start <= key)?;
-        let (_, value) = self.leaves[at];
-        (value != NONE).then_some(value)
+        // What fills the last node is the largest key and so behind the last range, whose number counts for it.
+        let at = step(&self.starts, node, key)?.min(self.values.len() - 1);
+        Some(self.values[at]).filter(|value| *value != NONE)
     }
 
     fn size_bytes(&self) -> usize {
-        size_of_val(&*self.leaves) + self.levels.iter().map(|level| size_of_val(&**level)).sum::<usize>()
+        let levels = self.levels.iter().map(|level| size_of_val(&**level)).sum::<usize>();
+        size_of_val(&*self.starts) + size_of_val(&*self.values) + levels
     }
 }
 
-/// The last place in a node that is `before` what is sought; `None`: all that there is lies behind it.
+/// Keys in nodes, the last one filled.
+fn nodes<K: Number>(keys: &[K]) -> Box<[Node<K>]> {
+    let node = |keys: &[K]| {
+        let mut node = [K::LAST; NODE];
+        node[..keys.len()].copy_from_slice(keys);
+        node
+    };
+    keys.chunks(NODE).map(node).collect()
+}
+
+/// Of a node the last place whose key is not behind `key`; `None`: all are, or there is no node. What fills the last node of a level above may
+/// lead behind the last node, which then is the one.
 #[inline]
-fn step<T>(level: &[T], node: usize, before: impl Fn(&T) -> bool) -> Option<usize> {
-    let start = node * NODE;
-    let items = &level[start..level.len().min(start + NODE)];
+fn step<K: Number>(level: &[Node<K>], node: usize, key: K) -> Option<usize> {
+    let node = node.min(level.len().checked_sub(1)?);
     // All are looked at: that is faster than guessing where to stop.
-    let count = items.iter().filter(|item| before(item)).count();
-    Some(start + count.checked_sub(1)?)
+    let before = level[node]
+        .iter()
+        .map(|start| usize::from(*start <= key))
+        .sum::<usize>();
+    Some(node * NODE + before.checked_sub(1)?)
 }
 
 #[cfg(test)]

@@ -267,14 +267,14 @@ impl Policy {
             .map(|(at, profile)| (profile.name.as_str(), ProfileId(at as u16)))
             .collect();
         let profile = |name: &str| ids.get(name).copied();
-        policy.clients = Clients::new(&settings.clients, may_ask(settings, connected), |client| {
-            match profile(&client.profile) {
-                Some(id) => Ok(Some(id)),
-                None => Err(PolicyError::NoSuchProfile {
-                    client: client.name.clone(),
-                    profile: client.profile.clone(),
-                }),
-            }
+        policy.clients = Clients::new(&settings.clients, may_ask(settings, connected), |client| match profile(
+            &client.profile,
+        ) {
+            Some(id) => Ok(Some(id)),
+            None => Err(PolicyError::NoSuchProfile {
+                client: client.name.clone(),
+                profile: client.profile.clone(),
+            }),
         })?;
         policy.unmatched = match settings.server.unmatched {
             Unmatched::Refuse => None,
