@@ -181,8 +181,10 @@ struct Batch {
 /// Decides some names, with what memory holds of them brought near first.
 fn decide_batch(gate: &Gate, policy: &Policy, asker: &Asker, names: &[Name], batch: &mut Batch) {
     let Batch { keys, places } = batch;
-    keys.clear();
-    keys.extend(names.iter().map(|name| Key::from_wire(name.as_wire())));
+    keys.resize(names.len(), Key::ROOT);
+    for (key, name) in keys.iter_mut().zip(names) {
+        key.set_wire(name.as_wire());
+    }
     if keys.len() > 1 {
         places.clear();
         keys.iter().for_each(|key| gate.foresee(key, places));
