@@ -80,7 +80,7 @@ fn main() {
         .collect();
     let profile = policy.profile(&settings.profiles[0].name);
     let asker = Asker::new(profile, None, None);
-    let mut places = Vec::new();
+    let mut batch = Batch::default();
     for (what, asked, names) in [("listed", 1.3, &listed), ("unlisted", 2.0, &unlisted)] {
         let plain = best(names, |name| {
             black_box(yardstick::walk(&fst, name.as_wire()));
@@ -99,7 +99,7 @@ fn main() {
             let key = Key::from_wire(name.as_wire());
             black_box(policy.decide(&gate, &asker, &key, Met::Question, rtype::A));
         });
-        let batched = best_of_batches(names, |names| decide_batch(&gate, &policy, &asker, names, &mut places));
+        let batched = best_of_batches(names, |names| decide_batch(&gate, &policy, &asker, names, &mut batch));
         println!(
             "{} {what} names: plain walk {plain:.0} ns, gate's fst {by_fst:.0} ns, by index {walked:.0} ns ({:.2}), decision {decided:.0} ns ({:.2}; asked: {asked}), in batches of {BATCH} {batched:.0} ns ({:.2})",
             names.len(),
@@ -150,9 +150,9 @@ fn decide_some(corpus: &Path, file: &Path, listed: bool, count: usize, times: us
     let names: Vec<Name> = names.into_iter().step_by(step).take(count).collect();
     let mut made = 0;
     let started = Instant::now();
-    let mut places = Vec::new();
+    let mut batch = Batch::default();
     for names in (0..times).flat_map(|_| names.chunks(if times > 1 { BATCH } else { 1 })) {
-        decide_batch(&gate, &policy, &asker, names, &mut places);
+        decide_batch(&gate, &policy, &asker, names, &mut batch);
         made += names.len();
     }
     println!(
@@ -171,18 +171,27 @@ fn best(names: &[Name], mut each: impl FnMut(&Name)) -> f64 {
     rounds.min().expect("there are rounds").as_nanos() as f64 / names.len() as f64
 }
 
+/// Room for what a batch needs.
+#[derive(Default)]
+struct Batch {
+    keys: Vec<Key>,
+    places: Vec<usize>,
+}
+
 /// Decides some names, with what memory holds of them brought near first.
-fn decide_batch(gate: &Gate, policy: &Policy, asker: &Asker, names: &[Name], places: &mut Vec<usize>) {
-    if names.len() > 1 {
+fn decide_batch(gate: &Gate, policy: &Policy, asker: &Asker, names: &[Name], batch: &mut Batch) {
+    let Batch { keys, places } = batch;
+    keys.resize(names.len(), Key::ROOT);
+    for (key, name) in keys.iter_mut().zip(names) {
+        key.set_wire(name.as_wire());
+    }
+    if keys.len() > 1 {
         places.clear();
-        for name in names {
-            gate.foresee(&Key::from_wire(name.as_wire()), places);
-        }
+        keys.iter().for_each(|key| gate.foresee(key, places));
         black_box(gate.touch(places));
     }
-    for name in names {
-        let key = Key::from_wire(name.as_wire());
-        black_box(policy.decide(gate, asker, &key, Met::Question, rtype::A));
+    for key in &*keys {
+        black_box(policy.decide(gate, asker, key, Met::Question, rtype::A));
     }
 }
 

@@ -27,6 +27,14 @@ pub const LABEL_WINDOW: usize = 64;
 const ROOM: usize = 256 + LABEL_WINDOW;
 
 impl Key {
+    /// The root's.
+    pub const ROOT: Key = Key {
+        bytes: [0; ROOM],
+        ends: [0; MAX_LABELS + 1],
+        labels: 0,
+        complete: true,
+    };
+
     /// The key of an uncompressed wire name of at most 255 bytes (checked by whoever made it; anything else gives the
     /// key of the labels that could be read).
     ///
@@ -34,15 +42,16 @@ impl Key {
     /// can still match, the name itself cannot.
     #[inline]
     pub fn from_wire(wire: &[u8]) -> Key {
-        let mut key = Key {
-            bytes: [0; ROOM],
-            ends: [0; MAX_LABELS + 1],
-            labels: 0,
-            complete: true,
-        };
-        let mut padded = [0; ROOM];
+        let mut key = Key::ROOT;
+        key.set_wire(wire);
+        key
+    }
+
+    /// Makes this the key of another name, as [`from_wire`](Key::from_wire) would: in half the time, since no room has to be
+    /// cleared and nothing moved.
+    pub fn set_wire(&mut self, wire: &[u8]) {
+        (self.labels, self.complete) = (0, true);
         let wire = &wire[..wire.len().min(256)];
-        padded[..wire.len()].copy_from_slice(wire);
         let mut starts = [0u8; MAX_LABELS];
         let mut count = 0;
         let mut at = 0usize;
@@ -60,22 +69,26 @@ impl Key {
         for &start in starts[..count].iter().rev() {
             let start = usize::from(start);
             let length = usize::from(wire[start]);
-            let label = &padded[start + 1..start + 1 + LABEL_WINDOW];
-            let unreadable = start + 1 + length > wire.len() || end + length + 1 > 255;
-            if unreadable || (may_hold_separator && label[..length].contains(&SEPARATOR)) {
-                key.complete = false;
+            let label = wire.get(start + 1..start + 1 + length);
+            let Some(label) = label.filter(|_| end + length < 255) else {
+                self.complete = false;
+                break;
+            };
+            if may_hold_separator && label.contains(&SEPARATOR) {
+                self.complete = false;
                 break;
             }
-            for (to, from) in key.bytes[end..end + LABEL_WINDOW].iter_mut().zip(label) {
-                *to = from.to_ascii_lowercase();
-            }
+            self.bytes[end..end + length].copy_from_slice(label);
             end += length;
-            key.bytes[end] = SEPARATOR;
+            self.bytes[end] = SEPARATOR;
             end += 1;
-            key.labels += 1;
-            key.ends[usize::from(key.labels)] = end as u8;
+            self.labels += 1;
+            self.ends[usize::from(self.labels)] = end as u8;
         }
-        key
+        // In pieces of one size, which takes a few instructions for each.
+        for piece in self.bytes[..end.next_multiple_of(16)].chunks_exact_mut(16) {
+            piece.make_ascii_lowercase();
+        }
     }
 
     /// The labels as a name has them, the lowest first: each in a window of which only its length counts.
@@ -155,6 +168,23 @@ mod tests {
         let key = Key::parse(r"a.b\.c.example.com").unwrap();
         assert_eq!(key.as_bytes(), b"com.example.");
         assert!(!key.complete());
+    }
+
+    #[test]
+    fn a_key_that_was_another_names_is_as_a_new_one() {
+        let mut key = Key::ROOT;
+        let longest = vec!["A"; 127].join(".");
+        for name in [longest.as_str(), "www.Example.com", r"a.b\.c.example.com", ".", "Test"] {
+            let name = name::Name::parse(name).unwrap();
+            let new = Key::from_wire(name.as_wire());
+            for wire in [name.as_wire(), &name.as_wire()[..name.as_wire().len() / 2]] {
+                key.set_wire(wire);
+                assert_eq!(key.as_bytes(), Key::from_wire(wire).as_bytes());
+                assert_eq!(key.complete(), Key::from_wire(wire).complete());
+            }
+            key.set_wire(name.as_wire());
+            assert_eq!((key.as_bytes(), key.complete()), (new.as_bytes(), new.complete()));
+        }
     }
 
     #[test]

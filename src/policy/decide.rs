@@ -2,7 +2,7 @@
 //!
 //! In: what the gate holds for it, the profile's table, the question and the client. Out: a [`Decision`].
 //! Always: a name that nothing matches, and one that is only blocked, costs one walk, one look-up for each key on the way
-//! and one pass of the patterns; nothing is allocated.
+//! and at most one pass of the patterns, none where no pattern could change what the keys say; nothing is allocated.
 //! The order of precedence among lists is `judge`'s.
 
 use super::decision::{Action, Cause, Decision};
@@ -48,8 +48,32 @@ impl Policy {
         if !table.kinds().names() {
             return Decision::PASS;
         }
-        let matched = self.matched(gate, table, asker, key, met);
-        if matched.places.is_empty() {
+        let sketch = self.sketch(gate, table, key, |_, _| {});
+        // Rules of zones that have no say are told apart by weighing alone.
+        let unbarred = met == Met::Question || asker.rpz_bar == u16::MAX;
+        let decision = if unbarred && self.is_settled(&sketch, table, asker, key, met) {
+            match sketch.plain() {
+                Some(best) => self.plain(gate, best),
+                None => return Decision::PASS,
+            }
+        } else {
+            self.decide_by_all(gate, table, asker, key, met, qtype)
+        };
+        decision.observed_if(profile.observe)
+    }
+
+    /// The decision with everything that matches weighed.
+    pub(super) fn decide_by_all(
+        &self,
+        gate: &Gate,
+        table: &Table,
+        asker: &Asker,
+        key: &Key,
+        met: Met,
+        qtype: u16,
+    ) -> Decision {
+        let places = self.matched(gate, table, asker, key, met);
+        if places.is_empty() {
             return Decision::PASS;
         }
         let judge = Judge {
@@ -61,13 +85,7 @@ impl Policy {
             question: self.question(asker, Some(key), qtype),
             names: labels_of_name(key),
         };
-        // Rules of zones that have no say are told apart by weighing alone.
-        let unbarred = met == Met::Question || asker.rpz_bar == u16::MAX;
-        let decision = match matched.plain() {
-            Some(best) if unbarred => judge.plain(best),
-            _ => judge.weigh(&matched.places),
-        };
-        decision.observed_if(profile.observe)
+        judge.weigh(&places)
     }
 
     /// What becomes of an answer that holds this name in a record of type `rtype`, where `qtype` was asked for.
@@ -153,7 +171,7 @@ impl Policy {
         };
         let table = &self.tables[usize::from(profile.table)];
         let (places, key) = match what {
-            What::Name(key) => (self.matched(gate, table, asker, key, met).places, Some(key)),
+            What::Name(key) => (self.matched(gate, table, asker, key, met), Some(key)),
             What::Address(addr) => (self.places_of_address(gate, table, addr), None),
         };
         let judge = Judge {

@@ -38,7 +38,7 @@ impl Policy {
         }
         let nobody = Asker::new(None, None, None);
         // What client networks have to do with it is nothing of the name's.
-        let places = self.matched(gate, &self.any, &nobody, key, Met::Answer).places;
+        let places = self.matched(gate, &self.any, &nobody, key, Met::Answer);
         of_places(&places)
     }
 

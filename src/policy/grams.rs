@@ -2,41 +2,50 @@
 //!
 //! In: pieces of two bytes or more, then names. Out: the pieces that stand in a name.
 //! Always: nothing is allocated for a name. Nearly every name holds none of the pieces, and that takes a few instructions a byte that
-//! do not wait for each other: every window of four bytes, and of three for shorter pieces, has a bit in a small table that says
-//! whether a piece may stand there. `docs/decisions/0013-windows-of-four-bytes.md` tells what this replaced.
+//! do not wait for each other: one look into a small table for every window of four bytes says whether a piece may stand there.
+//! `docs/decisions/0013-windows-of-four-bytes.md` tells what this replaced, `0018-patterns-after-the-walk.md` how it became one look.
 
-/// Windows are this wide, those for shorter pieces a byte less.
+/// Windows are this wide.
 const WINDOW: usize = 4;
 
 /// What must stand behind a text, whatever it is, so that its last byte begins a window too.
 pub const BEHIND: usize = WINDOW;
 
-/// Words of a table of bits. 16 KiB, half of a core's first cache: with 800 pieces one window in 160 is looked at in vain.
+/// Words of the table of bits. 16 KiB, half of a core's first cache: with 800 pieces one window in 160 is looked at in vain.
 const WORDS: usize = 1 << 11;
 
 /// An odd number with bits all over, so that the highest bits of a product depend on all bytes of a window.
 const SPREAD: u32 = 0x9E37_79B1;
 
+/// Windows that are looked at together, before it is asked whether there was anything.
+const TOGETHER: usize = 16;
+
 /// Pieces to look for.
 pub struct Grams {
     pieces: Vec<Box<[u8]>>,
-    wide: Windows,
-    narrow: Windows,
-}
-
-/// Windows of one width, each a number.
-struct Windows {
-    /// By the highest bits of a window's product with [`SPREAD`].
+    /// The first three bytes of a window choose the word, all four the bit. A piece of three bytes has all bits of its word.
     bits: Box<[u64; WORDS]>,
-    /// In order of the products.
+    /// In order of their words.
     rows: Vec<Row>,
+    /// Where the rows of each word begin, and where those of the last end.
+    firsts: Vec<u32>,
+    /// Pieces of two bytes have a bit for each two bytes there can be; `None` if there are none.
+    pairs: Option<Pairs>,
 }
 
 struct Row {
-    product: u32,
+    window: u32,
+    /// Which bits of a window count.
+    mask: u32,
     piece: u32,
     /// How many bytes of the piece stand in front of the window.
     before: u32,
+}
+
+struct Pairs {
+    bits: Box<[u64; 1024]>,
+    /// What a pair is as a number, and its piece, in order.
+    rows: Vec<(u16, u32)>,
 }
 
 impl Grams {
@@ -45,27 +54,36 @@ impl Grams {
         if pieces.is_empty() {
             return None;
         }
-        let (mut wide, mut narrow) = (Vec::new(), Vec::new());
+        let mut bits: Box<[u64; WORDS]> = zeros();
+        let (mut rows, mut pairs) = (Vec::new(), Vec::new());
         for (number, piece) in (0u32..).zip(pieces) {
-            let row = |window: [u8; WINDOW], before: usize| Row {
-                product: u32::from_le_bytes(window).wrapping_mul(SPREAD),
-                piece: number,
-                before: before as u32,
-            };
-            match piece.as_slice() {
-                [a, b, c] => narrow.push(row([*a, *b, *c, 0], 0)),
-                // Whatever comes behind.
-                [a, b] => narrow.extend((0..=u8::MAX).map(|any| row([*a, *b, any, 0], 0))),
+            let (window, mask, before) = match piece.as_slice() {
+                [a, b] => {
+                    pairs.push((u16::from_le_bytes([*a, *b]), number));
+                    continue;
+                }
+                [a, b, c] => (u32::from_le_bytes([*a, *b, *c, 0]), 0xff_ffff, 0),
                 _ => {
                     let (before, window) = rarest(piece).expect("pieces have at least two bytes");
-                    wide.push(row(window, before));
+                    (u32::from_le_bytes(window), u32::MAX, before as u32)
                 }
-            }
+            };
+            bits[word(window)] |= if mask == u32::MAX { 1 << bit(window) } else { u64::MAX };
+            rows.push(Row {
+                window,
+                mask,
+                piece: number,
+                before,
+            });
         }
+        rows.sort_by_key(|row| word(row.window));
+        let first = |at: usize| rows.partition_point(|row| word(row.window) < at) as u32;
         Some(Grams {
             pieces: pieces.iter().map(|piece| piece.as_slice().into()).collect(),
-            wide: Windows::new(wide),
-            narrow: Windows::new(narrow),
+            bits,
+            firsts: (0..=WORDS).map(first).collect(),
+            rows,
+            pairs: Pairs::new(pairs),
         })
     }
 
@@ -73,90 +91,104 @@ impl Grams {
     /// [`BEHIND`] bytes longer.
     #[inline]
     pub fn each(&self, text: &[u8], length: usize, mut visit: impl FnMut(usize)) {
-        let windows = || text[..length + WINDOW - 1].windows(WINDOW).map(number);
-        // First whether there is anything, which is seldom: so no window waits for what another leads to.
-        let some = match self.narrow.rows.is_empty() {
-            true => windows().fold(0, |some, window| some | self.wide.may_hold(window)),
-            false => windows().fold(0, |some, window| {
-                some | self.wide.may_hold(window) | self.narrow.may_hold(narrower(window))
-            }),
-        };
-        if some & 1 == 0 {
-            return;
-        }
-        for (at, window) in windows().enumerate() {
-            if self.wide.may_hold(window) & 1 != 0 {
-                self.stand_here(&self.wide, window, at, &text[..length], &mut visit);
-            }
-            if self.narrow.may_hold(narrower(window)) & 1 != 0 {
-                self.stand_here(&self.narrow, narrower(window), at, &text[..length], &mut visit);
+        for from in (0..length).step_by(TOGETHER) {
+            let to = (from + TOGETHER).min(length);
+            let windows = || text[from..to + WINDOW - 1].windows(WINDOW).map(number);
+            // First whether there is anything, which is seldom: so no window waits for what another leads to.
+            let some = match &self.pairs {
+                None => windows().fold(0, |some, window| some | self.may_hold(window)),
+                Some(pairs) => windows().fold(0, |some, window| some | self.may_hold(window) | pairs.may_hold(window)),
+            };
+            if some & 1 != 0 {
+                for (at, window) in (from..).zip(windows()) {
+                    self.stand_here(window, &text[..length], at, &mut visit);
+                }
             }
         }
-    }
-
-    fn stand_here(&self, windows: &Windows, window: u32, at: usize, text: &[u8], visit: &mut impl FnMut(usize)) {
-        for row in windows.rows_of(window) {
-            let from = at.checked_sub(row.before as usize);
-            let rest = from.and_then(|from| text.get(from..)).unwrap_or_default();
-            let piece = row.piece as usize;
-            if rest.starts_with(&self.pieces[piece]) {
-                visit(piece);
-            }
-        }
-    }
-
-    /// Bytes it takes.
-    pub fn size_bytes(&self) -> usize {
-        let of = |windows: &Windows| WORDS * 8 + windows.rows.len() * size_of::<Row>();
-        of(&self.wide) + of(&self.narrow) + self.pieces.iter().map(|piece| piece.len() + 16).sum::<usize>()
-    }
-}
-
-impl Windows {
-    fn new(mut rows: Vec<Row>) -> Windows {
-        rows.sort_by_key(|row| row.product);
-        let mut windows = Windows {
-            bits: vec![0; WORDS].try_into().expect("as many words as there are"),
-            rows,
-        };
-        for row in &windows.rows {
-            let (word, bit) = place(row.product);
-            windows.bits[word] |= 1 << bit;
-        }
-        windows
     }
 
     /// The lowest bit is 1 if a piece may have this window, 0 if none has; the others mean nothing.
     #[inline]
     fn may_hold(&self, window: u32) -> u64 {
-        let (word, bit) = place(window.wrapping_mul(SPREAD));
-        self.bits[word] >> bit
+        self.bits[word(window)] >> bit(window)
     }
 
-    fn rows_of(&self, window: u32) -> impl Iterator<Item = &Row> {
-        let product = window.wrapping_mul(SPREAD);
-        let first = self.rows.partition_point(|row| row.product < product);
-        self.rows[first..].iter().take_while(move |row| row.product == product)
+    fn stand_here(&self, window: u32, text: &[u8], at: usize, visit: &mut impl FnMut(usize)) {
+        if self.may_hold(window) & 1 != 0 {
+            let word = word(window);
+            for row in &self.rows[self.firsts[word] as usize..self.firsts[word + 1] as usize] {
+                let from = at.checked_sub(row.before as usize);
+                if let (0, Some(from)) = ((window ^ row.window) & row.mask, from)
+                    && text[from..].starts_with(&self.pieces[row.piece as usize])
+                {
+                    visit(row.piece as usize);
+                }
+            }
+        }
+        if let Some(pairs) = &self.pairs
+            && pairs.may_hold(window) & 1 != 0
+            // The last byte of a text is no pair.
+            && at + 2 <= text.len()
+        {
+            pairs.of(window).for_each(visit);
+        }
+    }
+
+    /// Bytes it takes.
+    pub fn size_bytes(&self) -> usize {
+        let rows = self.rows.len() * size_of::<Row>() + self.firsts.len() * 4;
+        let pieces = self.pieces.iter().map(|piece| piece.len() + 16).sum::<usize>();
+        WORDS * 8 + rows + pieces + self.pairs.as_ref().map_or(0, |pairs| 8192 + pairs.rows.len() * 8)
     }
 }
 
-/// Word and bit of a product.
+impl Pairs {
+    fn new(mut rows: Vec<(u16, u32)>) -> Option<Pairs> {
+        rows.sort_unstable();
+        let mut bits: Box<[u64; 1024]> = zeros();
+        for (pair, _) in &rows {
+            bits[usize::from(pair / 64)] |= 1 << (pair % 64);
+        }
+        (!rows.is_empty()).then_some(Pairs { bits, rows })
+    }
+
+    /// As of all pieces.
+    #[inline]
+    fn may_hold(&self, window: u32) -> u64 {
+        let pair = window as u16;
+        self.bits[usize::from(pair / 64)] >> (pair % 64)
+    }
+
+    /// The pieces that a window begins with.
+    fn of(&self, window: u32) -> impl Iterator<Item = usize> {
+        let pair = window as u16;
+        let first = self.rows.partition_point(|row| row.0 < pair);
+        let same = self.rows[first..].iter().take_while(move |row| row.0 == pair);
+        same.map(|row| row.1 as usize)
+    }
+}
+
+/// On the heap.
+fn zeros<const N: usize>() -> Box<[u64; N]> {
+    vec![0; N].try_into().expect("as many words as there are")
+}
+
+/// The word of a window: bits of the product that depend on the first three bytes alone.
 #[inline]
-fn place(product: u32) -> (usize, u32) {
-    let bit = product >> (u32::BITS - (64 * WORDS).ilog2());
-    ((bit / 64) as usize, bit % 64)
+fn word(window: u32) -> usize {
+    (window.wrapping_mul(SPREAD) >> (24 - WORDS.ilog2())) as usize % WORDS
+}
+
+/// The bit of a window in its word: the highest of the same product, which depend on all four bytes.
+#[inline]
+fn bit(window: u32) -> u32 {
+    window.wrapping_mul(SPREAD) >> (u32::BITS - u64::BITS.ilog2())
 }
 
 /// The bytes of a window as one number.
 #[inline]
 fn number(window: &[u8]) -> u32 {
     u32::from_le_bytes([window[0], window[1], window[2], window[3]])
-}
-
-/// A window less its last byte.
-#[inline]
-fn narrower(window: u32) -> u32 {
-    window & 0xff_ffff
 }
 
 /// Where in a piece the window stands that is rarest in names, and the window; `None` if the piece is shorter.

@@ -88,17 +88,19 @@ pub(super) struct Judge<'a> {
     pub(super) names: usize,
 }
 
-impl Judge<'_> {
-    /// Only rules that block or allow, whoever asks: what becomes of the one to report.
+impl Policy {
+    /// What becomes of a name where only rules that block or allow, whoever asks, match it, and this is the one to report.
     #[inline]
-    pub(super) fn plain(&self, best: &Best) -> Decision {
-        match self.policy.rules.get(best.rule) {
+    pub(super) fn plain(&self, gate: &Gate, best: &Best) -> Decision {
+        match self.rules.get(best.rule) {
             Some(short) if short.act == Act::Allow => Decision::new(Action::Pass, Cause::Rule(best.rule)),
             Some(short) if short.sinkhole => Decision::new(Action::Sinkhole, Cause::Rule(best.rule)),
-            _ => self.blocked(best),
+            _ => blocked(gate, best),
         }
     }
+}
 
+impl Judge<'_> {
     /// The whole order of precedence. Lists that only observe are left out first; if nothing else acts, they say what
     /// would have been.
     pub(super) fn weigh(&self, places: &Places) -> Decision {
@@ -230,24 +232,12 @@ impl Judge<'_> {
             return pass(best);
         }
         if let Some(best) = found.important_block {
-            return self.blocked(&best);
+            return blocked(self.gate, &best);
         }
         if let Some(best) = found.allow {
             return pass(best);
         }
-        found.block.map_or(Decision::PASS, |best| self.blocked(&best))
-    }
-
-    fn blocked(&self, best: &Best) -> Decision {
-        let action = match self.effect(best.rule) {
-            // 0 is NOERROR: an answer without records.
-            Some(Effect::Rcode(0) | Effect::Nodata) => Action::Nodata,
-            Some(Effect::Rcode(rcode)) => Action::Rcode(*rcode),
-            Some(Effect::Drop) => Action::Drop,
-            Some(Effect::TcpOnly) => Action::TcpOnly,
-            _ => Action::Sinkhole,
-        };
-        Decision::new(action, Cause::Rule(best.rule))
+        found.block.map_or(Decision::PASS, |best| blocked(self.gate, &best))
     }
 
     /// The records that the best rule's source has at the same place: a CNAME alone, or those of the type asked for, or
@@ -333,6 +323,18 @@ impl Judge<'_> {
     pub(super) fn effect(&self, rule: RuleId) -> Option<&Effect> {
         self.gate.rule(rule).map(|rule| &rule.effect)
     }
+}
+
+fn blocked(gate: &Gate, best: &Best) -> Decision {
+    let action = match gate.rule(best.rule).map(|rule| &rule.effect) {
+        // 0 is NOERROR: an answer without records.
+        Some(Effect::Rcode(0) | Effect::Nodata) => Action::Nodata,
+        Some(Effect::Rcode(rcode)) => Action::Rcode(*rcode),
+        Some(Effect::Drop) => Action::Drop,
+        Some(Effect::TcpOnly) => Action::TcpOnly,
+        _ => Action::Sinkhole,
+    };
+    Decision::new(action, Cause::Rule(best.rule))
 }
 
 /// Which of several rules at one name speaks for an unbound or dnsmasq source: records come before whatever the zone around

@@ -594,4 +594,6 @@ mod profile_tests;
 #[cfg(test)]
 mod server_tests;
 #[cfg(test)]
+mod settled_tests;
+#[cfg(test)]
 mod tests;

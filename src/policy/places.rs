@@ -5,10 +5,12 @@
 
 use super::judge::{Best, offer};
 use super::profile::Table;
-use super::rules::Verdict;
+use super::rules::{Short, Verdict};
+use super::triggers::Kinds;
 use super::{Asker, Met, Policy};
 use crate::dns::key::Key;
 use crate::list::set::{Gate, RuleId, RuleSetId};
+use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Matched sets and patterns that are kept on the stack. A name has few listed parents, since a name under a listed one
@@ -102,36 +104,61 @@ pub(super) fn labels_of_name(key: &Key) -> usize {
     if key.complete() { key.label_count() } else { usize::MAX }
 }
 
-/// Everything that matches a name and may count for a profile.
-pub(super) struct Matched {
-    pub(super) places: Places,
-    /// The weightiest verdict of the keys.
+/// What the keys of a name mean together.
+pub(super) struct Sketch {
+    /// The weightiest verdict.
     highest: Verdict,
     /// The rules to report of those keys whose rules need no weighing.
     block: Option<Best>,
     allow: Option<Best>,
 }
 
-impl Matched {
+impl Sketch {
     /// The rule that decides, where none has to be weighed against others.
     #[inline]
     pub(super) fn plain(&self) -> Option<&Best> {
         match self.highest {
-            _ if !self.places.others.is_empty() => None,
             Verdict::Block => self.block.as_ref(),
             Verdict::Allow => self.allow.as_ref(),
             Verdict::Nothing | Verdict::Look => None,
         }
     }
+
+    /// Whether a pattern with this rule, which counts for the profile, may change what the keys say. Against a rule of a key
+    /// that does the same it is one of a name without labels.
+    fn may_yield_to(&self, rule: RuleId, short: &Short) -> bool {
+        let comes_before = |best: &Option<Best>| {
+            let rank = (short.source, Reverse(0), rule);
+            best.is_none_or(|best| rank < best.rank())
+        };
+        match (self.highest, short.verdict) {
+            (Verdict::Nothing | Verdict::Look, _) | (_, Verdict::Look | Verdict::Nothing) => true,
+            (Verdict::Block, Verdict::Block) => comes_before(&self.block),
+            (Verdict::Allow, Verdict::Allow) => comes_before(&self.allow),
+            (Verdict::Block, Verdict::Allow) => true,
+            (Verdict::Allow, Verdict::Block) => false,
+        }
+    }
+
+    /// Whether any pattern of these kinds may.
+    fn may_yield(&self, kinds: &Kinds) -> bool {
+        match self.highest {
+            Verdict::Nothing | Verdict::Look => true,
+            Verdict::Block => {
+                let first = |best: Best| kinds.blocking.is_some_and(|first| first <= best.source);
+                kinds.overruling || self.block.is_some_and(first)
+            }
+            Verdict::Allow => kinds.overruling,
+        }
+    }
 }
 
 impl Policy {
-    /// Everything that matches a name and may count for the profile with this table.
+    /// What the keys of a name mean for the profile with this table; `keep` is called with those that mean anything, shortest first.
     #[inline]
-    pub(super) fn matched(&self, gate: &Gate, table: &Table, asker: &Asker, key: &Key, met: Met) -> Matched {
+    pub(super) fn sketch(&self, gate: &Gate, table: &Table, key: &Key, mut keep: impl FnMut(RuleSetId, u8)) -> Sketch {
         let names = labels_of_name(key);
-        let mut matched = Matched {
-            places: Places::new(),
+        let mut sketch = Sketch {
             highest: Verdict::Nothing,
             block: None,
             allow: None,
@@ -146,8 +173,8 @@ impl Policy {
                 }
                 highest = highest.max(short.verdict);
                 let (best, seen) = match short.verdict {
-                    Verdict::Block => (&mut matched.block, &mut blocks),
-                    Verdict::Allow => (&mut matched.allow, &mut allows),
+                    Verdict::Block => (&mut sketch.block, &mut blocks),
+                    Verdict::Allow => (&mut sketch.allow, &mut allows),
                     Verdict::Nothing | Verdict::Look => continue,
                 };
                 // Rules of a set are in order of their sources: the first that counts is the lowest.
@@ -167,12 +194,45 @@ impl Policy {
                 }
             }
             if highest != Verdict::Nothing {
-                matched.places.sets.push((set, labels));
-                matched.highest = matched.highest.max(highest);
+                keep(set, labels);
+                sketch.highest = sketch.highest.max(highest);
             }
         });
+        sketch
+    }
+
+    /// Whether what the keys mean is the decision: nothing has to be weighed, and no pattern and no client's network says
+    /// anything that could change it.
+    #[inline]
+    pub(super) fn is_settled(&self, sketch: &Sketch, table: &Table, asker: &Asker, key: &Key, met: Met) -> bool {
         let kinds = table.kinds();
-        let others = &mut matched.places.others;
+        if sketch.highest == Verdict::Look {
+            return false;
+        }
+        if let (Met::Question, true, Some(addr)) = (met, kinds.clients, asker.addr)
+            && self.triggers.clients.all(addr).next().is_some()
+        {
+            return false;
+        }
+        let mut settled = true;
+        if let (true, Some(patterns)) = (kinds.patterns && sketch.may_yield(kinds), self.triggers.patterns()) {
+            patterns.name(key, |index| {
+                settled &= !self.triggers.pattern_rules(index).iter().any(|&rule| {
+                    let active = |short: &&Short| table.is_active(short.source);
+                    let short = self.rules.get(rule).filter(active);
+                    short.is_some_and(|short| sketch.may_yield_to(rule, short))
+                });
+            });
+        }
+        settled
+    }
+
+    /// Everything that matches a name and may count for the profile with this table.
+    pub(super) fn matched(&self, gate: &Gate, table: &Table, asker: &Asker, key: &Key, met: Met) -> Places {
+        let mut places = Places::new();
+        self.sketch(gate, table, key, |set, labels| places.sets.push((set, labels)));
+        let kinds = table.kinds();
+        let others = &mut places.others;
         if let (true, Some(patterns)) = (kinds.patterns, self.triggers.patterns()) {
             patterns.name(key, |index| {
                 if self.is_any_active(table, index) {
@@ -185,7 +245,7 @@ impl Policy {
                 others.push(Place::Group(range));
             }
         }
-        matched
+        places
     }
 
     /// Whether a profile with this table has a rule of this pattern.

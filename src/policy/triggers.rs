@@ -6,7 +6,7 @@
 use super::PolicyError;
 use super::clients::Prefixes;
 use super::patterns::Patterns;
-use super::rules::Rules;
+use super::rules::{Rules, Short, Verdict};
 use super::servers::Servers;
 use crate::list::rule::{Pattern, Scope};
 use crate::list::set::{Gate, RuleId, RuleSetId};
@@ -20,6 +20,10 @@ pub struct Kinds {
     /// Names, of the fst.
     pub keys: bool,
     pub patterns: bool,
+    /// Patterns that do more than block, or not always: they may change what the keys of a name say.
+    pub overruling: bool,
+    /// The first source with patterns that only block.
+    pub blocking: Option<u16>,
     /// Patterns of AdGuard lists: those are asked about the text of addresses too, as AdGuard Home does.
     pub adguard_patterns: bool,
     /// Networks of clients, of RPZ.
@@ -34,6 +38,8 @@ impl Kinds {
     pub fn add(&mut self, other: &Kinds) {
         self.keys |= other.keys;
         self.patterns |= other.patterns;
+        self.overruling |= other.overruling;
+        self.blocking = self.blocking.into_iter().chain(other.blocking).min();
         self.adguard_patterns |= other.adguard_patterns;
         self.clients |= other.clients;
         self.networks |= other.networks;
@@ -55,33 +61,37 @@ impl Kinds {
     /// By source.
     pub fn of_sources(gate: &Gate, rules: &Rules) -> Vec<Kinds> {
         let mut kinds = vec![Kinds::default(); gate.sources().len()];
-        let mut note = |rule: RuleId, set: fn(&mut Kinds, u16, Family)| {
+        let mut note = |rule: RuleId, set: fn(&mut Kinds, &Short)| {
             if let Some(short) = rules.get(rule)
                 && let Some(kinds) = kinds.get_mut(usize::from(short.source))
             {
-                set(kinds, short.source, short.family);
+                set(kinds, short);
             }
         };
         for set in 0..gate.rule_set_count() as u32 {
             gate.rules_of(RuleSetId(set))
-                .for_each(|rule| note(rule, |kinds, _, _| kinds.keys = true));
+                .for_each(|rule| note(rule, |kinds, _| kinds.keys = true));
         }
         for (pattern, rule) in gate.patterns() {
             match pattern {
-                Pattern::Regex(_) | Pattern::Wildcard(_) => note(*rule, |kinds, _, family| {
+                Pattern::Regex(_) | Pattern::Wildcard(_) => note(*rule, |kinds, short| {
                     kinds.patterns = true;
-                    kinds.adguard_patterns |= family == Family::Adguard;
+                    kinds.adguard_patterns |= short.family == Family::Adguard;
+                    match short.verdict {
+                        Verdict::Block => kinds.blocking = Some(short.source),
+                        _ => kinds.overruling = true,
+                    }
                 }),
-                Pattern::Client(_) => note(*rule, |kinds, _, _| kinds.clients = true),
+                Pattern::Client(_) => note(*rule, |kinds, _| kinds.clients = true),
                 Pattern::NsName(..) | Pattern::NsAddress(_) => {
-                    note(*rule, |kinds, source, _| kinds.servers = Some(source))
+                    note(*rule, |kinds, short| kinds.servers = Some(short.source))
                 }
                 // Those of answers have a table of their own in the gate.
                 Pattern::Address(_) => {}
             }
         }
         for (_, rule) in gate.networks() {
-            note(rule, |kinds, _, _| kinds.networks = true);
+            note(rule, |kinds, _| kinds.networks = true);
         }
         kinds
     }
