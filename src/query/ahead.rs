@@ -40,6 +40,7 @@ pub fn read<'q>(cache: &Cache, bytes: &'q [u8]) -> Read<'q> {
 
 /// Room to look ahead in.
 pub struct Ahead {
+    /// [`LOOKED_AHEAD`] of them, made anew in place.
     keys: Vec<Key>,
     places: Vec<usize>,
 }
@@ -49,7 +50,7 @@ impl Ahead {
     #[allow(clippy::new_without_default, reason = "an empty one would allocate on the hot path")]
     pub fn new() -> Ahead {
         Ahead {
-            keys: Vec::with_capacity(LOOKED_AHEAD),
+            keys: vec![Key::ROOT; LOOKED_AHEAD],
             places: Vec::with_capacity(LOOKED_AHEAD * 8),
         }
     }
@@ -60,8 +61,8 @@ impl Ahead {
         for spot in reads.iter().flatten().filter_map(|read| read.spot) {
             all ^= cache.touch(spot);
         }
-        self.keys.clear();
         self.places.clear();
+        let mut room = self.keys.iter_mut();
         // Which of them have a key: a bit each.
         let mut keyed = 0u64;
         for (at, read) in reads.iter().enumerate() {
@@ -76,9 +77,9 @@ impl Ahead {
             match cache.touch_entry(*spot) {
                 Some(touched) => all ^= touched,
                 None => {
-                    let key = Key::from_wire(query.qname());
-                    generation.gate.foresee(&key, &mut self.places);
-                    self.keys.push(key);
+                    let Some(key) = room.next() else { break };
+                    key.set_wire(query.qname());
+                    generation.gate.foresee(key, &mut self.places);
                     keyed |= 1 << at;
                 }
             }
