@@ -105,21 +105,22 @@ impl Index {
         }
     }
 
-    /// Reads the buckets of a hash, so that they are near for who looks into them soon after.
+    /// Reads the first bucket of a hash, so that it is near for who looks into it soon after.
     #[inline]
     pub fn touch(&self, hash: u64) -> u64 {
-        let slots = self.buckets(hash).map(|bucket| bucket.0[0].load(Relaxed));
-        slots.fold(0, |all, slot| all ^ slot)
+        self.buckets(hash).next().map_or(0, |bucket| bucket.0[0].load(Relaxed))
     }
 
-    /// Adds an entry, to the emptier of its two buckets; false if both are full.
+    /// Adds an entry, to the first of its two buckets while that is half empty, so that most are found by one look, else to the emptier one; false
+    /// if both are full.
     pub fn insert(&self, hash: u64, id: BlockId) -> bool {
         let [first, second] = self.homes(hash).map(|(segment, place)| {
             let segment =
                 self.segments[segment].get_or_init(|| (0..SEGMENT_BUCKETS).map(|_| Bucket::empty()).collect());
             &segment[place]
         });
-        let bucket = if first.empty_slots() >= second.empty_slots() {
+        let room = first.empty_slots();
+        let bucket = if room >= BUCKET_SLOTS / 2 || room >= second.empty_slots() {
             first
         } else {
             second

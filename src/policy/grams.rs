@@ -93,16 +93,16 @@ impl Grams {
     pub fn each(&self, text: &[u8], length: usize, mut visit: impl FnMut(usize)) {
         for from in (0..length).step_by(TOGETHER) {
             let to = (from + TOGETHER).min(length);
-            let windows = || text[from..to + WINDOW - 1].windows(WINDOW).map(number);
-            // First whether there is anything, which is seldom: so no window waits for what another leads to.
-            let some = match &self.pairs {
-                None => windows().fold(0, |some, window| some | self.may_hold(window)),
-                Some(pairs) => windows().fold(0, |some, window| some | self.may_hold(window) | pairs.may_hold(window)),
+            let windows = text[from..to + WINDOW - 1].windows(WINDOW).map(number);
+            // First where there may be anything, which is seldom: so no window waits for what another leads to.
+            let mut hits = match &self.pairs {
+                None => marks(windows.map(|window| self.may_hold(window))),
+                Some(pairs) => marks(windows.map(|window| self.may_hold(window) | pairs.may_hold(window))),
             };
-            if some & 1 != 0 {
-                for (at, window) in (from..).zip(windows()) {
-                    self.stand_here(window, &text[..length], at, &mut visit);
-                }
+            while hits != 0 {
+                let at = from + hits.trailing_zeros() as usize;
+                hits &= hits - 1;
+                self.stand_here(number(&text[at..at + WINDOW]), &text[..length], at, &mut visit);
             }
         }
     }
@@ -166,6 +166,12 @@ impl Pairs {
         let same = self.rows[first..].iter().take_while(move |row| row.0 == pair);
         same.map(|row| row.1 as usize)
     }
+}
+
+/// The lowest bits of some words, at most [`TOGETHER`], as bits of one.
+#[inline]
+fn marks(words: impl Iterator<Item = u64>) -> u64 {
+    words.zip(0..).fold(0, |marks, (word, at)| marks | (word & 1) << at)
 }
 
 /// On the heap.

@@ -10,14 +10,18 @@ use super::triggers::Kinds;
 use crate::dns::key::Key;
 use crate::dns::name::Name;
 
-/// What the sources that a profile enables mean.
+/// What the sources that a profile enables mean: one line of cache.
+#[repr(align(64))]
 pub struct Table {
-    /// By source, from the lowest bit: whether its rules count.
-    active: u64,
-    /// The same for the 64th source and those behind it, 64 a word: few gates have so many.
+    /// By source, from the lowest bit: whether its rules count, 64 a word.
+    active: [u64; WORDS],
+    /// The same for those behind them: few gates have so many.
     more: Box<[u64]>,
     kinds: Kinds,
 }
+
+const WORDS: usize = 4;
+const _: () = assert!(size_of::<Table>() == 64);
 
 impl Table {
     /// `kinds`: by source, what rules it has.
@@ -28,18 +32,21 @@ impl Table {
             words[source / 64] |= 1 << (source % 64);
             all.add(kinds);
         }
+        let more = words.split_off(words.len().min(WORDS));
+        words.resize(WORDS, 0);
         Table {
-            active: words.first().copied().unwrap_or(0),
-            more: words.get(1..).map_or_else(Box::default, Box::from),
+            active: std::array::from_fn(|at| words[at]),
+            more: more.into(),
             kinds: all,
         }
     }
 
     #[inline]
     pub fn is_active(&self, source: u16) -> bool {
-        let word = match usize::from(source / 64).checked_sub(1) {
-            None => self.active,
-            Some(at) => self.more.get(at).copied().unwrap_or(0),
+        let at = usize::from(source / 64);
+        let word = match self.active.get(at) {
+            Some(word) => *word,
+            None => self.more.get(at - WORDS).copied().unwrap_or(0),
         };
         word >> (source % 64) & 1 == 1
     }
@@ -103,9 +110,9 @@ mod tests {
 
     #[test]
     fn a_table_knows_the_sources_of_every_word() {
-        let active: Vec<bool> = (0..200).map(|source| source % 3 == 0 || source == 64).collect();
-        let table = Table::new(&active, &vec![Kinds::default(); 200]);
-        for source in 0..300u16 {
+        let active: Vec<bool> = (0..500).map(|source| source % 3 == 0 || source == 64).collect();
+        let table = Table::new(&active, &vec![Kinds::default(); 500]);
+        for source in 0..600u16 {
             assert_eq!(
                 table.is_active(source),
                 active.get(usize::from(source)) == Some(&true),
