@@ -3,11 +3,11 @@
 //!
 //! # Two roads
 //!
-//! **A query**: listener → parse → identify client → policy → cache → resolve → inspect answer → respond
+//! **A query**: listener → parse → identify client → cache → policy → resolve → inspect answer → respond
 //!
 //! 1. [`listener`] takes datagrams in batches and messages from streams, and hands their bytes to
-//! 2. [`query`]: `begin` reads them ([`dns::query`]), asks [`policy`] who asks and what becomes of the name, answers from
-//!    [`local`] zones and the [`cache`], or hands back what must be awaited;
+//! 2. [`query`]: `read` reads them ([`dns::query`]), `begin` asks [`policy`] who asks, answers from [`local`] zones and the [`cache`], asks [`policy`]
+//!    what becomes of the name, or hands back what must be awaited; for a batch `Ahead` brings near what both will look at;
 //! 3. [`resolver`] finds the answer, recursively or through upstreams;
 //! 4. [`query`]: `finish` inspects it for the client that asked, and writes the response ([`dns::response`]).
 //!

@@ -174,7 +174,11 @@ fn single(network: IpNet) -> Option<Single> {
         IpNet::V4(v4) => (v4.prefix_len() == 32).then(|| Single::V4(v4.addr())),
         IpNet::V6(v6) => match mapped(v6) {
             Some(addr) => (v6.prefix_len() == 128).then_some(Single::V4(addr)),
-            None => (v6.prefix_len() == 64).then(|| Single::V6(v6.network())),
+            // The first network of all holds the IPv4 addresses, too.
+            None => {
+                let alone = v6.prefix_len() == 64 && v6.network() != Ipv6Addr::UNSPECIFIED;
+                alone.then(|| Single::V6(v6.network()))
+            }
         },
     }
 }
@@ -352,6 +356,26 @@ mod tests {
         }
         assert!(clients.get(ClientId(100_000)).is_none());
         assert!(clients.size_bytes() < 64 * 100_000, "{}", clients.size_bytes());
+    }
+
+    #[test]
+    fn a_client_of_all_that_is_mapped_is_found_by_ipv4_addresses_and_by_its_own() {
+        let client = |network: &str| ClientSettings {
+            name: network.to_owned(),
+            tags: Vec::new(),
+            networks: vec![network.parse().unwrap()],
+            profile: String::new(),
+        };
+        let clients = [client("::/64"), client("::ffff:10.0.0.1/128"), client("fd00::/64")];
+        let everybody = ["::/0".parse().unwrap()];
+        let clients = Clients::new(&clients, everybody, |_| Ok::<_, ()>(None)).unwrap();
+        let find = |addr: &str| clients.find(addr.parse().unwrap());
+        assert_eq!(find("192.0.2.1"), Who::Client(ClientId(0), None));
+        assert_eq!(find("10.0.0.1"), Who::Client(ClientId(1), None));
+        assert_eq!(find("::ffff:10.0.0.1"), Who::Client(ClientId(1), None));
+        assert_eq!(find("::7"), Who::Client(ClientId(0), None));
+        assert_eq!(find("fd00::7"), Who::Client(ClientId(2), None));
+        assert_eq!(find("fd00:0:0:1::7"), Who::Nobody);
     }
 
     proptest! {

@@ -5,11 +5,12 @@ use stairgate::config::settings::{ProfileSettings, Settings};
 use stairgate::count::Count;
 use stairgate::dns::name::Name;
 use stairgate::generation::Generation;
+use stairgate::limits::LOOKED_AHEAD;
 use stairgate::list::set::Gate;
 use stairgate::local::Zones;
 use stairgate::now::Now;
 use stairgate::policy::Policy;
-use stairgate::query::{self, Begun, Peer, Transport};
+use stairgate::query::{self, Ahead, Begun, Peer, Transport};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,11 +131,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         for index in 0..times {
             let (bytes, count) = &cases[index % cases.len()];
             let (begun, counts) = query::begin(&generation, &cache, bytes, &peer, now, &mut out);
-            match begun {
-                Begun::Respond(len) if len > bytes.len() => {}
-                Begun::RespondAndRenew(len, _) if len > bytes.len() => renewals += 1,
-                _ => panic!("query {index} is not answered at once"),
-            }
+            renewals += answered_at_once(begun, bytes);
             assert!(counts.contains(*count));
         }
         renewals
@@ -145,6 +142,36 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         allocation_counter::measure(|| assert_eq!(walk(100_000), 0)).count_total,
         0
     );
+    // The same as a UDP worker does it with what came in together.
+    let (mut ahead, mut askers) = (Ahead::new(), Vec::with_capacity(LOOKED_AHEAD));
+    let mut walk = |times: usize| {
+        let mut cases = cases.iter().cycle();
+        for _ in 0..times.div_ceil(LOOKED_AHEAD) {
+            generation
+                .policy
+                .clients(&[peer.address.ip(); LOOKED_AHEAD], &mut askers);
+            let these: [_; LOOKED_AHEAD] = std::array::from_fn(|_| cases.next().expect("a cycle has no end"));
+            let mut reads = these.map(|(bytes, _)| Some(query::read(&cache, bytes)));
+            ahead.look(&generation, &cache, &mut reads);
+            for (((bytes, count), read), asker) in these.iter().zip(reads).zip(&askers) {
+                let read = read.expect("it was read");
+                let (begun, counts) = query::begin_for(&generation, &cache, &read, &peer, *asker, now, &mut out);
+                assert_eq!(answered_at_once(begun, bytes), 0);
+                assert!(counts.contains(*count));
+            }
+        }
+    };
+    walk(100);
+    assert_eq!(allocation_counter::measure(|| walk(100_000)).count_total, 0);
     let one = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1))));
     assert_eq!(one.count_total, 1, "what is counted is counted");
+}
+
+/// Whether there is something to renew beside the response.
+fn answered_at_once(begun: Begun, query: &[u8]) -> usize {
+    match begun {
+        Begun::Respond(len) if len > query.len() => 0,
+        Begun::RespondAndRenew(len, _) if len > query.len() => 1,
+        _ => panic!("{query:02x?} is not answered at once"),
+    }
 }
