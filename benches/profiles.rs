@@ -91,7 +91,7 @@ fn ask(generation: &Arc<Generation>, cache: &Cache, queries: &[Vec<u8>], peers: 
     let mut out = vec![0; stairgate::limits::MESSAGE_BYTES];
     let mut unanswered = 0;
     let mut queries = queries.iter().cycle();
-    let (mut askers, mut ahead) = (Vec::new(), Ahead::new());
+    let (mut askers, mut ahead) = (Vec::new(), Ahead::default());
     let started = Instant::now();
     // As a UDP worker does it with what came in together.
     for peers in peers.chunks(UDP_BATCH) {

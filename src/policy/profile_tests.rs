@@ -95,21 +95,8 @@ fn a_profile_blocks_by_category_and_by_list_and_nothing_else() {
 
 #[test]
 fn what_only_observes_says_what_would_have_been_and_hinders_nothing_else() {
-    let list = |name: &str, observe: bool| ListSettings {
-        name: name.to_owned(),
-        source: ListSource::Path(PathBuf::from(name)),
-        category: "x".to_owned(),
-        action: ListAction::Block,
-        format: None,
-        match_scope: None,
-        rank: 100,
-        rewrite: true,
-        refresh: std::time::Duration::from_secs(86_400),
-        imposed_by: ImposedBy::Household,
-        observe,
-    };
     let mut settings = settings();
-    settings.lists = vec![list("a", true), list("b", false)];
+    settings.lists = vec![list_settings("a", true), list_settings("b", false)];
     let lists = [
         (
             "a",

@@ -1,13 +1,11 @@
 //! The short way to a decision beside weighing everything that matches.
 
 use super::profile::Table;
-use super::tests::{World, settings};
+use super::tests::{World, list_settings, settings};
 use super::*;
-use crate::config::settings::{ListAction, ListSettings, ListSource};
 use crate::dns::key::Key;
 use crate::dns::rtype;
 use proptest::prelude::*;
-use std::path::PathBuf;
 
 /// A list of one language, named by its place.
 fn list() -> impl Strategy<Value = String> {
@@ -74,23 +72,6 @@ fn list() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A list that may only observe.
-fn of_list(name: &str, observe: bool) -> ListSettings {
-    ListSettings {
-        name: name.to_owned(),
-        source: ListSource::Path(PathBuf::from(name)),
-        category: "x".to_owned(),
-        action: ListAction::Block,
-        format: None,
-        match_scope: None,
-        rank: 100,
-        rewrite: true,
-        refresh: std::time::Duration::from_secs(86_400),
-        imposed_by: ImposedBy::Household,
-        observe,
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
@@ -108,7 +89,7 @@ proptest! {
         // Its number is lower than some of the others'.
         lists.extend(allowed.iter().map(|text| ("lb", "allow", text.as_str())));
         let mut settings = settings();
-        settings.lists = NAMES.iter().zip(observing).map(|(name, observe)| of_list(name, observe && some_observe)).collect();
+        settings.lists = NAMES.iter().zip(observing).map(|(name, observe)| list_settings(name, observe && some_observe)).collect();
         let world = World::with(&lists, settings);
         let policy = &world.policy;
         let asker = Asker { rpz_bar: bar, ..world.asker("127.0.0.1") };

@@ -23,6 +23,23 @@ pub(super) fn settings() -> Settings {
     }
 }
 
+/// What the settings say of a list that may only observe.
+pub(super) fn list_settings(name: &str, observe: bool) -> ListSettings {
+    ListSettings {
+        name: name.to_owned(),
+        source: ListSource::Path(PathBuf::from(name)),
+        category: "x".to_owned(),
+        action: ListAction::Block,
+        format: None,
+        match_scope: None,
+        rank: 100,
+        rewrite: true,
+        refresh: std::time::Duration::from_secs(86_400),
+        imposed_by: ImposedBy::Household,
+        observe,
+    }
+}
+
 impl World {
     /// `lists`: name, category, text.
     pub fn new(lists: &[(&str, &str, &str)]) -> World {

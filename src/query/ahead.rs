@@ -45,16 +45,17 @@ pub struct Ahead {
     places: Vec<usize>,
 }
 
-impl Ahead {
+impl Default for Ahead {
     /// Room that seldom has to grow: names have few labels.
-    #[allow(clippy::new_without_default, reason = "an empty one would allocate on the hot path")]
-    pub fn new() -> Ahead {
+    fn default() -> Ahead {
         Ahead {
             keys: vec![Key::ROOT; LOOKED_AHEAD],
             places: Vec::with_capacity(LOOKED_AHEAD * 8),
         }
     }
+}
 
+impl Ahead {
     /// Brings near what at most [`LOOKED_AHEAD`] queries will look at.
     pub fn look<'k>(&'k mut self, generation: &Generation, cache: &Cache, reads: &mut [Option<Read<'k>>]) {
         let mut all = 0;

@@ -84,7 +84,7 @@ proptest! {
             .iter()
             .map(|bytes| came(query::begin(generation, cache, bytes, peer, now, &mut out), &out))
             .collect();
-        let mut ahead = Ahead::new();
+        let mut ahead = Ahead::default();
         // Twice, since the room is used again.
         for _ in 0..2 {
             let mut reads = [None; LOOKED_AHEAD];

@@ -143,7 +143,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         0
     );
     // The same as a UDP worker does it with what came in together.
-    let (mut ahead, mut askers) = (Ahead::new(), Vec::with_capacity(LOOKED_AHEAD));
+    let (mut ahead, mut askers) = (Ahead::default(), Vec::with_capacity(LOOKED_AHEAD));
     let mut walk = |times: usize| {
         let mut cases = cases.iter().cycle();
         for _ in 0..times.div_ceil(LOOKED_AHEAD) {

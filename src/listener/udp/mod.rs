@@ -98,7 +98,7 @@ pub(super) fn work(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
         sources: Vec::with_capacity(UDP_BATCH),
         askers: Vec::with_capacity(UDP_BATCH),
     };
-    let mut ahead = Ahead::new();
+    let mut ahead = Ahead::default();
     let mut batch = system::Batch::new();
     while !shared.stopping.load(Ordering::Relaxed) {
         match batch.receive(socket, true) {
