@@ -29,16 +29,18 @@ struct Group {
 
 const ONE_CORE: &[usize] = &[1];
 
+const MANY_CLIENTS: &[(&str, Work)] = &[
+    ("1,000 addresses, full", Work::Load(Source::Addresses, FULL, ONE_CORE)),
+    (
+        "1,000 addresses, 40,000/s",
+        Work::Load(Source::Addresses, SOME, ONE_CORE),
+    ),
+];
+
 const GROUPS: &[Group] = &[
     Group {
         name: "batches",
-        works: &[
-            ("1,000 addresses, full", Work::Load(Source::Addresses, FULL, ONE_CORE)),
-            (
-                "1,000 addresses, 40,000/s",
-                Work::Load(Source::Addresses, SOME, ONE_CORE),
-            ),
-        ],
+        works: MANY_CLIENTS,
         servers: &[
             ("plain, 64", ""),
             ("yardstick_udp", "yardstick"),
@@ -90,13 +92,7 @@ const GROUPS: &[Group] = &[
     },
     Group {
         name: "ring",
-        works: &[
-            ("1,000 addresses, full", Work::Load(Source::Addresses, FULL, ONE_CORE)),
-            (
-                "1,000 addresses, 40,000/s",
-                Work::Load(Source::Addresses, SOME, ONE_CORE),
-            ),
-        ],
+        works: MANY_CLIENTS,
         servers: &[
             ("plain, 64", ""),
             ("deferred task work", "ring=deferred"),
