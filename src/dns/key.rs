@@ -91,6 +91,17 @@ impl Key {
         }
     }
 
+    /// Makes this the key that a gate holds as these bytes, at most 254 (checked by whoever made them; what is behind is left out).
+    pub fn set_bytes(&mut self, bytes: &[u8]) {
+        (self.labels, self.complete) = (0, true);
+        let bytes = &bytes[..bytes.len().min(254)];
+        self.bytes[..bytes.len()].copy_from_slice(bytes);
+        for end in memchr::memchr_iter(SEPARATOR, bytes).take(MAX_LABELS) {
+            self.labels += 1;
+            self.ends[usize::from(self.labels)] = end as u8 + 1;
+        }
+    }
+
     /// The labels as a name has them, the lowest first: each in a window of which only its length counts.
     #[inline]
     pub fn labels_first_to_last(&self) -> impl Iterator<Item = (&[u8], usize)> {
@@ -184,6 +195,14 @@ mod tests {
             }
             key.set_wire(name.as_wire());
             assert_eq!((key.as_bytes(), key.complete()), (new.as_bytes(), new.complete()));
+            key.set_wire(b"");
+            key.set_bytes(new.as_bytes());
+            assert_eq!(key.as_bytes(), new.as_bytes());
+            assert!(
+                key.labels_first_to_last()
+                    .map(|(_, length)| length)
+                    .eq(new.labels_first_to_last().map(|(_, length)| length))
+            );
         }
     }
 

@@ -211,12 +211,16 @@ impl Gate {
         })
     }
 
-    /// Calls `visit(labels, set)` for every prefix of `key` that is a key of the gate, shortest first.
+    /// Calls `visit(labels, set)` for every prefix of `key` that is a key of the gate, shortest first. `false`: no pattern of the gate matches
+    /// the name, which an index knows of names that are keys.
     #[inline]
-    pub fn walk(&self, key: &Key, visit: impl FnMut(usize, RuleSetId)) {
+    pub fn walk(&self, key: &Key, visit: impl FnMut(usize, RuleSetId)) -> bool {
         match &self.index {
             Some(index) => index.walk(key, visit),
-            None => self.walk_fst(key, visit),
+            None => {
+                self.walk_fst(key, visit);
+                true
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use crate::dns::rtype;
 use crate::limits::REWRITES_IN_A_ROW;
 use crate::list::dump::{Target, effect_text};
 use crate::list::lines::Lines;
+use crate::list::patterns::Patterns;
 use crate::list::rule::{Effect, Pattern};
 use crate::list::set::{Gate, RuleId, SourceId};
 use serde::Serialize;
@@ -385,7 +386,7 @@ impl Finder<'_> {
     fn matches(&self, pattern: &Pattern) -> bool {
         match pattern {
             Pattern::Regex(_) | Pattern::Wildcard(_) => {
-                let Ok(Some(alone)) = super::patterns::Patterns::build(std::iter::once(pattern)) else {
+                let Ok(Some(alone)) = Patterns::build(std::iter::once(pattern)) else {
                     return false;
                 };
                 let mut matched = false;

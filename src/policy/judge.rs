@@ -88,18 +88,6 @@ pub(super) struct Judge<'a> {
     pub(super) names: usize,
 }
 
-impl Policy {
-    /// What becomes of a name where only rules that block or allow, whoever asks, match it, and this is the one to report.
-    #[inline]
-    pub(super) fn plain(&self, gate: &Gate, best: &Best) -> Decision {
-        match self.rules.get(best.rule) {
-            Some(short) if short.act == Act::Allow => Decision::new(Action::Pass, Cause::Rule(best.rule)),
-            Some(short) if short.sinkhole => Decision::new(Action::Sinkhole, Cause::Rule(best.rule)),
-            _ => blocked(gate, best),
-        }
-    }
-}
-
 impl Judge<'_> {
     /// The whole order of precedence. Lists that only observe are left out first; if nothing else acts, they say what
     /// would have been.
@@ -228,16 +216,17 @@ impl Judge<'_> {
             return Decision::new(action, Cause::Rule(best.rule));
         }
         let pass = |best: Best| Decision::new(Action::Pass, Cause::Rule(best.rule));
+        let block = |best: Best| Decision::new(blocked(self.gate, &best), Cause::Rule(best.rule));
         if let Some(best) = found.important_allow {
             return pass(best);
         }
         if let Some(best) = found.important_block {
-            return blocked(self.gate, &best);
+            return block(best);
         }
         if let Some(best) = found.allow {
             return pass(best);
         }
-        found.block.map_or(Decision::PASS, |best| blocked(self.gate, &best))
+        found.block.map_or(Decision::PASS, block)
     }
 
     /// The records that the best rule's source has at the same place: a CNAME alone, or those of the type asked for, or
@@ -325,16 +314,16 @@ impl Judge<'_> {
     }
 }
 
-fn blocked(gate: &Gate, best: &Best) -> Decision {
-    let action = match gate.rule(best.rule).map(|rule| &rule.effect) {
+/// What a rule that blocks does.
+pub(super) fn blocked(gate: &Gate, best: &Best) -> Action {
+    match gate.rule(best.rule).map(|rule| &rule.effect) {
         // 0 is NOERROR: an answer without records.
         Some(Effect::Rcode(0) | Effect::Nodata) => Action::Nodata,
         Some(Effect::Rcode(rcode)) => Action::Rcode(*rcode),
         Some(Effect::Drop) => Action::Drop,
         Some(Effect::TcpOnly) => Action::TcpOnly,
         _ => Action::Sinkhole,
-    };
-    Decision::new(action, Cause::Rule(best.rule))
+    }
 }
 
 /// Which of several rules at one name speaks for an unbound or dnsmasq source: records come before whatever the zone around

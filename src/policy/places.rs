@@ -5,7 +5,7 @@
 
 use super::judge::{Best, offer};
 use super::profile::Table;
-use super::rules::{Short, Verdict};
+use super::rules::{Short, Verdict, leaves_out};
 use super::triggers::Kinds;
 use super::{Asker, Met, Policy};
 use crate::dns::key::Key;
@@ -104,13 +104,26 @@ pub(super) fn labels_of_name(key: &Key) -> usize {
     if key.complete() { key.label_count() } else { usize::MAX }
 }
 
-/// What the keys of a name mean together.
+/// What the keys of a name mean together; by default those of a name that has none.
 pub(super) struct Sketch {
     /// The weightiest verdict.
     highest: Verdict,
+    /// `false`: no pattern of the gate matches the name.
+    patterns: bool,
     /// The rules to report of those keys whose rules need no weighing.
     block: Option<Best>,
     allow: Option<Best>,
+}
+
+impl Default for Sketch {
+    fn default() -> Sketch {
+        Sketch {
+            highest: Verdict::Nothing,
+            patterns: true,
+            block: None,
+            allow: None,
+        }
+    }
 }
 
 impl Sketch {
@@ -154,21 +167,43 @@ impl Sketch {
 }
 
 impl Policy {
-    /// What the keys of a name mean for the profile with this table; `keep` is called with those that mean anything, shortest first.
+    /// Notes what the keys of a name mean for the profile with this table; `keep` is called with those that mean anything, shortest first.
     #[inline]
-    pub(super) fn sketch(&self, gate: &Gate, table: &Table, key: &Key, mut keep: impl FnMut(RuleSetId, u8)) -> Sketch {
+    pub(super) fn sketch(
+        &self,
+        gate: &Gate,
+        table: &Table,
+        key: &Key,
+        sketch: &mut Sketch,
+        mut keep: impl FnMut(RuleSetId, u8),
+    ) {
         let names = labels_of_name(key);
-        let mut sketch = Sketch {
-            highest: Verdict::Nothing,
-            block: None,
-            allow: None,
-        };
-        gate.walk(key, |labels, set| {
+        sketch.patterns = gate.walk(key, |labels, set| {
             let (mut highest, itself) = (Verdict::Nothing, labels == names);
             let (labels, mut blocks, mut allows) = (labels as u8, false, false);
+            if let Some(first) = self.rules.first(set)
+                && first.blocks
+                && first.covers(itself)
+                && table.is_active(first.source)
+            {
+                let (source, rule, place) = (first.source, first.rule, Place::Set(set, labels));
+                let best = Best {
+                    source,
+                    labels,
+                    rule,
+                    place,
+                };
+                offer(&mut sketch.block, best);
+                keep(set, labels);
+                sketch.highest = sketch.highest.max(Verdict::Block);
+                return;
+            }
             for rule in gate.rules_of(set) {
                 let Some(short) = self.rules.get(rule) else { continue };
                 if !table.is_active(short.source) || !short.covers(itself) {
+                    continue;
+                }
+                if short.leaves_out && gate.rule(rule).is_some_and(|rule| leaves_out(&rule.modifiers, key)) {
                     continue;
                 }
                 highest = highest.max(short.verdict);
@@ -198,7 +233,6 @@ impl Policy {
                 sketch.highest = sketch.highest.max(highest);
             }
         });
-        sketch
     }
 
     /// Whether what the keys mean is the decision: nothing has to be weighed, and no pattern and no client's network says
@@ -215,7 +249,8 @@ impl Policy {
             return false;
         }
         let mut settled = true;
-        if let (true, Some(patterns)) = (kinds.patterns && sketch.may_yield(kinds), self.triggers.patterns()) {
+        let patterns = kinds.patterns && sketch.patterns && sketch.may_yield(kinds);
+        if let (true, Some(patterns)) = (patterns, self.triggers.patterns()) {
             patterns.name(key, |index| {
                 settled &= !self.triggers.pattern_rules(index).iter().any(|&rule| {
                     let active = |short: &&Short| table.is_active(short.source);
@@ -230,10 +265,13 @@ impl Policy {
     /// Everything that matches a name and may count for the profile with this table.
     pub(super) fn matched(&self, gate: &Gate, table: &Table, asker: &Asker, key: &Key, met: Met) -> Places {
         let mut places = Places::new();
-        self.sketch(gate, table, key, |set, labels| places.sets.push((set, labels)));
+        let mut sketch = Sketch::default();
+        self.sketch(gate, table, key, &mut sketch, |set, labels| {
+            places.sets.push((set, labels))
+        });
         let kinds = table.kinds();
         let others = &mut places.others;
-        if let (true, Some(patterns)) = (kinds.patterns, self.triggers.patterns()) {
+        if let (true, Some(patterns)) = (kinds.patterns && sketch.patterns, self.triggers.patterns()) {
             patterns.name(key, |index| {
                 if self.is_any_active(table, index) {
                     others.push(Place::Pattern(index as u32));

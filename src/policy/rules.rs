@@ -6,7 +6,7 @@
 use super::clients::Client;
 use crate::dns::key::Key;
 use crate::list::rule::{ClientIs, Effect, Modifiers, Scope};
-use crate::list::set::{Gate, RuleId};
+use crate::list::set::{Gate, RuleId, RuleSetId};
 use crate::list::source::Family;
 use std::net::IpAddr;
 
@@ -23,6 +23,8 @@ pub struct Short {
     pub important: bool,
     /// Has modifiers that depend on the question or the client.
     pub conditional: bool,
+    /// Leaves out some names below its own (`$denyallow`), and its verdict holds for the others.
+    pub leaves_out: bool,
     /// What it means by itself.
     pub verdict: Verdict,
 }
@@ -31,11 +33,34 @@ impl Short {
     /// Whether it covers a name where its key is that name (`itself`) or a parent of it.
     #[inline]
     pub fn covers(&self, itself: bool) -> bool {
-        match self.scope {
-            Scope::Exact => itself,
-            Scope::Subtree => true,
-            Scope::Below => !itself,
-        }
+        covers(self.scope, itself)
+    }
+}
+
+#[inline]
+fn covers(scope: Scope, itself: bool) -> bool {
+    match scope {
+        Scope::Exact => itself,
+        Scope::Subtree => true,
+        Scope::Below => !itself,
+    }
+}
+
+/// The first rule of a set: where it counts and all the others do no more than it, they need not be read.
+#[derive(Debug, Clone, Copy)]
+pub struct First {
+    pub rule: RuleId,
+    pub source: u16,
+    scope: Scope,
+    /// Every rule of the set only blocks.
+    pub blocks: bool,
+}
+
+impl First {
+    /// See [`Short::covers`].
+    #[inline]
+    pub fn covers(&self, itself: bool) -> bool {
+        covers(self.scope, itself)
     }
 }
 
@@ -69,6 +94,8 @@ pub enum Act {
 #[derive(Debug, Default)]
 pub struct Rules {
     rows: Vec<Short>,
+    /// By set.
+    firsts: Vec<First>,
 }
 
 impl Rules {
@@ -90,7 +117,14 @@ impl Rules {
                     important: false,
                     ..rule.modifiers.clone()
                 } != Modifiers::default();
-                let plain = !important && !conditional && observe.get(usize::from(rule.source.0)) != Some(&true);
+                let leaves_out = Modifiers {
+                    denyallow: rule.modifiers.denyallow.clone(),
+                    ..Modifiers::default()
+                } == rule.modifiers
+                    && conditional;
+                let plain = !important
+                    && (!conditional || leaves_out)
+                    && observe.get(usize::from(rule.source.0)) != Some(&true);
                 Short {
                     source: rule.source.0,
                     scope: rule.scope,
@@ -99,6 +133,7 @@ impl Rules {
                     sinkhole: rule.effect == Effect::Block,
                     important,
                     conditional,
+                    leaves_out,
                     verdict: match (act, family) {
                         _ if !plain => Verdict::Look,
                         // Over a stream it lets through, and then keeps other zones from acting.
@@ -111,7 +146,35 @@ impl Rules {
                 }
             })
             .collect();
-        Rules { rows }
+        let mut rules = Rules {
+            rows,
+            firsts: Vec::new(),
+        };
+        let sets = (0..gate.rule_set_count() as u32).map(RuleSetId);
+        rules.firsts = sets.map(|set| rules.first_of(gate, set)).collect();
+        rules
+    }
+
+    fn first_of(&self, gate: &Gate, set: RuleSetId) -> First {
+        let mut all = gate.rules_of(set);
+        let first = all.next();
+        let only_blocks = |rule| {
+            let short = self.get(rule);
+            short.is_some_and(|short| short.verdict == Verdict::Block && !short.leaves_out)
+        };
+        let short = first.and_then(|rule| self.get(rule));
+        First {
+            rule: first.unwrap_or(RuleId(u32::MAX)),
+            source: short.map_or(u16::MAX, |short| short.source),
+            scope: short.map_or(Scope::Exact, |short| short.scope),
+            blocks: first.is_some_and(only_blocks) && all.all(only_blocks),
+        }
+    }
+
+    /// The first rule of a set; `None` past the last set.
+    #[inline]
+    pub fn first(&self, set: RuleSetId) -> Option<&First> {
+        self.firsts.get(set.0 as usize)
     }
 
     #[inline]
@@ -141,6 +204,13 @@ pub struct Question<'q> {
     pub addr: Option<IpAddr>,
 }
 
+/// Whether the name is one that the rule leaves out, or below one.
+pub fn leaves_out(modifiers: &Modifiers, key: &Key) -> bool {
+    // A key ends after a whole label, so a prefix of the bytes is a parent.
+    let mut left_out = modifiers.denyallow.iter();
+    left_out.any(|left_out| key.as_bytes().starts_with(left_out))
+}
+
 /// Whether the modifiers let a rule count.
 pub fn applies(modifiers: &Modifiers, question: &Question<'_>) -> bool {
     if !modifiers.types.is_empty() && !modifiers.types.contains(&question.qtype) {
@@ -149,15 +219,8 @@ pub fn applies(modifiers: &Modifiers, question: &Question<'_>) -> bool {
     if modifiers.types_not.contains(&question.qtype) {
         return false;
     }
-    if let Some(key) = question.key {
-        // A key ends after a whole label, so a prefix of the bytes is a parent.
-        if modifiers
-            .denyallow
-            .iter()
-            .any(|left_out| key.as_bytes().starts_with(left_out))
-        {
-            return false;
-        }
+    if question.key.is_some_and(|key| leaves_out(modifiers, key)) {
+        return false;
     }
     let is = |who: &ClientIs| match who {
         ClientIs::Network(network) => question.addr.is_some_and(|addr| network.contains(&addr)),

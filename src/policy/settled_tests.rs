@@ -28,6 +28,7 @@ fn list() -> impl Strategy<Value = String> {
         1 => line("@@||N^"),
         1 => line("||N^$important"),
         1 => line("||N^$dnstype=A"),
+        1 => line("||N^$denyallow=a.b|b"),
         1 => line("||N^$dnsrewrite=192.0.2.1"),
         5 => pattern("P"),
         2 => pattern("@@P"),

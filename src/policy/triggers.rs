@@ -5,9 +5,9 @@
 
 use super::PolicyError;
 use super::clients::Prefixes;
-use super::patterns::Patterns;
 use super::rules::{Rules, Short, Verdict};
 use super::servers::Servers;
+use crate::list::patterns::Patterns;
 use crate::list::rule::{Pattern, Scope};
 use crate::list::set::{Gate, RuleId, RuleSetId};
 use crate::list::source::Family;

@@ -1,15 +1,16 @@
 //! Regular expressions and wildcards: which of many match a name.
 //!
-//! In: the patterns that any profile uses, then names. Out: the indexes of those that match.
+//! In: patterns of a gate, then names. Out: the indexes of those that match.
 //! Always: time linear in the name for each pattern that is tried, no lock. Nearly every pattern is tried only if a piece of text
 //! that it cannot match without stands in the name; [`Grams`] finds those pieces. The few expressions without such a piece are tried
 //! [`TOGETHER`] at a time by one automaton, which runs from the end of a name that they are tied to; where that
 //! would be too large by a lazy one, whose states each thread builds for itself and keeps within [`CACHE_BYTES`].
 //! `docs/decisions/0007-patterns-by-needles.md` and `0013-windows-of-four-bytes.md` say why.
 
-use super::glob::Glob;
-use super::grams::{BEHIND, Grams};
-use super::needle::{needles, rare_bytes};
+mod glob;
+mod grams;
+mod needle;
+
 use crate::dns::key::{Key, LABEL_WINDOW};
 use crate::limits;
 use crate::list::pattern::syntax;
@@ -24,6 +25,10 @@ use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, Look};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use glob::Glob;
+use grams::{BEHIND, Grams};
+use needle::{needles, rare_bytes};
 
 /// A needle must be this long: a letter is in most names, "ad" in every tenth.
 const NEEDLE_BYTES: usize = 2;
@@ -223,6 +228,13 @@ impl Patterns {
             let length = write_text(key, &mut scratch.text);
             self.search(scratch, length, visit);
         });
+    }
+
+    /// Whether any pattern matches the name.
+    pub fn any_matches(&self, key: &Key) -> bool {
+        let mut any = false;
+        self.name(key, |_| any = true);
+        any
     }
 
     /// Calls `visit` with the index of every pattern that matches a text, ascending. Only its first kilobyte is looked at; no name or
