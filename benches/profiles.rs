@@ -191,6 +191,7 @@ fn generation(gate: &Arc<Gate>, profiles: usize, clients: u32) -> Arc<Generation
                 _ => IpNet::from(IpAddr::from(address(client))),
             }],
             profile: settings.profiles[random.random_range(0..profiles)].name.clone(),
+            person: None,
         })
         .collect();
     Arc::new(Generation {

@@ -52,6 +52,7 @@ impl Settings {
                 .collect(),
             profiles: vec![ProfileSettings::blocking_everything()],
             clients: Vec::new(),
+            family: None,
         }
     }
 }
@@ -122,6 +123,13 @@ impl ProfileSettings {
             allow_lists: Vec::new(),
             allow: Vec::new(),
             deny: Vec::new(),
+            only: None,
+            services: Vec::new(),
+            safe_search: Vec::new(),
+            youtube: None,
+            bypass_guard: false,
+            rebinding: false,
+            types: Vec::new(),
             answer: AnswerKind::Null,
             answer_addresses: Vec::new(),
             answer_ttl: Duration::from_secs(30),

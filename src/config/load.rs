@@ -73,6 +73,7 @@ impl Loader {
             lists,
             profiles: Vec::new(),
             clients: Vec::new(),
+            family: None,
         };
         let warnings = match (&household, shape.household) {
             (Some(path), Some(text)) => {

@@ -6,6 +6,7 @@
 //! Fails: the first thing that is wrong stops the load; the caller keeps what it runs on.
 
 pub mod error;
+pub mod household;
 pub mod load;
 pub mod settings;
 pub mod starter;

@@ -1,6 +1,7 @@
 //! Profiles and clients: who gets what. They stand in the settings file or in the household file, never in both.
 
 use super::error::{ConfigError, Problem};
+use super::household::OwnName;
 use super::load::{Loader, Seen};
 use super::settings::*;
 use super::shape;
@@ -67,16 +68,12 @@ fn profile(
     let allow_lists = written.allow_lists.as_deref().unwrap_or_default();
     words_exist(loader, settings, name, "block", ListAction::Block, block)?;
     words_exist(loader, settings, name, "allow_lists", ListAction::Allow, allow_lists)?;
-    let allow = loader.values(
-        written.allow.as_deref().unwrap_or_default(),
-        "profile.allow",
-        values::own_name,
-    )?;
-    let deny = loader.values(
-        written.deny.as_deref().unwrap_or_default(),
-        "profile.deny",
-        values::own_name,
-    )?;
+    let allow = loader.values(written.allow.as_deref().unwrap_or_default(), "profile.allow", |text| {
+        values::own_name(text).map(OwnName::from)
+    })?;
+    let deny = loader.values(written.deny.as_deref().unwrap_or_default(), "profile.deny", |text| {
+        values::own_name(text).map(OwnName::from)
+    })?;
     if block.is_empty() && deny.is_empty() {
         if written.block.is_none() {
             return Err(loader.fail(
@@ -293,6 +290,7 @@ fn read_clients(
                 .collect(),
             networks,
             profile: profile.clone(),
+            person: None,
         });
     }
     Ok(clients)

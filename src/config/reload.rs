@@ -25,6 +25,7 @@ impl Settings {
             lists: new.lists,
             profiles: new.profiles,
             clients: new.clients,
+            family: new.family,
         };
         (merged, waiting)
     }

@@ -1,6 +1,7 @@
 //! The settings the program runs on: what `stairgate.toml` and the household file say, checked and with defaults filled in.
 //! What each key means stands in `config/stairgate.toml`; names here are the file's.
 
+use super::household::{Household, OwnName};
 use crate::dns::cookie;
 use crate::dns::name::Name;
 use crate::dns::translate::Prefix;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub lists: Vec<ListSettings>,
     pub profiles: Vec<ProfileSettings>,
     pub clients: Vec<ClientSettings>,
+    /// `None` where the file names none.
+    pub family: Option<Household>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,15 +252,34 @@ pub struct ProfileSettings {
     pub every_category: bool,
     /// Names of lists with `action = "allow"`.
     pub allow_lists: Vec<String>,
-    /// Own names, each with all below it.
-    pub allow: Vec<Name>,
-    pub deny: Vec<Name>,
+    /// Own names. Those of a base profile are among them.
+    pub allow: Vec<OwnName>,
+    pub deny: Vec<OwnName>,
+    /// Only these names and what always stays reachable, and of those only what no list blocks.
+    pub only: Option<Vec<OwnName>>,
+    /// Services that are blocked, by their ids; groups of services written out.
+    pub services: Vec<String>,
+    /// Search engines whose safe mode is switched on, by their ids in the catalogue.
+    pub safe_search: Vec<String>,
+    pub youtube: Option<YoutubeMode>,
+    /// Whether names and addresses that lead around the filter are blocked.
+    pub bypass_guard: bool,
+    /// Whether addresses of private networks in answers for names of the internet are blocked.
+    pub rebinding: bool,
+    /// Query types that are answered with NODATA.
+    pub types: Vec<u16>,
     pub answer: AnswerKind,
     /// Addresses of the block page, for `answer = "page"`.
     pub answer_addresses: Vec<IpAddr>,
     pub answer_ttl: Duration,
     pub imposed_by: ImposedBy,
     pub observe: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum YoutubeMode {
+    Moderate,
+    Strict,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -275,5 +297,8 @@ pub struct ClientSettings {
     pub name: String,
     pub tags: Vec<String>,
     pub networks: Vec<IpNet>,
+    /// That of the person whose device it is, if it is somebody's.
     pub profile: String,
+    /// Index of that person.
+    pub person: Option<u32>,
 }

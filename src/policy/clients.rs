@@ -337,6 +337,7 @@ mod tests {
             tags: tags.iter().map(|tag| tag.to_string()).collect(),
             networks: vec![IpNet::from(IpAddr::from(Ipv4Addr::from(0x0a00_0000 + 2 * index)))],
             profile: (index % 1000).to_string(),
+            person: None,
         };
         let mut clients: Vec<ClientSettings> = (0..100_000).map(|index| client(index, &[])).collect();
         clients[7].tags = vec!["device_phone".to_owned()];
@@ -365,6 +366,7 @@ mod tests {
             tags: Vec::new(),
             networks: vec![network.parse().unwrap()],
             profile: String::new(),
+            person: None,
         };
         let clients = [client("::/64"), client("::ffff:10.0.0.1/128"), client("fd00::/64")];
         let everybody = ["::/0".parse().unwrap()];
@@ -403,6 +405,7 @@ mod tests {
                     tags: Vec::new(),
                     networks: vec![*network],
                     profile: String::new(),
+            person: None,
                 })
                 .collect();
             let mut may: Vec<IpNet> = access.iter().map(|&(host, bits)| net4(host, bits)).collect();

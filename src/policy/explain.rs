@@ -8,6 +8,7 @@ use super::decide::What;
 use super::decision::{Action, Cause, Decision};
 use super::rules::Act;
 use super::{Asker, Met, Policy, Refusal, written};
+use crate::config::household::OwnName;
 use crate::config::settings::{AnswerKind, ProfileSettings};
 use crate::dns::key::{Key, to_text};
 use crate::dns::name::Name;
@@ -211,8 +212,11 @@ pub fn explain(
 impl Explanation {
     /// Takes over a decision; what matched is known.
     fn rests_on(&mut self, policy: &Policy, gate: &Gate, settings: Option<&ProfileSettings>, decision: &Decision) {
-        let own =
-            |names: Option<&Vec<Name>>, index: u32| names.and_then(|names| names.get(index as usize)).map(own_text);
+        let own = |names: Option<&Vec<OwnName>>, index: u32| {
+            names
+                .and_then(|names| names.get(index as usize))
+                .map(|own| own_text(&own.name))
+        };
         (self.rule, self.list, self.line, self.category) = (None, None, None, None);
         match decision.cause {
             Cause::Nothing | Cause::Unfiltered => {}

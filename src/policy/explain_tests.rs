@@ -53,8 +53,8 @@ fn explained(what: &str, with_lines: bool, adapt: impl Fn(&mut Settings)) -> Exp
     let gate = Unverified::new(compiled.gate).verify().unwrap().into_gate();
     let lines = Lines::open(compiled.lines, &gate).unwrap();
     let mut settings = settings();
-    settings.profiles[0].allow = vec![Name::parse("mine.example").unwrap()];
-    settings.profiles[0].deny = vec![Name::parse("theirs.example").unwrap()];
+    settings.profiles[0].allow = vec![Name::parse("mine.example").unwrap().into()];
+    settings.profiles[0].deny = vec![Name::parse("theirs.example").unwrap().into()];
     adapt(&mut settings);
     let policy = Policy::build(&gate, &settings, &[]).unwrap();
     let texts = Texts {

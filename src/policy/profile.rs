@@ -7,8 +7,8 @@
 
 use super::suffixes::Suffixes;
 use super::triggers::Kinds;
+use crate::config::household::OwnName;
 use crate::dns::key::Key;
-use crate::dns::name::Name;
 
 /// What the sources that a profile enables mean: one line of cache.
 #[repr(align(64))]
@@ -77,8 +77,8 @@ pub enum Own {
 }
 
 impl OwnNames {
-    pub fn new(allow: &[Name], deny: &[Name]) -> OwnNames {
-        let key = |name: &Name| Box::from(Key::from_wire(name.as_wire()).as_bytes());
+    pub fn new(allow: &[OwnName], deny: &[OwnName]) -> OwnNames {
+        let key = |own: &OwnName| Box::from(Key::from_wire(own.name.as_wire()).as_bytes());
         let allowed = allow
             .iter()
             .enumerate()
@@ -120,10 +120,11 @@ mod tests {
             );
         }
     }
+    use crate::dns::name::Name;
     use proptest::prelude::*;
 
-    fn names(of: &[&str]) -> Vec<Name> {
-        of.iter().map(|name| Name::parse(name).unwrap()).collect()
+    fn names(of: &[&str]) -> Vec<OwnName> {
+        of.iter().map(|name| Name::parse(name).unwrap().into()).collect()
     }
 
     #[test]
@@ -151,13 +152,14 @@ mod tests {
             asked in "[ab](\\.[ab]){0,4}",
         ) {
             let read = |of: &[String]| of.iter().map(|name| Name::parse(name).unwrap()).collect::<Vec<_>>();
+            let own = |of: &[Name]| of.iter().cloned().map(OwnName::from).collect::<Vec<_>>();
             let (allow, deny, asked) = (read(&allow), read(&deny), Name::parse(&asked).unwrap());
             let longest = |of: &[Name]| of.iter().filter(|name| asked.is_within(name)).map(Name::label_count).max();
             let slow = match (longest(&allow), longest(&deny)) {
                 (None, None) => None,
                 (allowed, denied) => Some(allowed >= denied),
             };
-            let fast = OwnNames::new(&allow, &deny)
+            let fast = OwnNames::new(&own(&allow), &own(&deny))
                 .find(&Key::from_wire(asked.as_wire()))
                 .map(|own| matches!(own, Own::Allow(_)));
             prop_assert_eq!(fast, slow);

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 fn own_rules_come_before_lists_and_the_longest_own_name_counts() {
     let mut settings = settings();
     settings.profiles[0].allow = vec![
-        Name::parse("school.example").unwrap(),
-        Name::parse("tie.example").unwrap(),
+        Name::parse("school.example").unwrap().into(),
+        Name::parse("tie.example").unwrap().into(),
     ];
     settings.profiles[0].deny = vec![
-        Name::parse("game.school.example").unwrap(),
-        Name::parse("tie.example").unwrap(),
+        Name::parse("game.school.example").unwrap().into(),
+        Name::parse("tie.example").unwrap().into(),
     ];
     let world = World::with(
         &[(
@@ -191,6 +191,7 @@ fn clients_get_their_profile_and_strangers_what_the_settings_say() {
         tags: Vec::new(),
         networks: vec!["192.168.1.0/24".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()],
         profile: "child".to_owned(),
+        person: None,
     }];
     let lists = [("a", "x", HOSTS)];
     let profile = |world: &World, addr: &str| {
@@ -253,7 +254,7 @@ fn the_shape_of_an_answer_says_who_wants_it_and_which_list() {
         observe: false,
     }];
     settings.profiles[0].imposed_by = ImposedBy::Operator;
-    settings.profiles[0].deny = vec![Name::parse("denied.example").unwrap()];
+    settings.profiles[0].deny = vec![Name::parse("denied.example").unwrap().into()];
     let world = World::with(
         &[("law", "x", HOSTS), ("z", "y", "# domains\nz.example\nzz.example\n")],
         settings,
@@ -278,7 +279,7 @@ fn the_shape_of_an_answer_says_who_wants_it_and_which_list() {
 #[test]
 fn canaries_come_before_own_rules_and_only_for_profiles_that_filter() {
     let mut settings = settings();
-    settings.profiles[0].allow = vec![Name::parse("icloud.com").unwrap()];
+    settings.profiles[0].allow = vec![Name::parse("icloud.com").unwrap().into()];
     let lists = [("h", "x", HOSTS)];
     check_world(
         &World::with(&lists, settings.clone()),

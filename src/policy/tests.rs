@@ -318,6 +318,7 @@ fn client_and_ctag_ask_about_the_client() {
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
         networks: vec![network.parse().unwrap()],
         profile: "default".to_owned(),
+        person: None,
     };
     settings.clients = vec![
         client("Tablet", "192.168.1.20/32", &["device_tablet"]),

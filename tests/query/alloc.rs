@@ -38,7 +38,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         name: "default".to_owned(),
         ..ProfileSettings::blocking_everything()
     };
-    profile.deny = vec![Name::parse("blocked.example").unwrap()];
+    profile.deny = vec![Name::parse("blocked.example").unwrap().into()];
     settings.profiles = vec![profile];
     // Plain names, exceptions, expressions with and without text to look for, wildcards; an index, as `serve` has one.
     let gate = Gate::from_lists(&[

@@ -47,6 +47,7 @@ fn person(settings: &mut Settings, base: &ProfileSettings, name: &str, block: &[
         tags: Vec::new(),
         networks: vec![format!("10.0.0.{host}/32").parse().unwrap()],
         profile: name.to_owned(),
+        person: None,
     });
 }
 

@@ -60,6 +60,7 @@ impl Road {
             tags: Vec::new(),
             networks: vec![format!("{address}/32").parse().unwrap()],
             profile: name.to_owned(),
+            person: None,
         };
         settings.clients = vec![client("child", CHILD), client("parent", PARENT)];
         Road {

@@ -1,0 +1,171 @@
+//! The household as the program runs on it: who there is, what holds for them, and when. What each key means stands in
+//! `config/examples/household.toml`; names here are the file's.
+//!
+//! Always: whatever one part says of another is an index that exists, groups are written out, and times are in the
+//! zone of whom they are for.
+
+use crate::dns::name::Name;
+use jiff::tz::TimeZone;
+use std::time::Duration;
+
+/// Persons, and what holds for them beside their profiles. Empty where settings define only profiles and clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Household {
+    /// Of whoever has no other.
+    pub zone: TimeZone,
+    /// In order of their ids.
+    pub people: Vec<Person>,
+    pub windows: Vec<WindowSettings>,
+    pub quotas: Vec<QuotaSettings>,
+    pub grants: Vec<GrantSettings>,
+    pub pauses: Vec<PauseSettings>,
+    /// `[service.ID]`: services of the household's own, beside those of the catalogue.
+    pub services: Vec<OwnService>,
+}
+
+/// `[person.ID]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    pub id: String,
+    /// As screens show it; the id unless written.
+    pub name: String,
+    pub profile: String,
+    pub zone: TimeZone,
+    /// Own names, which come before those of the profile.
+    pub allow: Vec<OwnName>,
+    pub deny: Vec<OwnName>,
+    pub log: Log,
+}
+
+/// What is kept of what somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Log {
+    #[default]
+    Nothing,
+    /// How many queries, of which categories.
+    Counts,
+    Names,
+}
+
+/// A name of a profile or a person: `"school.example"` with all below it, `"=school.example"` alone, `{ name = "...", until = "..." }` for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnName {
+    pub name: Name,
+    /// Not what is below it.
+    pub exact: bool,
+    /// Unix seconds; `None`: for good.
+    pub until: Option<i64>,
+}
+
+impl From<Name> for OwnName {
+    /// The name with all below it, for good.
+    fn from(name: Name) -> OwnName {
+        OwnName {
+            name,
+            exact: false,
+            until: None,
+        }
+    }
+}
+
+/// Whom something is for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subjects {
+    /// Everybody in the house, unknown devices too.
+    pub everyone: bool,
+    /// Indexes of persons, ascending.
+    pub people: Vec<u32>,
+    /// Indexes of devices, ascending: those of the clients of the settings.
+    pub devices: Vec<u32>,
+    /// Whoever has one of these profiles.
+    pub profiles: Vec<String>,
+}
+
+/// What something is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Target {
+    /// `"internet"`: every name.
+    pub internet: bool,
+    /// Categories and lists.
+    pub lists: Vec<String>,
+    /// Services by their ids, groups of services written out.
+    pub services: Vec<String>,
+    pub names: Vec<OwnName>,
+}
+
+/// `[[window]]`: at certain times something is blocked or allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowSettings {
+    /// As the file names it, or what it does and when.
+    pub name: String,
+    /// Line of the file.
+    pub line: usize,
+    pub subjects: Subjects,
+    pub days: String,
+    pub from: String,
+    pub to: String,
+    pub block: Target,
+    pub allow: Target,
+    /// What stays reachable where the internet is blocked, beside what always does.
+    pub reach: Target,
+}
+
+/// `[[quota]]`: so much of something a day or a week.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaSettings {
+    pub name: String,
+    pub line: usize,
+    pub subjects: Subjects,
+    pub of: Target,
+    pub limit: Duration,
+    pub per: Period,
+    /// At most so much of what was not used goes over into the next period.
+    pub carry: Duration,
+    pub reach: Target,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    Day,
+    /// From Monday on.
+    Week,
+}
+
+/// `[[grant]]`: something is allowed until a time, whatever windows and quotas say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantSettings {
+    pub name: String,
+    pub line: usize,
+    pub subjects: Subjects,
+    pub allow: Target,
+    /// Unix seconds.
+    pub from: Option<i64>,
+    pub until: i64,
+}
+
+/// `[[pause]]`: filtering, or the internet, is off until a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseSettings {
+    pub line: usize,
+    pub subjects: Subjects,
+    pub what: Paused,
+    /// Unix seconds.
+    pub from: Option<i64>,
+    pub until: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paused {
+    /// Nothing is filtered.
+    Filter,
+    /// Everything is blocked, but what stays reachable.
+    Internet,
+}
+
+/// `[service.ID]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnService {
+    pub id: String,
+    pub name: String,
+    pub names: Vec<OwnName>,
+}
