@@ -28,6 +28,7 @@
 //! | [`limits`] | every bound, why this number, what happens at it |
 //! | [`count`] | what is counted, a word each |
 //! | [`dns`] | names, a borrowed view of a query, answers, the response writer, Extended DNS Errors |
+//! | [`catalogue`] | services, safe search, ways around the filter: tables that come along |
 //! | [`config`] | the file's shape, and the checked settings that the program runs on |
 //! | [`list`] | the list road, and the gate file |
 //! | [`policy`] | what becomes of a query: pure, without sockets, clock or locks |
@@ -44,6 +45,7 @@
 //! `ARCHITECTURE.md` has the promises, who may import whom, and what people see when something fails.
 
 pub mod cache;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -12,10 +12,11 @@ const IMPORTS: &[(&str, &str)] = &[
     ("limits", ""),
     ("count", ""),
     ("dns", ""),
+    ("catalogue", "dns"),
     ("clock", "now"),
-    ("config", "now limits dns"),
+    ("config", "now limits dns catalogue"),
     ("list", "now limits dns config"),
-    ("policy", "now limits dns config list"),
+    ("policy", "now limits dns catalogue config list"),
     ("cache", "now limits dns config"),
     ("resolver", "now limits dns clock config cache"),
     ("local", "now limits dns config"),
@@ -35,7 +36,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "now limits count dns clock config list policy cache resolver local generation query telemetry listener control",
+        "now limits count dns catalogue clock config list policy cache resolver local generation query telemetry listener control",
     ),
 ];
 
