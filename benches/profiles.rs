@@ -96,7 +96,7 @@ fn ask(generation: &Arc<Generation>, cache: &Cache, queries: &[Vec<u8>], peers: 
     // As a UDP worker does it with what came in together.
     for peers in peers.chunks(UDP_BATCH) {
         let sources: Vec<IpAddr> = peers.iter().map(|peer| peer.address.ip()).collect();
-        generation.policy.clients(&sources, &mut askers);
+        generation.policy.clients(&sources, 0, &mut askers);
         for (peers, askers) in peers.chunks(LOOKED_AHEAD).zip(askers.chunks(LOOKED_AHEAD)) {
             let mut reads = [None; LOOKED_AHEAD];
             for (read, query) in reads[..peers.len()].iter_mut().zip(&mut queries) {
@@ -228,7 +228,7 @@ fn largest(gate: &Gate) -> String {
 fn blocked(gate: &Gate, many: &Generation) -> Vec<String> {
     let of_all = largest(gate);
     let blocks = |client: u32, key: &Key| {
-        let asker = many.policy.client(address(client).into()).expect("a client");
+        let asker = many.policy.client(address(client).into(), 0).expect("a client");
         let decision = many.policy.decide(gate, &asker, key, Met::Question, rtype::A);
         decision.action == Action::Sinkhole
     };

@@ -29,6 +29,7 @@
 //! | [`count`] | what is counted, a word each |
 //! | [`dns`] | names, a borrowed view of a query, answers, the response writer, Extended DNS Errors |
 //! | [`catalogue`] | services, safe search, ways around the filter: tables that come along |
+//! | [`schedule`] | windows, and the timetables that are made of them |
 //! | [`config`] | the file's shape, and the checked settings that the program runs on |
 //! | [`list`] | the list road, and the gate file |
 //! | [`policy`] | what becomes of a query: pure, without sockets, clock or locks |
@@ -57,8 +58,10 @@ pub mod limits;
 pub mod list;
 pub mod listener;
 pub mod local;
+pub mod nearest;
 pub mod now;
 pub mod policy;
 pub mod query;
 pub mod resolver;
+pub mod schedule;
 pub mod telemetry;

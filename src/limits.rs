@@ -454,3 +454,23 @@ pub const ANCHOR_HOLD_DOWN_S: u64 = 30 * 86_400;
 pub const ANCHOR_LOOK_MIN_S: u64 = 3600;
 pub const ANCHOR_LOOK_MAX_S: u64 = 15 * 86_400;
 pub const ANCHOR_RETRY_MAX_S: u64 = 86_400;
+
+// ---- Schedules ----
+
+/// Windows and spans of one schedule. A family writes a dozen, and what was granted once is dropped when it is over. A
+/// schedule with more is refused.
+pub const SCHEDULE_ITEMS: usize = 512;
+/// Dates and ranges of dates of one window, the excepted ones apart. A school year has a dozen holidays. A window with
+/// more is refused.
+pub const SCHEDULE_DATES: usize = 512;
+/// Changes of one timetable, 10 bytes each: a week in which every window of the largest schedule begins and ends every
+/// day has half as many. Past it the timetable ends sooner, and is compiled anew sooner.
+pub const TIMETABLE_CHANGES: usize = 16_384;
+/// Indexes that the states of one timetable list together, two bytes each: the largest schedule still gets past
+/// 256 changes. Past it the timetable ends sooner, likewise.
+pub const TIMETABLE_INDEXES: usize = 1 << 17;
+/// Longest time that one timetable covers, in seconds: the year that `check` looks at, and some more. A longer one is
+/// shortened.
+pub const TIMETABLE_SECONDS: i64 = 400 * 86_400;
+/// Days in which overlapping windows are looked for: every date of a year comes once.
+pub const OVERLAP_DAYS: i64 = 366;

@@ -9,6 +9,14 @@ pub struct Now {
     pub unix_ms: u64,
 }
 
+impl Now {
+    /// Seconds since 1970-01-01 UTC as the wall clock has it.
+    #[inline]
+    pub fn unix_s(&self) -> u64 {
+        self.unix_ms / 1000
+    }
+}
+
 /// The seconds from `now_ms` to `until_ms`, both of one clock, rounded up: what has time left never says 0. 0 where it is past.
 pub fn seconds_between(now_ms: u64, until_ms: u64) -> u32 {
     u32::try_from(until_ms.saturating_sub(now_ms).div_ceil(1000)).unwrap_or(u32::MAX)

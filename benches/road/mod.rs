@@ -110,7 +110,7 @@ fn corpus() -> PathBuf {
 /// What becomes of a name; `None` if it is answered locally or is none.
 fn action(generation: &Generation, name: &str) -> Option<Action> {
     let name = Name::parse(name).ok().filter(|name| !name.is_root())?;
-    let asker = generation.policy.client([127, 0, 0, 1].into())?;
+    let asker = generation.policy.client([127, 0, 0, 1].into(), 0)?;
     if generation.local.covers(name.as_wire()) {
         return None;
     }

@@ -200,6 +200,21 @@ pub enum Way {
     Canary,
 }
 
+impl Way {
+    /// The word of the table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Way::Doh => "doh",
+            Way::Dot => "dot",
+            Way::Vpn => "vpn",
+            Way::Proxy => "proxy",
+            Way::Tor => "tor",
+            Way::Relay => "relay",
+            Way::Canary => "canary",
+        }
+    }
+}
+
 /// Ways around the filter, by name; each stands for itself and everything below it.
 #[derive(Debug, Clone, Default)]
 pub struct Bypass(Vec<(String, Way)>);

@@ -6,6 +6,7 @@
 
 use super::serve::listen::try_address;
 use super::{Exit, Failure, Outcome, connected, lists, rdnss};
+use crate::clock;
 use crate::config::load::Loaded;
 use crate::config::settings::{ListSource, Settings, Unmatched, ZoneSource};
 use crate::list::set::{Gate, RuleSetId};
@@ -36,7 +37,7 @@ pub fn run(args: Args) -> Outcome {
     Zones::build(&settings).map_err(Failure::usage)?;
     let held = lists::Held::of(&settings, false)?;
     let connected = connected::networks();
-    let policy = Policy::build(&held.gate, &settings, &connected).map_err(Failure::usage)?;
+    let policy = Policy::build_at(&held.gate, &settings, &connected, clock::now().unix_s()).map_err(Failure::usage)?;
     for list in &held.missing {
         warnings.push(format!(
             "list {list} was never fetched; `stairgate update` fetches it, and a start waits for it"
@@ -196,7 +197,7 @@ fn about_policy(settings: &Settings, gate: &Gate, policy: &Policy, warnings: &mu
     }
     for client in &settings.clients {
         for network in &client.networks {
-            if policy.client(network.addr()).is_none() && settings.server.unmatched != Unmatched::Refuse {
+            if policy.client(network.addr(), 0).is_none() && settings.server.unmatched != Unmatched::Refuse {
                 let why = match settings.server.allow {
                     Some(_) => "it is not in allow in [server]",
                     None => "this machine is not directly connected to it",

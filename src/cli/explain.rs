@@ -2,6 +2,7 @@
 
 use super::inspect::unreadable;
 use super::{Exit, Failure, Outcome, connected, lists};
+use crate::clock;
 use crate::config::settings::{ProfileSettings, Settings, Unmatched};
 use crate::config::values;
 use crate::dns::answer::{Message, Section};
@@ -73,10 +74,11 @@ fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure>
             args.qtype
         ))
     })?;
-    if let Some(at) = &args.at {
-        moment(at)?;
-    }
-    let (mut settings, held) = match &args.gate {
+    let now_s = match &args.at {
+        Some(at) => moment(at)?,
+        None => clock::now().unix_s(),
+    };
+    let (settings, held) = match &args.gate {
         Some(file) => {
             let mut settings = Settings::builtin(Path::new("."));
             let held = lists::Held::look(file, &settings.state_dir, true).map_err(unreadable)?;
@@ -99,9 +101,9 @@ fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure>
     }
     // One decision needs one profile; the tables of the others would take longer than all else.
     let asked = profile(args, &settings, connected);
-    let policy =
-        Policy::build_for(&held.gate, &settings, connected, |name| asked == Some(name)).map_err(Failure::usage)?;
-    let asker = asker(args, &settings, &policy)?;
+    let policy = Policy::build_for(&held.gate, &settings, connected, now_s, |name| asked == Some(name))
+        .map_err(Failure::usage)?;
+    let asker = asker(args, &settings, &policy, now_s)?;
     // A gate alone says nothing of what some server answers itself.
     let subject = match subject {
         Subject::Name(name) if args.gate.is_none() => {
@@ -121,7 +123,7 @@ fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure>
             lines: held.lines.as_ref(),
             line_text: &|source, line| texts.line(source, line),
         },
-        &std::mem::take(&mut settings.profiles),
+        &settings,
         asker.as_ref().map_err(|refusal| *refusal),
         &subject,
         qtype,
@@ -137,13 +139,14 @@ fn subject(text: &str) -> Result<Subject, Failure> {
         .map_err(|why| Failure::usage(format_args!("\"{text}\" {why}")))
 }
 
-/// Reads `--at`; only its form matters as long as no setting depends on the time.
-fn moment(text: &str) -> Result<(), Failure> {
+/// Reads `--at`: the Unix second.
+fn moment(text: &str) -> Result<u64, Failure> {
     let read = if text.contains('[') {
-        text.parse::<jiff::ZonedDateTime>().map(|_| ())
+        text.parse::<jiff::ZonedDateTime>().map(|zoned| zoned.timestamp())
     } else {
-        text.parse::<jiff::Timestamp>().map(|_| ())
+        text.parse::<jiff::Timestamp>()
     };
+    let read = read.map(|at| at.as_second().max(0) as u64);
     read.map_err(|cause| {
         Failure::usage(format_args!(
             "--at {text}: {cause}; write it like 2026-07-24T21:30:00+02:00 or 2026-07-24T21:30:00[Europe/Berlin]"
@@ -172,7 +175,7 @@ fn profile<'s>(args: &'s Args, settings: &'s Settings, connected: &[IpNet]) -> O
         return Some(name);
     }
     let addr = args.client;
-    let client = addr.and_then(|addr| Policy::unfiltered(settings, connected).client(addr)?.client);
+    let client = addr.and_then(|addr| Policy::unfiltered(settings, connected).client(addr, 0)?.client);
     match client {
         Some(client) => settings
             .clients
@@ -220,9 +223,9 @@ fn local(zones: &Zones, name: &Name, qtype: u16) -> Option<Local> {
 }
 
 /// Who is asked for, or why they may not ask.
-fn asker(args: &Args, settings: &Settings, policy: &Policy) -> Result<Result<Asker, Refusal>, Failure> {
+fn asker(args: &Args, settings: &Settings, policy: &Policy, now_s: u64) -> Result<Result<Asker, Refusal>, Failure> {
     if args.gate.is_some() {
-        return Ok(Ok(Asker::new(policy.profile(EVERYTHING), None, args.client)));
+        return Ok(Ok(Asker::new(policy.profile(EVERYTHING), None, args.client).at(now_s)));
     }
     if let Some(name) = &args.profile {
         let profile = policy.profile(name).ok_or_else(|| {
@@ -232,14 +235,14 @@ fn asker(args: &Args, settings: &Settings, policy: &Policy) -> Result<Result<Ask
                 known.join(", ")
             ))
         })?;
-        return Ok(Ok(Asker::new(Some(profile), None, None)));
+        return Ok(Ok(Asker::new(Some(profile), None, None).at(now_s)));
     }
     if let Some(addr) = args.client {
-        return Ok(policy.client(addr).ok_or_else(|| policy.refusal(addr)));
+        return Ok(policy.client(addr, now_s).ok_or_else(|| policy.refusal(addr)));
     }
     // A client that no entry matches and that may ask.
     Ok(match settings.server.unmatched {
-        Unmatched::Default => Ok(Asker::new(policy.profile("default"), None, None)),
+        Unmatched::Default => Ok(Asker::new(policy.profile("default"), None, None).at(now_s)),
         Unmatched::Open => Ok(Asker::new(None, None, None)),
         Unmatched::Refuse => Err(Refusal::Unmatched),
     })

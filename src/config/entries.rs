@@ -4,10 +4,10 @@ use super::defaults::{DEFAULT_RANK, DEFAULT_REFRESH};
 use super::error::{ConfigError, Problem};
 use super::load::{Loader, Seen};
 use super::settings::*;
-use super::syntax::nearest;
 use super::{shape, values};
 use crate::dns::name::Name;
 use crate::limits;
+use crate::nearest::nearest;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use toml::Spanned;
 

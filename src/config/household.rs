@@ -5,10 +5,11 @@
 //! zone of whom they are for.
 
 use crate::dns::name::Name;
+use crate::schedule::Window;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
-/// Persons, and what holds for them beside their profiles. Empty where settings define only profiles and clients.
+/// Persons, and what holds for them beside their profiles; by default nobody, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Household {
     /// Of whoever has no other.
@@ -21,6 +22,35 @@ pub struct Household {
     pub pauses: Vec<PauseSettings>,
     /// `[service.ID]`: services of the household's own, beside those of the catalogue.
     pub services: Vec<OwnService>,
+}
+
+impl Default for Household {
+    fn default() -> Household {
+        Household {
+            zone: TimeZone::UTC,
+            people: Vec::new(),
+            windows: Vec::new(),
+            quotas: Vec::new(),
+            grants: Vec::new(),
+            pauses: Vec::new(),
+            services: Vec::new(),
+        }
+    }
+}
+
+impl Household {
+    /// The categories and lists that anything in it is about.
+    pub fn list_words(&self) -> impl Iterator<Item = &str> {
+        let windows = self
+            .windows
+            .iter()
+            .flat_map(|window| [&window.block, &window.allow, &window.reach]);
+        let quotas = self.quotas.iter().flat_map(|quota| [&quota.of, &quota.reach]);
+        let targets = windows
+            .chain(quotas)
+            .chain(self.grants.iter().map(|grant| &grant.allow));
+        targets.flat_map(|target| target.lists.iter().map(String::as_str))
+    }
 }
 
 /// `[person.ID]`
@@ -48,7 +78,7 @@ pub enum Log {
 }
 
 /// A name of a profile or a person: `"school.example"` with all below it, `"=school.example"` alone, `{ name = "...", until = "..." }` for a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OwnName {
     pub name: Name,
     /// Not what is below it.
@@ -101,9 +131,7 @@ pub struct WindowSettings {
     /// Line of the file.
     pub line: usize,
     pub subjects: Subjects,
-    pub days: String,
-    pub from: String,
-    pub to: String,
+    pub when: Window,
     pub block: Target,
     pub allow: Target,
     /// What stays reachable where the internet is blocked, beside what always does.

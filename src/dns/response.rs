@@ -105,6 +105,25 @@ impl<'a> Writer<'a> {
         Some(writer)
     }
 
+    /// Lowers the TTLs of the records so far to so many seconds at most.
+    pub fn bound_ttls(&mut self, most_s: u32) {
+        let mut at = self.question_end;
+        for _ in 0..self.counts.iter().map(|&count| u32::from(count)).sum() {
+            let Some(fixed_at) = skip_name(&self.out[..self.at], at) else {
+                return;
+            };
+            let Some(fixed) = self.out[..self.at]
+                .get_mut(fixed_at..)
+                .and_then(|rest| rest.first_chunk_mut::<10>())
+            else {
+                return;
+            };
+            let ttl = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
+            fixed[4..8].copy_from_slice(&ttl.min(most_s).to_be_bytes());
+            at = fixed_at + 10 + usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
+        }
+    }
+
     /// AA: the answer is this server's own.
     pub fn authoritative(&mut self) {
         self.authoritative = true;

@@ -7,10 +7,13 @@
 
 use super::decision::{Action, Cause, Decision};
 use super::judge::{Judge, blocked};
+use super::marks::Marked;
 use super::places::{AddressText, Place, Places, Sketch, labels_of_name};
 use super::profile::{Own, Table};
 use super::rules::{Act, Question, Short};
-use super::{Asker, Met, Policy};
+use super::timed::Timed;
+use super::{Asker, Details, LayerId, Met, Policy};
+use crate::catalogue::Way;
 use crate::dns::key::Key;
 use crate::list::set::{Gate, RuleId};
 use crate::list::source::Family;
@@ -30,21 +33,59 @@ impl Policy {
         {
             return decision;
         }
-        if profile.has_own
-            && let Some(details) = self.details.get(usize::from(id.0))
-        {
-            match (details.own.find(key), met) {
-                (Some(Own::Allow(index)), Met::Question) => {
-                    return Decision::new(Action::PassWhole, Cause::OwnAllow(index));
-                }
-                (Some(Own::Allow(index)), Met::Answer) => return Decision::new(Action::Pass, Cause::OwnAllow(index)),
-                (Some(Own::Deny(index)), _) => {
-                    return Decision::new(Action::Sinkhole, Cause::OwnDeny(index)).observed_if(profile.observe);
-                }
-                (None, _) => {}
+        let mut timed = Timed::default();
+        if asker.layer != LayerId::NONE {
+            let table = &self.tables[usize::from(profile.table)];
+            timed = self.timed(gate, asker, table, key, met, qtype);
+            if let Some(decision) = timed.decision {
+                return decision.observed_if(profile.observe);
             }
         }
-        let table = &self.tables[usize::from(profile.table)];
+        if let Some(own) = asker.person.and_then(|person| self.family.own(person)) {
+            match own.find(key, asker.now_s) {
+                Some(Own::Allow(index)) => return allowed(met, Cause::PersonAllow(index)),
+                Some(Own::Deny(index)) => {
+                    return Decision::new(Action::Sinkhole, Cause::PersonDeny(index)).observed_if(profile.observe);
+                }
+                None => {}
+            }
+        }
+        if (profile.has_own || profile.has_more)
+            && let Some(details) = self.details.get(usize::from(id.0))
+        {
+            // Names in an answer are what a page of the only names needs.
+            if let (Some(only), Met::Question) = (&details.only, met)
+                && only.find(key, asker.now_s).is_none()
+            {
+                return Decision::new(Action::Sinkhole, Cause::NotAmongOnly).observed_if(profile.observe);
+            }
+            match details.own.find(key, asker.now_s) {
+                Some(Own::Allow(index)) => return allowed(met, Cause::OwnAllow(index)),
+                Some(Own::Deny(index)) => {
+                    return Decision::new(Action::Sinkhole, Cause::OwnDeny(index)).observed_if(profile.observe);
+                }
+                None => {}
+            }
+            if let Some(decision) = self.by_words(details, &timed, key, met, qtype) {
+                return decision.observed_if(profile.observe);
+            }
+        }
+        let table = timed.table.as_ref().unwrap_or(&self.tables[usize::from(profile.table)]);
+        self.by_lists(gate, table, asker, key, met, qtype)
+            .observed_if(profile.observe)
+    }
+
+    /// The decision by the lists of this table alone.
+    #[inline]
+    pub(super) fn by_lists(
+        &self,
+        gate: &Gate,
+        table: &Table,
+        asker: &Asker,
+        key: &Key,
+        met: Met,
+        qtype: u16,
+    ) -> Decision {
         if !table.kinds().names() {
             return Decision::PASS;
         }
@@ -53,8 +94,7 @@ impl Policy {
         // Rules of zones that have no say are told apart by weighing alone.
         let unbarred = met == Met::Question || asker.rpz_bar == u16::MAX;
         if !unbarred || !self.is_settled(&sketch, table, asker, key, met) {
-            let decision = self.decide_by_all(gate, table, asker, key, met, qtype);
-            return decision.observed_if(profile.observe);
+            return self.decide_by_all(gate, table, asker, key, met, qtype);
         }
         let Some(best) = sketch.plain() else {
             return Decision::PASS;
@@ -63,9 +103,28 @@ impl Policy {
         let cause = Cause::Rule(best.rule);
         match self.rules.get(best.rule) {
             Some(short) if short.act == Act::Allow => Decision::new(Action::Pass, cause),
-            Some(short) if short.sinkhole && !profile.observe => Decision::new(Action::Sinkhole, cause),
-            _ => Decision::new(blocked(gate, best), cause).observed_if(profile.observe),
+            Some(short) if short.sinkhole => Decision::new(Action::Sinkhole, cause),
+            _ => Decision::new(blocked(gate, best), cause),
         }
+    }
+
+    /// The decision by what the profile says in words: types, services, the guard, safe search.
+    fn by_words(&self, details: &Details, timed: &Timed, key: &Key, met: Met, qtype: u16) -> Option<Decision> {
+        if met == Met::Question && details.types.contains(&qtype) {
+            return Some(Decision::new(Action::Nodata, Cause::Type));
+        }
+        if details.chosen.is_empty() {
+            return None;
+        }
+        let marked = match self.marks.find(&details.chosen, key)? {
+            Marked::Service(_) if timed.service => self.marks.find(&details.chosen.without_services(), key)?,
+            marked => marked,
+        };
+        Some(match marked {
+            Marked::Service(number) => Decision::new(Action::Sinkhole, Cause::Service(number)),
+            Marked::Way(way) => Decision::new(Action::Sinkhole, Cause::Way(way)),
+            Marked::Safe(number) => Decision::new(Action::Alias(number), Cause::Safe(number)),
+        })
     }
 
     /// The decision with everything that matches weighed.
@@ -112,6 +171,9 @@ impl Policy {
         let Some(profile) = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0))) else {
             return Decision::UNFILTERED;
         };
+        if profile.guard && self.marks.is_way(addr) {
+            return Decision::new(Action::Sinkhole, Cause::Way(Way::Doh)).observed_if(profile.observe);
+        }
         let table = &self.tables[usize::from(profile.table)];
         if !table.kinds().addresses() {
             return Decision::PASS;
@@ -212,6 +274,14 @@ impl Policy {
             client: asker.client.and_then(|id| self.clients.get(id)),
             addr: asker.addr,
         }
+    }
+}
+
+/// An own name is let through: the whole answer of the name asked for, and of one met in an answer only that.
+fn allowed(met: Met, cause: Cause) -> Decision {
+    match met {
+        Met::Question => Decision::new(Action::PassWhole, cause),
+        Met::Answer => Decision::new(Action::Pass, cause),
     }
 }
 

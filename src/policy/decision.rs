@@ -1,5 +1,6 @@
 //! The decision: one value that feeds the response, the EDE, the log, the metric, the page and `explain`.
 
+use crate::catalogue::Way;
 use crate::list::set::RuleId;
 
 /// What becomes of a query or of something in an answer.
@@ -60,6 +61,8 @@ pub enum Action {
     TcpOnly,
     /// Answered from these rules' effects (`Data`, `Cname`, `CnameBelow`).
     Rewrite(Rewrites),
+    /// Answered with an alias to the host of a safe mode, by its number.
+    Alias(u32),
 }
 
 /// The rules that together make a rewritten answer, at most 16 (later ones are left out, by line).
@@ -98,6 +101,22 @@ pub enum Cause {
     OwnAllow(u32),
     /// Own `deny` of the profile.
     OwnDeny(u32),
+    /// The profile has only some names, and this is none of them.
+    NotAmongOnly,
+    /// Own `allow` of the person whose device asks.
+    PersonAllow(u32),
+    /// Own `deny` of that person.
+    PersonDeny(u32),
+    /// A window, a grant or a pause, by its number.
+    Timed(u32),
+    /// The profile does without this type.
+    Type,
+    /// A service that the profile blocks, by its number.
+    Service(u16),
+    /// A way around the filter.
+    Way(Way),
+    /// A host of a search engine whose safe mode the profile has on, by the number of its target.
+    Safe(u32),
     /// A rule of a list.
     Rule(RuleId),
     /// A name that clients ask to learn whether the network filters; the answer turns this feature of theirs off.

@@ -8,8 +8,8 @@ use super::decide::What;
 use super::decision::{Action, Cause, Decision};
 use super::rules::Act;
 use super::{Asker, Met, Policy, Refusal, written};
-use crate::config::household::OwnName;
-use crate::config::settings::{AnswerKind, ProfileSettings};
+use crate::config::household::{OwnName, Person};
+use crate::config::settings::{AnswerKind, ProfileSettings, Settings};
 use crate::dns::key::{Key, to_text};
 use crate::dns::name::Name;
 use crate::dns::rtype;
@@ -43,6 +43,12 @@ pub struct Explanation {
     pub action: String,
     /// None for clients that are not filtered.
     pub profile: Option<String>,
+    /// The person whose device it is. Left out for a device that is nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// Where in the household file the window, grant or pause stands that it rests on. Left out where it rests on none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub household_line: Option<usize>,
     /// The profile or the list only observes: the query is resolved, and the rule is the one that would have acted.
     pub observed: bool,
     /// It is resolved, and lists of the profile have rules about name servers (RPZ NSDNAME and NSIP), which may yet act on what comes of
@@ -103,7 +109,7 @@ pub fn explain(
     policy: &Policy,
     gate: &Gate,
     texts: &Texts<'_>,
-    profiles: &[ProfileSettings],
+    settings: &Settings,
     asker: Result<&Asker, Refusal>,
     subject: &Subject,
     qtype: u16,
@@ -124,6 +130,8 @@ pub fn explain(
         category: None,
         action: "resolve".to_owned(),
         profile: None,
+        person: None,
+        household_line: None,
         observed: false,
         name_servers: false,
         matches: Vec::new(),
@@ -141,11 +149,16 @@ pub fn explain(
             return explanation;
         }
     };
-    let settings = asker.profile.and_then(|id| {
+    let person = asker
+        .person
+        .and_then(|person| settings.family.as_ref()?.people.get(person as usize));
+    explanation.person = person.map(|person| person.id.clone());
+    let profile = asker.profile.and_then(|id| {
         let name = policy.profile_name(id);
         explanation.profile = Some(name.to_owned());
-        profiles.iter().find(|profile| profile.name == name)
+        settings.profiles.iter().find(|profile| profile.name == name)
     });
+    let asked = Asked { profile, person };
     let key = name.map(|name| Key::from_wire(name.as_wire()));
     let what = match (&key, subject) {
         (Some(key), _) => What::Name(key),
@@ -178,8 +191,8 @@ pub fn explain(
             says.follow.clone().filter(|_| decision.action != Action::PassWhole)
         }
         _ => {
-            explanation.rests_on(policy, gate, settings, &decision);
-            name.and_then(|name| alias_of(gate, &decision, name, qtype))
+            explanation.rests_on(policy, gate, &asked, &decision);
+            name.and_then(|name| alias_of(policy, gate, &decision, name, qtype))
         }
     };
     if matches!(subject, Subject::Name(_)) || !decision.acts() {
@@ -201,28 +214,47 @@ pub fn explain(
             break;
         }
         explanation.matches.extend(all(What::Name(&key), &asker, Met::Answer));
-        explanation.rests_on(policy, gate, settings, &decision);
-        next = alias_of(gate, &decision, &target, qtype);
+        explanation.rests_on(policy, gate, &asked, &decision);
+        next = alias_of(policy, gate, &decision, &target, qtype);
         asker = asker.after(&decision);
     }
     explanation.name_servers = resolved && policy.inspects(&asker).servers;
     explanation
 }
 
+/// Who asks, as the settings have it.
+struct Asked<'s> {
+    profile: Option<&'s ProfileSettings>,
+    person: Option<&'s Person>,
+}
+
 impl Explanation {
     /// Takes over a decision; what matched is known.
-    fn rests_on(&mut self, policy: &Policy, gate: &Gate, settings: Option<&ProfileSettings>, decision: &Decision) {
+    fn rests_on(&mut self, policy: &Policy, gate: &Gate, asked: &Asked<'_>, decision: &Decision) {
         let own = |names: Option<&Vec<OwnName>>, index: u32| {
             names
                 .and_then(|names| names.get(index as usize))
                 .map(|own| own_text(&own.name))
         };
         (self.rule, self.list, self.line, self.category) = (None, None, None, None);
+        self.household_line = None;
         match decision.cause {
             Cause::Nothing | Cause::Unfiltered => {}
             Cause::Canary(feature) => self.rule = Some(format!("canary of {feature}")),
-            Cause::OwnAllow(index) => self.rule = own(settings.map(|profile| &profile.allow), index),
-            Cause::OwnDeny(index) => self.rule = own(settings.map(|profile| &profile.deny), index),
+            Cause::PersonAllow(index) => self.rule = own(asked.person.map(|person| &person.allow), index),
+            Cause::PersonDeny(index) => self.rule = own(asked.person.map(|person| &person.deny), index),
+            Cause::Timed(number) => {
+                let item = policy.family.item(number);
+                self.rule = item.map(|item| item.name.clone());
+                self.household_line = item.map(|item| item.line);
+            }
+            Cause::NotAmongOnly => self.rule = Some("only".to_owned()),
+            Cause::Type => self.rule = Some("types".to_owned()),
+            Cause::Service(number) => self.rule = Some(format!("service {}", policy.marks.service(number))),
+            Cause::Way(way) => self.rule = Some(format!("bypass_guard: {}", way.word())),
+            Cause::Safe(number) => self.rule = Some(format!("safe_search: {}", policy.marks.engine(number))),
+            Cause::OwnAllow(index) => self.rule = own(asked.profile.map(|profile| &profile.allow), index),
+            Cause::OwnDeny(index) => self.rule = own(asked.profile.map(|profile| &profile.deny), index),
             Cause::Rule(rule) => {
                 // Rules of one source with one effect share a number. A zone is asked about the client first; then, of the
                 // places a rule was met at, the longest name or network counts, which comes first.
@@ -236,23 +268,25 @@ impl Explanation {
                 }
             }
         }
-        let answer = settings.map_or(AnswerKind::Null, |profile| profile.answer);
+        let answer = asked.profile.map_or(AnswerKind::Null, |profile| profile.answer);
         self.observed = decision.observed;
         if !decision.observed {
             self.verdict = verdict(policy, decision);
-            self.action = action(gate, decision, answer);
+            self.action = action(policy, gate, decision, answer);
         }
     }
 }
 
 /// The name that a rewrite of `name` leads to.
-fn alias_of(gate: &Gate, decision: &Decision, name: &Name, qtype: u16) -> Option<Name> {
-    let Action::Rewrite(rewrites) = decision.action else {
-        return None;
-    };
+fn alias_of(policy: &Policy, gate: &Gate, decision: &Decision, name: &Name, qtype: u16) -> Option<Name> {
     if decision.observed || matches!(qtype, rtype::CNAME | rtype::ANY) {
         return None;
     }
+    let rewrites = match decision.action {
+        Action::Rewrite(rewrites) => rewrites,
+        Action::Alias(number) => return policy.safe_host(number).cloned(),
+        _ => return None,
+    };
     rewrites.iter().find_map(|rule| match &gate.rule(rule)?.effect {
         Effect::Cname(target) => Some(target.clone()),
         Effect::CnameBelow(parent) => {
@@ -284,7 +318,7 @@ fn verdict(policy: &Policy, decision: &Decision) -> &'static str {
     match decision.action {
         // Over TCP it is resolved.
         Action::Pass | Action::PassWhole | Action::TcpOnly => "allow",
-        Action::Rewrite(_) => "rewrite",
+        Action::Rewrite(_) | Action::Alias(_) => "rewrite",
         Action::Sinkhole | Action::Drop => "block",
         Action::Rcode(_) | Action::Nodata => {
             if rewriting {
@@ -296,7 +330,7 @@ fn verdict(policy: &Policy, decision: &Decision) -> &'static str {
     }
 }
 
-fn action(gate: &Gate, decision: &Decision, answer: AnswerKind) -> String {
+fn action(policy: &Policy, gate: &Gate, decision: &Decision, answer: AnswerKind) -> String {
     match decision.action {
         Action::Pass | Action::PassWhole => "resolve".to_owned(),
         Action::Sinkhole => match answer {
@@ -311,6 +345,10 @@ fn action(gate: &Gate, decision: &Decision, answer: AnswerKind) -> String {
         Action::Nodata => "nodata".to_owned(),
         Action::Drop => "drop".to_owned(),
         Action::TcpOnly => "tcp-only".to_owned(),
+        Action::Alias(number) => match policy.safe_host(number) {
+            Some(target) => effect_text(&Effect::Cname(target.clone())),
+            None => String::new(),
+        },
         Action::Rewrite(rules) => {
             let records = rules
                 .iter()

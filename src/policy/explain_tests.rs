@@ -70,15 +70,7 @@ fn explained(what: &str, with_lines: bool, adapt: impl Fn(&mut Settings)) -> Exp
         Err(_) => Subject::Name(Name::parse(what).unwrap()),
     };
     let asker = Asker::new(policy.profile("default"), None, None);
-    explain(
-        &policy,
-        &gate,
-        &texts,
-        &settings.profiles,
-        Ok(&asker),
-        &subject,
-        rtype::A,
-    )
+    explain(&policy, &gate, &texts, &settings, Ok(&asker), &subject, rtype::A)
 }
 
 /// Verdict, action, list:line, rule.
@@ -144,7 +136,7 @@ fn of_networks_that_share_an_effect_the_one_that_matched_is_named_and_of_several
             None,
             client.map(|addr| addr.parse().unwrap()),
         );
-        explain(&policy, &gate, &texts, &[], Ok(&asker), &subject, rtype::A)
+        explain(&policy, &gate, &texts, &settings(), Ok(&asker), &subject, rtype::A)
     };
     let rule = |what: &str, client: Option<&str>| ask(what, client).rule.unwrap_or_default();
     assert_eq!(rule("foo.example", None), "foo.example CNAME rpz-drop.");
@@ -175,7 +167,17 @@ fn what_an_alias_of_a_rule_leads_to_is_judged_as_the_server_does() {
         line_text: &|_, _| None,
     };
     let asker = Asker::new(policy.profile("default"), None, None);
-    let ask = |subject: Subject| words(&explain(&policy, &gate, &texts, &[], Ok(&asker), &subject, rtype::A));
+    let ask = |subject: Subject| {
+        words(&explain(
+            &policy,
+            &gate,
+            &texts,
+            &settings(),
+            Ok(&asker),
+            &subject,
+            rtype::A,
+        ))
+    };
     let name = |text: &str| Name::parse(text).unwrap();
     assert_eq!(
         ask(Subject::Name(name("to.example"))),
@@ -273,10 +275,26 @@ fn a_client_that_may_not_ask_is_told_so() {
         line_text: &|_, _| None,
     };
     let subject = Subject::Name(Name::parse("x.example").unwrap());
-    let explanation = explain(&policy, &gate, &texts, &[], Err(Refusal::Access), &subject, rtype::A);
+    let explanation = explain(
+        &policy,
+        &gate,
+        &texts,
+        &settings(),
+        Err(Refusal::Access),
+        &subject,
+        rtype::A,
+    );
     assert_eq!((explanation.verdict, explanation.action.as_str()), ("block", "refused"));
     assert_eq!(explanation.rule.as_deref(), Some("server.allow"));
-    let explanation = explain(&policy, &gate, &texts, &[], Err(Refusal::Unmatched), &subject, rtype::A);
+    let explanation = explain(
+        &policy,
+        &gate,
+        &texts,
+        &settings(),
+        Err(Refusal::Unmatched),
+        &subject,
+        rtype::A,
+    );
     assert_eq!(explanation.rule.as_deref(), Some("server.unmatched"));
 }
 
@@ -290,10 +308,10 @@ fn a_policy_for_one_explanation_has_the_lists_of_the_profile_asked_for_and_of_no
             ..ProfileSettings::named(name)
         });
     }
-    let policy = Policy::build_for(&gate, &settings, &[], |name| name == "child").unwrap();
+    let policy = Policy::build_for(&gate, &settings, &[], 0, |name| name == "child").unwrap();
     let filters = |name: &str| policy.filters(policy.profile(name).unwrap());
     assert!(filters("child") && !filters("parent") && !filters("default"));
     settings.profiles[1].block = vec!["nowhere".to_owned()];
-    let broken = Policy::build_for(&gate, &settings, &[], |name| name == "parent");
+    let broken = Policy::build_for(&gate, &settings, &[], 0, |name| name == "parent");
     assert!(broken.is_err(), "the profiles that are not asked for are checked");
 }

@@ -51,7 +51,7 @@ impl Policy {
     #[inline]
     pub fn goes_by_lists_alone(&self, asker: &Asker) -> bool {
         let profile = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0)));
-        profile.is_some_and(|profile| profile.alone)
+        profile.is_some_and(|profile| profile.alone) && !self.has_more(asker)
     }
 
     /// Whether a footprint means nothing for who asks.

@@ -12,21 +12,27 @@ pub mod explain;
 
 mod canary;
 mod decide;
+mod family;
 mod footprint;
 mod hosts;
 mod judge;
 mod longest;
+mod marks;
 mod places;
 mod profile;
 mod rewriting;
 mod rules;
 mod servers;
 mod suffixes;
+mod timed;
 mod triggers;
 mod written;
 
+use crate::catalogue::Catalogue;
+use crate::config::household::OwnName;
 use crate::config::settings::{AnswerKind, ImposedBy, ListAction, ListSettings, ProfileSettings, Settings, Unmatched};
 use crate::dns::ede::Text;
+use crate::dns::name::Name;
 use crate::dns::translate::{self, Prefix};
 use crate::list::patterns::PatternError;
 use crate::list::set::{Gate, RuleId};
@@ -34,12 +40,15 @@ pub use footprint::Footprint;
 
 use clients::{Clients, Who};
 use decision::{Cause, Decision};
+use family::{Family, LayerId, Made};
 use ipnet::IpNet;
+use marks::{Chosen, Marks};
 use profile::{OwnNames, Table};
 use rules::Rules;
 use std::collections::HashMap;
 use std::iter;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 use triggers::{Kinds, Triggers};
 
 /// Index of a profile, in the order of the settings.
@@ -59,6 +68,14 @@ pub struct Asker {
     pub client: Option<ClientId>,
     /// `None` where only a profile is asked about.
     pub addr: Option<IpAddr>,
+    /// When, in Unix seconds.
+    pub now_s: u64,
+    /// The person whose device it is, by index.
+    pub person: Option<u32>,
+    /// Which windows, grants and pauses hold.
+    pub layer: LayerId,
+    /// The Unix second from which others may.
+    pub until_s: u64,
     /// RPZ zones from this source on have no say in the answer; `u16::MAX` at first.
     pub rpz_bar: u16,
 }
@@ -69,8 +86,17 @@ impl Asker {
             profile,
             client,
             addr: addr.map(|addr| addr.to_canonical()),
+            now_s: 0,
+            person: None,
+            layer: LayerId::NONE,
+            until_s: u64::MAX,
             rpz_bar: u16::MAX,
         }
+    }
+
+    /// The same at this Unix second.
+    pub fn at(self, now_s: u64) -> Asker {
+        Asker { now_s, ..self }
     }
 
     /// The asker for what is still to be judged of the same answer: an RPZ zone that let a name through keeps itself and the
@@ -85,6 +111,8 @@ impl Asker {
         }
     }
 }
+
+const DAY_S: u64 = 86_400;
 
 /// Why somebody may not ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +158,12 @@ pub struct Policy {
     triggers: Triggers,
     rules: Rules,
     sources: Vec<Source>,
+    marks: Marks,
+    family: Family,
+    /// The Unix second it was made at.
+    made_s: u64,
+    /// What is reachable whatever is off.
+    always: OwnNames,
     /// Prefixes behind which IPv6 addresses stand for IPv4 addresses: the well-known one, and those of the settings.
     translated: Vec<Prefix>,
 }
@@ -141,6 +175,10 @@ struct Profile {
     imposed_by: ImposedBy,
     observe: bool,
     has_own: bool,
+    /// Beside lists and own names there is something that decides about names: see [`Details`].
+    has_more: bool,
+    /// Addresses that lead around the filter are blocked.
+    guard: bool,
     has_addresses: bool,
     /// See [`Policy::goes_by_lists_alone`].
     alone: bool,
@@ -151,6 +189,10 @@ struct Profile {
 struct Details {
     name: String,
     own: OwnNames,
+    /// The names there are, if there are only some.
+    only: Option<OwnNames>,
+    chosen: Chosen,
+    types: Vec<u16>,
     addresses: Vec<IpAddr>,
     missing: Vec<String>,
 }
@@ -176,6 +218,8 @@ pub enum PolicyError {
     },
     #[error("{0}")]
     Pattern(PatternError),
+    #[error("{0}")]
+    Schedule(String),
     #[error("there are {0} profiles; 65535 is the most")]
     TooManyProfiles(usize),
     #[error("client \"{client}\" has profile \"{profile}\", which is not defined; add [profile.{profile}]")]
@@ -186,7 +230,12 @@ impl Policy {
     /// Policy for these settings over this gate. `connected`: the networks this machine is directly connected to, for
     /// the access list where the settings have none.
     pub fn build(gate: &Gate, settings: &Settings, connected: &[IpNet]) -> Result<Policy, PolicyError> {
-        Policy::build_for(gate, settings, connected, |_| true)
+        Policy::build_at(gate, settings, connected, 0)
+    }
+
+    /// The same from this Unix second on: what a household's windows say is known for the weeks after.
+    pub fn build_at(gate: &Gate, settings: &Settings, connected: &[IpNet], now_s: u64) -> Result<Policy, PolicyError> {
+        Policy::build_for(gate, settings, connected, now_s, |_| true)
     }
 
     /// Policy to explain one decision by: lists are in force only for profiles that are `asked` for by name. The others are
@@ -195,6 +244,7 @@ impl Policy {
         gate: &Gate,
         settings: &Settings,
         connected: &[IpNet],
+        now_s: u64,
         asked: impl Fn(&str) -> bool,
     ) -> Result<Policy, PolicyError> {
         let sources: Vec<Source> = gate
@@ -216,6 +266,11 @@ impl Policy {
         let observe: Vec<bool> = sources.iter().map(|source| source.observe).collect();
         let rules = Rules::new(gate, &observe);
         let kinds = Kinds::of_sources(gate, &rules);
+        let own_services = settings.family.as_ref().map_or(&[][..], |family| &family.services);
+        let marks = match settings.family.is_some() || settings.profiles.iter().any(Marks::are_wanted) {
+            true => Marks::new(Catalogue::shipped(), own_services),
+            false => Marks::default(),
+        };
         let mut by_any = vec![false; sources.len()];
         let mut tables: Vec<Table> = Vec::new();
         let mut numbers: HashMap<Box<[bool]>, u16> = HashMap::new();
@@ -237,6 +292,12 @@ impl Policy {
                 }
             };
             let own = OwnNames::new(&profile.allow, &profile.deny);
+            let chosen = marks.chosen(profile)?;
+            let only = profile
+                .only
+                .as_ref()
+                .map(|only| OwnNames::new(&[&only[..], reachable()].concat(), &[]));
+            let has_more = !chosen.is_empty() || only.is_some() || !profile.types.is_empty();
             let kinds = tables[usize::from(table)].kinds();
             profiles.push(Profile {
                 table,
@@ -244,16 +305,24 @@ impl Policy {
                 imposed_by: profile.imposed_by,
                 observe: profile.observe,
                 has_own: !own.is_empty(),
+                has_more,
+                guard: chosen.guard(),
                 has_addresses: !profile.answer_addresses.is_empty(),
-                alone: own.is_empty() && missing.is_empty() && !kinds.clients && kinds.servers.is_none(),
+                alone: own.is_empty() && !has_more && missing.is_empty() && !kinds.clients && kinds.servers.is_none(),
                 ttl_s: profile.answer_ttl.as_secs() as u32,
             });
             details.push(Details {
                 name: profile.name.clone(),
                 own,
+                only,
+                chosen,
+                types: profile.types.clone(),
                 addresses: profile.answer_addresses.clone(),
                 missing,
             });
+        }
+        for word in settings.family.iter().flat_map(|family| family.list_words()) {
+            of_word(gate, word).into_iter().for_each(|source| by_any[source] = true);
         }
         let mut policy = Policy::of_nobody(settings);
         let ids: HashMap<&str, ProfileId> = settings
@@ -272,6 +341,17 @@ impl Policy {
                 profile: client.profile.clone(),
             }),
         })?;
+        if let Some(family) = &settings.family {
+            let made = Made {
+                gate,
+                marks: &marks,
+                kinds: &kinds,
+                sources: &|word| of_word(gate, word),
+            };
+            policy.family = Family::new(settings, family, &made, profile, now_s)?;
+            policy.always = OwnNames::new(reachable(), &[]);
+            policy.made_s = now_s;
+        }
         policy.unmatched = match settings.server.unmatched {
             Unmatched::Refuse => None,
             Unmatched::Open => Some(None),
@@ -285,6 +365,7 @@ impl Policy {
         policy.triggers = Triggers::new(gate, &rules, &by_any)?;
         policy.rules = rules;
         policy.sources = sources;
+        policy.marks = marks;
         Ok(policy)
     }
 
@@ -314,28 +395,38 @@ impl Policy {
             triggers: Triggers::default(),
             rules: Rules::default(),
             sources: Vec::new(),
+            marks: Marks::default(),
+            family: Family::default(),
+            made_s: 0,
+            always: OwnNames::default(),
             translated: iter::once(translate::WELL_KNOWN)
                 .chain(settings.resolver.dns64.iter().copied())
                 .collect(),
         }
     }
 
-    /// Who asks from this address; `None`: somebody who may not, and gets REFUSED.
+    /// Who asks from this address at this Unix second; `None`: somebody who may not, and gets REFUSED.
     #[inline]
-    pub fn client(&self, addr: IpAddr) -> Option<Asker> {
+    pub fn client(&self, addr: IpAddr, now_s: u64) -> Option<Asker> {
         let (profile, client) = match self.clients.find(addr) {
             Who::Refused => return None,
             Who::Nobody => (self.unmatched?, None),
             Who::Client(client, profile) => (profile, Some(client)),
         };
-        Some(Asker::new(profile, client, Some(addr)))
+        let (layer, until_s) = self.family.holds(client, profile, now_s);
+        Some(Asker {
+            person: client.and_then(|client| self.family.person(client)),
+            layer,
+            until_s,
+            ..Asker::new(profile, client, Some(addr)).at(now_s)
+        })
     }
 
     /// The same for several addresses at once, in their order, with their profiles near: all of them wait for memory together.
-    pub fn clients(&self, addrs: &[IpAddr], askers: &mut Vec<Option<Asker>>) {
+    pub fn clients(&self, addrs: &[IpAddr], now_s: u64, askers: &mut Vec<Option<Asker>>) {
         let mut touched = addrs.iter().fold(0, |all, addr| all ^ self.clients.touch(*addr));
         askers.clear();
-        askers.extend(addrs.iter().map(|addr| self.client(*addr)));
+        askers.extend(addrs.iter().map(|addr| self.client(*addr, now_s)));
         for step in [Policy::touch_profile, Policy::touch_table] {
             touched = askers
                 .iter()
@@ -365,6 +456,11 @@ impl Policy {
         }
     }
 
+    /// Whether it is time to make it anew from the same settings: windows are known for some weeks around the day it was made.
+    pub fn is_due(&self, now_s: u64) -> bool {
+        !self.family.is_empty() && now_s.abs_diff(self.made_s) >= DAY_S
+    }
+
     /// The profile of this name.
     pub fn profile(&self, name: &str) -> Option<ProfileId> {
         let at = self.details.iter().position(|profile| profile.name == name)?;
@@ -387,7 +483,7 @@ impl Policy {
             let table = &self.tables[usize::from(profile.table)];
             let kinds = table.kinds();
             let rules = kinds.names() || kinds.addresses() || kinds.servers.is_some();
-            !profile.observe && (rules || profile.has_own)
+            !profile.observe && (rules || profile.has_own || profile.has_more)
         })
     }
 
@@ -399,12 +495,18 @@ impl Policy {
             let table = &self.tables[usize::from(profile.table)];
             let kinds = table.kinds();
             Inspects {
-                names: kinds.names() || profile.has_own,
-                addresses: kinds.addresses(),
+                names: kinds.names() || profile.has_own || profile.has_more || self.has_more(asker),
+                addresses: kinds.addresses() || profile.guard,
                 // Zones from the bar on have no say.
                 servers: kinds.servers.is_some_and(|first| first < asker.rpz_bar),
             }
         })
+    }
+
+    /// Whether who asks has more than the profile: something that holds now, or own names.
+    #[inline]
+    fn has_more(&self, asker: &Asker) -> bool {
+        asker.layer != LayerId::NONE || asker.person.is_some_and(|person| self.family.own(person).is_some())
     }
 
     /// Lists that the profile enables and the settings know, but the gate lacks.
@@ -434,6 +536,27 @@ impl Policy {
                 text.push("canary of ");
                 text.push(feature);
             }
+            (None, Cause::Service(number), _) => {
+                text.push("service ");
+                text.push(self.marks.service(number));
+            }
+            (None, Cause::Way(way), _) => {
+                text.push("way around the filter: ");
+                text.push(way.word());
+            }
+            (None, Cause::Safe(number), _) => {
+                text.push("safe search of ");
+                text.push(self.marks.engine(number));
+            }
+            (None, Cause::Timed(number), _) => {
+                text.push(self.family.item(number).map_or("", |item| &item.name));
+            }
+            (None, Cause::PersonDeny(_), _) => text.push("denied by an own name"),
+            (None, Cause::NotAmongOnly, Some(profile)) => {
+                text.push("none of the names of profile ");
+                text.push(&profile.name);
+            }
+            (None, Cause::Type, _) => text.push("a type that the profile does without"),
             (None, Cause::OwnDeny(_), Some(profile)) => {
                 text.push("denied by profile ");
                 text.push(&profile.name);
@@ -475,9 +598,16 @@ impl Policy {
         }
     }
 
+    /// What a host of a search engine is answered with in its safe mode, by number.
+    pub fn safe_host(&self, number: u32) -> Option<&Name> {
+        self.marks.target(number)
+    }
+
     /// Bytes of clients, of the profiles' tables and of what they share, for metrics.
     pub fn size_bytes(&self) -> usize {
         self.triggers.size_bytes()
+            + self.marks.size_bytes()
+            + self.family.size_bytes()
             + self.clients.size_bytes()
             + self.profiles.len() * size_of::<Profile>()
             + self.tables.iter().map(Table::size_bytes).sum::<usize>()
@@ -491,6 +621,25 @@ pub struct Inspects {
     pub addresses: bool,
     /// Who serves the zones on the way to the names in it.
     pub servers: bool,
+}
+
+/// What is reachable whatever is off.
+fn reachable() -> &'static [OwnName] {
+    static NAMES: LazyLock<Vec<OwnName>> = LazyLock::new(|| {
+        let names = Catalogue::shipped().reachable.iter();
+        names
+            .filter_map(|(_, name)| Name::parse(name).ok().map(OwnName::from))
+            .collect()
+    });
+    &NAMES
+}
+
+/// The sources that a word names: those of the list, or of the category that block.
+fn of_word(gate: &Gate, word: &str) -> Vec<usize> {
+    let sources = gate.sources().iter().enumerate();
+    let named =
+        sources.filter(|(_, source)| is_of_list(&source.name, word) || !source.is_allow() && source.category == word);
+    named.map(|(at, _)| at).collect()
 }
 
 /// The networks that may ask at all.
@@ -593,3 +742,7 @@ mod server_tests;
 mod settled_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timed_tests;
+#[cfg(test)]
+mod words_tests;

@@ -51,6 +51,20 @@ impl Table {
         word >> (source % 64) & 1 == 1
     }
 
+    /// The same table without the sources of another. What kinds of rules are left may be fewer than it says.
+    pub fn without(&self, other: &Table) -> Table {
+        let less = |words: &[u64], other: &[u64]| -> Vec<u64> {
+            let others = other.iter().copied().chain(std::iter::repeat(0));
+            words.iter().zip(others).map(|(word, other)| word & !other).collect()
+        };
+        let active = less(&self.active, &other.active);
+        Table {
+            active: std::array::from_fn(|at| active[at]),
+            more: less(&self.more, &other.more).into(),
+            kinds: self.kinds,
+        }
+    }
+
     /// What rules count.
     #[inline]
     pub fn kinds(&self) -> &Kinds {
@@ -63,10 +77,21 @@ impl Table {
     }
 }
 
-/// A profile's own names, each with all below it.
+/// A profile's own names.
 #[derive(Debug, Default)]
 pub struct OwnNames {
-    names: Suffixes<Own>,
+    /// Ranges of `rows`.
+    names: Suffixes<(u32, u32)>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    own: Own,
+    /// Not what is below the name.
+    exact: bool,
+    /// Unix seconds from which it no longer counts.
+    until: u64,
 }
 
 /// What a profile's own name does; the number is its place in the settings.
@@ -78,18 +103,26 @@ pub enum Own {
 
 impl OwnNames {
     pub fn new(allow: &[OwnName], deny: &[OwnName]) -> OwnNames {
-        let key = |own: &OwnName| Box::from(Key::from_wire(own.name.as_wire()).as_bytes());
-        let allowed = allow
-            .iter()
-            .enumerate()
-            .map(|(index, name)| (key(name), Own::Allow(index as u32)));
-        let denied = deny
-            .iter()
-            .enumerate()
-            .map(|(index, name)| (key(name), Own::Deny(index as u32)));
-        // Of equal names the allow counts.
+        let row = |own: Own, name: &OwnName| {
+            let key: Box<[u8]> = Key::from_wire(name.name.as_wire()).as_bytes().into();
+            let until = name.until.map_or(u64::MAX, |until| until.max(0) as u64);
+            let exact = name.exact;
+            (key, Row { own, exact, until })
+        };
+        // Of equal names the allow counts: it comes first, and the sort is stable.
+        let allowed = allow.iter().zip(0..).map(|(name, at)| row(Own::Allow(at), name));
+        let denied = deny.iter().zip(0..).map(|(name, at)| row(Own::Deny(at), name));
+        let mut all: Vec<(Box<[u8]>, Row)> = allowed.chain(denied).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let (mut rows, mut names) = (Vec::with_capacity(all.len()), Vec::new());
+        for same in all.chunk_by(|a, b| a.0 == b.0) {
+            let start = rows.len() as u32;
+            rows.extend(same.iter().map(|(_, row)| *row));
+            names.push((same[0].0.clone(), (start, rows.len() as u32)));
+        }
         OwnNames {
-            names: Suffixes::new(allowed.chain(denied)),
+            names: Suffixes::new(names),
+            rows,
         }
     }
 
@@ -97,10 +130,15 @@ impl OwnNames {
         self.names.is_empty()
     }
 
-    /// What the longest own name that is this one or a parent of it does.
+    /// What the longest own name that is this one or a parent of it does, at this Unix second.
     #[inline]
-    pub fn find(&self, key: &Key) -> Option<Own> {
-        self.names.all(key.as_bytes()).next().map(|(_, own)| own)
+    pub fn find(&self, key: &Key, now_s: u64) -> Option<Own> {
+        self.names.all(key.as_bytes()).find_map(|(found, (start, end))| {
+            let itself = key.complete() && found.len() == key.as_bytes().len();
+            let mut rows = self.rows[start as usize..end as usize].iter();
+            rows.find(|row| (itself || !row.exact) && now_s < row.until)
+                .map(|row| row.own)
+        })
     }
 }
 
@@ -133,7 +171,7 @@ mod tests {
             &names(&["school.example", "both.example"]),
             &names(&["example", "game.school.example", "both.example"]),
         );
-        let find = |name: &str| own.find(&Key::parse(name).unwrap());
+        let find = |name: &str| own.find(&Key::parse(name).unwrap(), 0);
         assert_eq!(find("www.school.example"), Some(Own::Allow(0)));
         assert_eq!(find("game.school.example"), Some(Own::Deny(1)));
         assert_eq!(find("x.game.school.example"), Some(Own::Deny(1)));
@@ -142,6 +180,27 @@ mod tests {
         assert_eq!(find("both.example"), Some(Own::Allow(1)));
         assert_eq!(find("test"), None);
         assert_eq!(find("."), None);
+    }
+
+    #[test]
+    fn an_exact_own_name_does_not_cover_what_is_below_it_and_one_for_a_time_ends() {
+        let name = |text: &str| OwnName::from(Name::parse(text).unwrap());
+        let exact = OwnName {
+            exact: true,
+            ..name("www.school.example")
+        };
+        let tonight = OwnName {
+            until: Some(100),
+            ..name("game.example")
+        };
+        let own = OwnNames::new(&[exact, tonight], &[name("example")]);
+        let find = |name: &str, now_s| own.find(&Key::parse(name).unwrap(), now_s);
+        assert_eq!(find("www.school.example", 0), Some(Own::Allow(0)));
+        assert_eq!(find("x.www.school.example", 0), Some(Own::Deny(0)));
+        assert_eq!(find("game.example", 99), Some(Own::Allow(1)));
+        assert_eq!(find("game.example", 100), Some(Own::Deny(0)));
+        // The name ends in a label that no key can hold: what is exact is another name.
+        assert_eq!(find(r"a\.b.www.school.example", 0), Some(Own::Deny(0)));
     }
 
     proptest! {
@@ -160,7 +219,7 @@ mod tests {
                 (allowed, denied) => Some(allowed >= denied),
             };
             let fast = OwnNames::new(&own(&allow), &own(&deny))
-                .find(&Key::from_wire(asked.as_wire()))
+                .find(&Key::from_wire(asked.as_wire()), 0)
                 .map(|own| matches!(own, Own::Allow(_)));
             prop_assert_eq!(fast, slow);
         }

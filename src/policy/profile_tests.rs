@@ -195,7 +195,7 @@ fn clients_get_their_profile_and_strangers_what_the_settings_say() {
     }];
     let lists = [("a", "x", HOSTS)];
     let profile = |world: &World, addr: &str| {
-        let asker = world.policy.client(addr.parse().unwrap());
+        let asker = world.policy.client(addr.parse().unwrap(), 0);
         asker.map(|asker| asker.profile.map(|id| world.policy.profile_name(id).to_owned()))
     };
     let world = World::with(&lists, settings.clone());
@@ -229,12 +229,12 @@ fn clients_get_their_profile_and_strangers_what_the_settings_say() {
     settings.server.unmatched = Unmatched::Default;
     let connected = ["203.0.113.0/24".parse().unwrap()];
     let policy = Policy::build(&world.gate, &settings, &connected).unwrap();
-    assert!(policy.client("203.0.113.1".parse().unwrap()).is_some());
-    assert!(policy.client("203.0.114.1".parse().unwrap()).is_none());
+    assert!(policy.client("203.0.113.1".parse().unwrap(), 0).is_some());
+    assert!(policy.client("203.0.114.1".parse().unwrap(), 0).is_none());
 
     let open = Policy::unfiltered(&settings, &[]);
-    assert_eq!(open.client("192.168.1.7".parse().unwrap()).unwrap().profile, None);
-    assert!(open.client("203.0.113.1".parse().unwrap()).is_none());
+    assert_eq!(open.client("192.168.1.7".parse().unwrap(), 0).unwrap().profile, None);
+    assert!(open.client("203.0.113.1".parse().unwrap(), 0).is_none());
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl World {
     }
 
     pub fn asker(&self, addr: &str) -> Asker {
-        self.policy.client(addr.parse().unwrap()).unwrap()
+        self.policy.client(addr.parse().unwrap(), 0).unwrap()
     }
 
     pub fn decide(&self, asker: &Asker, name: &str, qtype: u16) -> Decision {
@@ -109,6 +109,7 @@ impl World {
                 effects.sort();
                 effects.join(" + ")
             }
+            Action::Alias(number) => format!("cname {}", self.policy.safe_host(number).unwrap()),
         };
         let observed = if decision.observed { " (observed)" } else { "" };
         let cause = match decision.cause {
@@ -117,6 +118,14 @@ impl World {
             Cause::Canary(feature) => format!(" as canary of {feature}"),
             Cause::OwnAllow(index) => format!(" by own allow {index}"),
             Cause::OwnDeny(index) => format!(" by own deny {index}"),
+            Cause::PersonAllow(index) => format!(" by the person's own allow {index}"),
+            Cause::PersonDeny(index) => format!(" by the person's own deny {index}"),
+            Cause::Timed(number) => format!(" by {}", self.policy.family.item(number).unwrap().name),
+            Cause::NotAmongOnly => " as none of the only names".to_owned(),
+            Cause::Type => " by type".to_owned(),
+            Cause::Service(number) => format!(" as {}", self.policy.marks.service(number)),
+            Cause::Way(way) => format!(" as way around: {}", way.word()),
+            Cause::Safe(number) => format!(" for safe {}", self.policy.marks.engine(number)),
             Cause::Rule(_) => {
                 let (_, list) = self.policy.category_and_list(decision).unwrap();
                 format!(" by {list}")

@@ -78,13 +78,12 @@ pub(super) fn local(asked: &Asked<'_>, cache: &Cache, out: &mut [u8]) -> Option<
     Some((begun, counts.with(Count::Local)))
 }
 
-/// Answers with the records of `rewrites`. When they concern something in an answer, `answer` is that message and where in
+/// Answers with the records that `decision` puts in place. When they concern something in an answer, `answer` is that message and where in
 /// it they apply: the aliases up to there are kept and the records stand at their end.
 pub(super) fn rewrite(
     asked: &Asked<'_>,
     cache: &Cache,
     decision: &Decision,
-    rewrites: &Rewrites,
     answer: Option<(&[u8], &Hit)>,
     out: &mut [u8],
 ) -> (Begun, Counts) {
@@ -96,9 +95,9 @@ pub(super) fn rewrite(
             asked.asker = hit.asker;
             copy_aliases(&mut writer, message, hit.before);
             let owner = hit.owner.as_wire();
-            records(&asked, &mut writer, rewrites, Owner::Name(owner), owner, ttl)
+            records(&asked, &mut writer, &decision.action, Owner::Name(owner), owner, ttl)
         }
-        None => records(&asked, &mut writer, rewrites, Owner::Qname, asked.qname(), ttl),
+        None => records(&asked, &mut writer, &decision.action, Owner::Qname, asked.qname(), ttl),
     };
     let End::Alias(target) = end else {
         return respond::finished(writer, &asked, &errors);
@@ -121,15 +120,31 @@ enum End {
     Alias(Vec<u8>),
 }
 
-/// Writes the records of `rewrites` for `name`, which `owner` writes.
+/// Writes the records that `action` puts in place for `name`, which `owner` writes.
 fn records(
     asked: &Asked<'_>,
     writer: &mut Writer<'_>,
-    rewrites: &Rewrites,
+    action: &Action,
     owner: Owner<'_>,
     name: &[u8],
     ttl: u32,
 ) -> End {
+    // A name with an alias has no other records (RFC 1034 §3.6.2).
+    let alias = |writer: &mut Writer<'_>, target: Vec<u8>| {
+        writer.record(Section::Answer, owner, rtype::CNAME, ttl, &target);
+        match asked.qtype {
+            rtype::CNAME | rtype::ANY => End::Here,
+            _ => End::Alias(target),
+        }
+    };
+    let rewrites = match action {
+        Action::Rewrite(rewrites) => *rewrites,
+        Action::Alias(number) => match asked.generation.policy.safe_host(*number) {
+            Some(target) => return alias(writer, target.as_wire().to_vec()),
+            None => Rewrites::default(),
+        },
+        _ => Rewrites::default(),
+    };
     let gate = &asked.generation.gate;
     let mut any = false;
     for rule in rewrites.iter().filter_map(|id| gate.rule(id)) {
@@ -149,12 +164,7 @@ fn records(
             },
             _ => continue,
         };
-        // A name with an alias has no other records (RFC 1034 §3.6.2).
-        writer.record(Section::Answer, owner, rtype::CNAME, ttl, &target);
-        return match asked.qtype {
-            rtype::CNAME | rtype::ANY => End::Here,
-            _ => End::Alias(target),
-        };
+        return alias(writer, target);
     }
     if !any {
         writer.negative_soa(ttl);
@@ -185,8 +195,8 @@ fn follow(
                 }
                 break;
             }
-            Action::Rewrite(rewrites) => {
-                match rewritten(&asked, &mut started, &judged.decision, &rewrites, None, &target, out) {
+            Action::Rewrite(_) | Action::Alias(_) => {
+                match rewritten(&asked, &mut started, &judged.decision, None, &target, out) {
                     Ok(next) => target = next,
                     Err(done) => return add(done, seen.with(Count::Rewritten)),
                 }
@@ -219,13 +229,12 @@ fn follow(
     add(done, seen)
 }
 
-/// Goes on with `started` by the records of `rewrites` at `owner`, behind the aliases among so many records of `answer`. Returns
+/// Goes on with `started` by the records that `decision` puts at `owner`, behind the aliases among so many records of `answer`. Returns
 /// the name that they lead to, or the response if there is none.
 fn rewritten(
     asked: &Asked<'_>,
     started: &mut Started,
     decision: &Decision,
-    rewrites: &Rewrites,
     answer: Option<(&[u8], usize)>,
     owner: &[u8],
     out: &mut [u8],
@@ -242,7 +251,7 @@ fn rewritten(
     if let Some((message, before)) = answer {
         copy_aliases(&mut writer, message, before);
     }
-    match records(asked, &mut writer, rewrites, Owner::Name(owner), owner, ttl) {
+    match records(asked, &mut writer, &decision.action, Owner::Name(owner), owner, ttl) {
         End::Here => Err(respond::finished(writer, asked, &errors)),
         End::Alias(target) => {
             let bytes = writer.pause();
@@ -272,7 +281,7 @@ pub(super) fn complete(
     };
     let done = match finding {
         Finding::Hit(hit) => match hit.decision.action {
-            Action::Rewrite(rewrites) => {
+            Action::Rewrite(_) | Action::Alias(_) => {
                 let asked = Asked {
                     asker: hit.asker,
                     ..*asked
@@ -280,7 +289,7 @@ pub(super) fn complete(
                 let mut started = started.clone();
                 let answer = Some((message, hit.before));
                 let owner = hit.owner.as_wire();
-                let done = match rewritten(&asked, &mut started, &hit.decision, &rewrites, answer, owner, out) {
+                let done = match rewritten(&asked, &mut started, &hit.decision, answer, owner, out) {
                     Ok(target) => follow(&asked, cache, started, target, out),
                     Err(done) => done,
                 };

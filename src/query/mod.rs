@@ -67,7 +67,15 @@ pub fn begin(
     out: &mut [u8],
 ) -> (Begun, Counts) {
     let read = read(cache, bytes);
-    begin_for(generation, cache, &read, peer, identify(generation, peer), now, out)
+    begin_for(
+        generation,
+        cache,
+        &read,
+        peer,
+        identify(generation, peer, now),
+        now,
+        out,
+    )
 }
 
 /// The same, where the query was read already and it is known who asks; `None`: somebody who may not. The cache is the one it was read for.
@@ -104,8 +112,9 @@ pub fn begin_for(
 
 /// Who asks; `None`: somebody who may not.
 #[inline]
-pub fn identify(generation: &Generation, peer: &Peer) -> Option<Asker> {
-    generation.policy.client(peer.address.ip().to_canonical())
+pub fn identify(generation: &Generation, peer: &Peer, now: Now) -> Option<Asker> {
+    let addr = peer.address.ip().to_canonical();
+    generation.policy.client(addr, now.unix_s())
 }
 
 /// Answers a query that was understood.

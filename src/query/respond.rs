@@ -35,7 +35,7 @@ pub(super) fn verdict(decision: &Decision, transport: Transport) -> Verdict {
     match decision.action {
         Action::Pass | Action::PassWhole => {
             let counts = match decision.cause {
-                Cause::OwnAllow(_) | Cause::Rule(_) => Count::Allowed.into(),
+                Cause::OwnAllow(_) | Cause::PersonAllow(_) | Cause::Timed(_) | Cause::Rule(_) => Count::Allowed.into(),
                 _ => Counts::NONE,
             };
             Verdict::Pass { whole, counts }
@@ -56,8 +56,8 @@ pub(super) fn verdict(decision: &Decision, transport: Transport) -> Verdict {
 /// Carries out a decision about the QNAME that changes the answer.
 pub(super) fn act(asked: &Asked<'_>, cache: &Cache, decision: &Decision, out: &mut [u8]) -> (Begun, Counts) {
     match decision.action {
-        Action::Rewrite(rewrites) => {
-            let (begun, counts) = alias::rewrite(asked, cache, decision, &rewrites, None, out);
+        Action::Rewrite(_) | Action::Alias(_) => {
+            let (begun, counts) = alias::rewrite(asked, cache, decision, None, out);
             (begun, counts.with(Count::Rewritten))
         }
         _ => plain(asked, decision, Count::Blocked, out),
@@ -73,9 +73,9 @@ pub(super) fn act_on_answer(
     out: &mut [u8],
 ) -> (Begun, Counts) {
     match hit.decision.action {
-        Action::Rewrite(rewrites) => {
+        Action::Rewrite(_) | Action::Alias(_) => {
             let message = out[..len].to_vec();
-            let (begun, counts) = alias::rewrite(asked, cache, &hit.decision, &rewrites, Some((&message, hit)), out);
+            let (begun, counts) = alias::rewrite(asked, cache, &hit.decision, Some((&message, hit)), out);
             (begun, counts.with(Count::Rewritten))
         }
         _ => plain(asked, &hit.decision, Count::BlockedByAnswer, out),
@@ -223,7 +223,12 @@ pub(super) fn empty(asked: &Asked<'_>, out: &mut [u8], rcode: u16, count: Count)
 }
 
 /// The response that `writer` holds.
-pub(super) fn finished(writer: Writer<'_>, asked: &Asked<'_>, errors: &Errors) -> (Begun, Counts) {
+pub(super) fn finished(mut writer: Writer<'_>, asked: &Asked<'_>, errors: &Errors) -> (Begun, Counts) {
+    // What is decided otherwise from a certain second on is not kept longer.
+    if asked.asker.until_s != u64::MAX {
+        let left_s = asked.asker.until_s.saturating_sub(asked.asker.now_s);
+        writer.bound_ttls(u32::try_from(left_s).unwrap_or(u32::MAX));
+    }
     let written = writer.finish(asked.limit(), errors);
     let counts = match written.truncated {
         true => Count::Truncated.into(),

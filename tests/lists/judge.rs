@@ -119,7 +119,7 @@ impl Program {
             Action::Nodata => "nodata",
             Action::Drop => "drop",
             Action::TcpOnly => "tcp-only",
-            Action::Rewrite(_) => "rewrite",
+            Action::Rewrite(_) | Action::Alias(_) => "rewrite",
         }
     }
 }

@@ -93,7 +93,7 @@ proptest! {
             }
             ahead.look(generation, cache, &mut reads);
             let mut askers = Vec::new();
-            generation.policy.clients(&vec![peer.address.ip(); batch.len()], &mut askers);
+            generation.policy.clients(&vec![peer.address.ip(); batch.len()], 0, &mut askers);
             for ((read, asker), alone) in reads.iter().flatten().zip(askers).zip(&alone) {
                 let begun = query::begin_for(generation, cache, read, peer, asker, now, &mut out);
                 prop_assert_eq!(&came(begun, &out), alone);

@@ -170,7 +170,7 @@ fn a_listed_name_is_not_seen_through_an_alias_of_a_zone_file_or_a_record() {
     let script = bad_targets().says("fine.example.", "A", 0, &["fine.example. 60 A 192.0.2.5"]);
     let local = |settings: &mut Settings| {
         settings.profiles[0].deny.clear();
-        settings.profiles[0].allow = vec![name("trusted.example")];
+        settings.profiles[0].allow = vec![name("trusted.example").into()];
         settings.zones = vec![Zone {
             name: name("home.example"),
             source: ZoneSource::File(file.clone()),

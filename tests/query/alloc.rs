@@ -149,7 +149,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         for _ in 0..times.div_ceil(LOOKED_AHEAD) {
             generation
                 .policy
-                .clients(&[peer.address.ip(); LOOKED_AHEAD], &mut askers);
+                .clients(&[peer.address.ip(); LOOKED_AHEAD], 0, &mut askers);
             let these: [_; LOOKED_AHEAD] = std::array::from_fn(|_| cases.next().expect("a cycle has no end"));
             let mut reads = these.map(|(bytes, _)| Some(query::read(&cache, bytes)));
             ahead.look(&generation, &cache, &mut reads);

@@ -259,7 +259,7 @@ fn questions_that_are_not_about_names_get_their_own_answers() {
 #[test]
 fn names_this_server_answers_itself_come_before_policy_and_with_authority() {
     let mut settings = settings();
-    settings.profiles[0].deny.push(name("localhost"));
+    settings.profiles[0].deny.push(name("localhost").into());
     let road = Road::new(settings, &Script::new());
     let came = road.ask(&ask("localhost.", "A"));
     let message = came.message();

@@ -31,8 +31,8 @@ pub fn settings() -> Settings {
     let mut settings = Settings::builtin(&std::env::temp_dir());
     settings.lists.clear();
     let mut profile = ProfileSettings::named("default");
-    profile.deny = vec![name("blocked.example")];
-    profile.allow = vec![name("allowed.example")];
+    profile.deny = vec![name("blocked.example").into()];
+    profile.allow = vec![name("allowed.example").into()];
     settings.profiles = vec![profile];
     settings
 }

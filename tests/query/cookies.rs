@@ -331,7 +331,7 @@ fn a_cookie_stays_beside_errors_and_where_records_do_not_fit() {
     let Some(deny) = road.generation.settings.profiles[0].deny.first() else {
         panic!("the household denies a name")
     };
-    assert_eq!(deny, &name("blocked.example"));
+    assert_eq!(deny.name, name("blocked.example"));
 }
 
 #[test]

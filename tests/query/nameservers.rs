@@ -61,7 +61,7 @@ fn an_own_allow_covers_the_whole_answer_and_nothing_is_asked_about_servers() {
     let mut road = road(&[RULE], "", &script);
     let generation = Arc::get_mut(&mut road.generation).unwrap();
     let mut settings = (*generation.settings).clone();
-    settings.profiles[0].allow = vec![name("allowed.example")];
+    settings.profiles[0].allow = vec![name("allowed.example").into()];
     generation.policy = stairgate::policy::Policy::build(&generation.gate, &settings, &[]).unwrap();
     assert_eq!(rcode(&road, "allowed.example."), ResponseCode::NoError);
     assert_eq!(script.asked(), 1);

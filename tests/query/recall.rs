@@ -198,7 +198,7 @@ fn canaries_and_names_of_the_profile_itself_are_seen_after_any_note() {
         &["use-application-dns.net. 600 A 192.0.2.1"],
     );
     let mut settings = household(&LISTS);
-    settings.profiles[0].deny = vec![name("plain.example")];
+    settings.profiles[0].deny = vec![name("plain.example").into()];
     let mut road = Road::new(self::settings(), &script);
     road.generation = with_gate(settings, Gate::from_lists(&LISTS));
     assert_eq!(

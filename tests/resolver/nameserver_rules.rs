@@ -52,7 +52,7 @@ impl Road {
         settings.lists.clear();
         let mut child = ProfileSettings::named("child");
         child.block = vec!["x".to_owned()];
-        child.allow = vec![Name::parse("gone.example.com").unwrap()];
+        child.allow = vec![Name::parse("gone.example.com").unwrap().into()];
         settings.profiles = vec![child, ProfileSettings::named("parent")];
         settings.server.unmatched = Unmatched::Refuse;
         let client = |name: &str, address: &str| ClientSettings {

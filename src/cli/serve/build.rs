@@ -5,6 +5,7 @@
 //! is broken now is an exception: the last good one takes its place, and the notes say so.
 
 use crate::cli::Exit;
+use crate::clock;
 use crate::config::settings::Settings;
 use crate::generation::Generation;
 use crate::list::compile::Progress;
@@ -84,7 +85,7 @@ pub(super) fn build(
         Some(path) => open_gate(path, &settings.state_dir, before)?,
         None => open_lists(&settings, progress)?,
     };
-    let policy = Policy::build(&gate, &settings, &connected)?;
+    let policy = Policy::build_at(&gate, &settings, &connected, clock::now().unix_s())?;
     let mut missing: Vec<String> = (0..settings.profiles.len())
         .flat_map(|profile| policy.missing(ProfileId(profile as u16)).iter().cloned())
         .collect();

@@ -102,6 +102,9 @@ impl Server {
         if !changed.is_empty() {
             info!(changed = changed.join(", "), "files changed: reloading");
             self.reload(None);
+        } else if self.generations.load().policy.is_due(clock::now().unix_s()) {
+            debug!("windows of the household are looked up for the weeks to come");
+            self.reload(None);
         }
     }
 

@@ -152,7 +152,7 @@ impl Worker<'_> {
             let source = datagrams.get(index).source;
             source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |source| source.ip().to_canonical())
         }));
-        generation.policy.clients(&self.sources, &mut self.askers);
+        generation.policy.clients(&self.sources, now.unix_s(), &mut self.askers);
         for start in (0..received).step_by(LOOKED_AHEAD) {
             let end = received.min(start + LOOKED_AHEAD);
             let mut reads = [None; LOOKED_AHEAD];

@@ -1,0 +1,97 @@
+//! What the time of day says of a name: pauses, grants and windows that hold for whoever asks.
+//!
+//! In: the items that hold, a name. Out: a decision, or what of the profile is lifted.
+//! Always: of the items that concern the name the first counts. What lets the internet or a list through lifts windows and pauses, and no more: lists
+//! of other categories go on to block. What lets a name through by itself lets its whole answer through.
+
+use super::decision::{Action, Cause, Decision};
+use super::family::{About, Does, Item};
+use super::marks::Marked;
+use super::profile::Table;
+use super::{Asker, Met, Policy};
+use crate::dns::key::Key;
+use crate::list::set::Gate;
+
+/// What holds besides.
+#[derive(Default)]
+pub(super) struct Timed {
+    /// What becomes of the name; `None`: what the profile says.
+    pub decision: Option<Decision>,
+    /// The service it belongs to is let through.
+    pub service: bool,
+    /// The table of the profile without the lists that are let through, if any are.
+    pub table: Option<Table>,
+}
+
+/// How an item concerns a name.
+enum Concern {
+    /// The name itself is named.
+    Name,
+    Service,
+    List,
+    /// Every name is concerned.
+    Internet,
+}
+
+impl Policy {
+    /// What the items say that hold for the asker. `table`: that of its profile.
+    pub(super) fn timed(&self, gate: &Gate, asker: &Asker, table: &Table, key: &Key, met: Met, qtype: u16) -> Timed {
+        let mut timed = Timed::default();
+        for (number, item) in self.family.items(asker.layer) {
+            let cause = Cause::Timed(number);
+            if item.does == Does::PausesFilter {
+                timed.decision = Some(Decision::new(Action::PassWhole, cause));
+                return timed;
+            }
+            let Some(concern) = self.concern(gate, asker, &item.about, key, met, qtype) else {
+                continue;
+            };
+            match (item.does, concern) {
+                (Does::PausesInternet | Does::Blocks(_), Concern::Internet) => {
+                    // What a page needs that is reachable is met in answers.
+                    if met == Met::Answer || self.is_reachable(gate, asker, item, key, qtype) {
+                        continue;
+                    }
+                    timed.decision = Some(Decision::new(Action::Sinkhole, cause));
+                }
+                (Does::PausesInternet | Does::Blocks(_), _) => {
+                    timed.decision = Some(Decision::new(Action::Sinkhole, cause));
+                }
+                (_, Concern::Name) => {
+                    let action = match met {
+                        Met::Question => Action::PassWhole,
+                        Met::Answer => Action::Pass,
+                    };
+                    timed.decision = Some(Decision::new(action, cause));
+                }
+                (_, Concern::Service) => timed.service = true,
+                (_, Concern::List) => timed.table = item.about.table.as_ref().map(|lifted| table.without(lifted)),
+                (_, Concern::Internet) => {}
+            }
+            return timed;
+        }
+        timed
+    }
+
+    fn is_reachable(&self, gate: &Gate, asker: &Asker, item: &Item, key: &Key, qtype: u16) -> bool {
+        self.always.find(key, asker.now_s).is_some()
+            || self
+                .concern(gate, asker, &item.reach, key, Met::Question, qtype)
+                .is_some()
+    }
+
+    fn concern(&self, gate: &Gate, asker: &Asker, about: &About, key: &Key, met: Met, qtype: u16) -> Option<Concern> {
+        if !about.names.is_empty() && about.names.find(key, asker.now_s).is_some() {
+            return Some(Concern::Name);
+        }
+        if !about.services.is_empty() && matches!(self.marks.find(&about.services, key), Some(Marked::Service(_))) {
+            return Some(Concern::Service);
+        }
+        if let Some(table) = &about.table
+            && self.by_lists(gate, table, asker, key, met, qtype).acts()
+        {
+            return Some(Concern::List);
+        }
+        about.internet.then_some(Concern::Internet)
+    }
+}
