@@ -53,14 +53,15 @@ impl Table {
 
     /// The same table without the sources of another. What kinds of rules are left may be fewer than it says.
     pub fn without(&self, other: &Table) -> Table {
-        let less = |words: &[u64], other: &[u64]| -> Vec<u64> {
-            let others = other.iter().copied().chain(std::iter::repeat(0));
-            words.iter().zip(others).map(|(word, other)| word & !other).collect()
-        };
-        let active = less(&self.active, &other.active);
+        let others = other.more.iter().copied().chain(std::iter::repeat(0));
         Table {
-            active: std::array::from_fn(|at| active[at]),
-            more: less(&self.more, &other.more).into(),
+            active: std::array::from_fn(|at| self.active[at] & !other.active[at]),
+            more: self
+                .more
+                .iter()
+                .zip(others)
+                .map(|(word, other)| word & !other)
+                .collect(),
             kinds: self.kinds,
         }
     }

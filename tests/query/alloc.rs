@@ -1,6 +1,7 @@
 //! Blocked and cached names are answered without the allocator.
 
 use stairgate::cache::{Cache, CacheKey};
+use stairgate::config::household::{Household, Subjects, Target, WindowSettings};
 use stairgate::config::settings::{ProfileSettings, Settings};
 use stairgate::count::Count;
 use stairgate::dns::name::Name;
@@ -11,6 +12,7 @@ use stairgate::local::Zones;
 use stairgate::now::Now;
 use stairgate::policy::Policy;
 use stairgate::query::{self, Ahead, Begun, Peer, Transport};
+use stairgate::schedule::Window;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,28 @@ fn with_cookie(mut query: Vec<u8>, cookie: &[u8]) -> Vec<u8> {
     query
 }
 
+/// A household that lets nobody see one name at any time of the day.
+fn always_without(name: &str) -> Household {
+    Household {
+        windows: vec![WindowSettings {
+            name: "never".to_owned(),
+            line: 1,
+            subjects: Subjects {
+                everyone: true,
+                ..Subjects::default()
+            },
+            when: Window::parse("every day", "0:00", "24:00").unwrap(),
+            block: Target {
+                names: vec![Name::parse(name).unwrap().into()],
+                ..Target::default()
+            },
+            allow: Target::default(),
+            reach: Target::default(),
+        }],
+        ..Household::default()
+    }
+}
+
 #[test]
 fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
     let mut settings = Settings::builtin(&std::env::temp_dir());
@@ -39,6 +63,8 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         ..ProfileSettings::blocking_everything()
     };
     profile.deny = vec![Name::parse("blocked.example").unwrap().into()];
+    profile.services = vec!["tiktok".to_owned()];
+    settings.family = Some(always_without("hours.example"));
     settings.profiles = vec![profile];
     // Plain names, exceptions, expressions with and without text to look for, wildcards; an index, as `serve` has one.
     let gate = Gate::from_lists(&[
@@ -53,7 +79,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
     .indexed();
     let generation = Arc::new(Generation {
         number: 1,
-        policy: Policy::build(&gate, &settings, &[]).unwrap(),
+        policy: Policy::build_at(&gate, &settings, &[], 1_700_000_000).unwrap(),
         gate: std::sync::Arc::new(gate),
         local: Zones::build(&settings).unwrap(),
         settings: Arc::new(settings),
@@ -101,6 +127,8 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         (query("metrics12.example", 1), Count::Blocked),
         (query("a1.example", 1), Count::Blocked),
         (query("both.example", 1), Count::Blocked),
+        (query("www.tiktok.com", 1), Count::Blocked),
+        (query("www.hours.example", 1), Count::Blocked),
     ];
     let mut out = vec![0; 65_535];
     // A client's first cookie, then one that it was given, then one that is not valid.
@@ -149,7 +177,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         for _ in 0..times.div_ceil(LOOKED_AHEAD) {
             generation
                 .policy
-                .clients(&[peer.address.ip(); LOOKED_AHEAD], 0, &mut askers);
+                .clients(&[peer.address.ip(); LOOKED_AHEAD], now.unix_s(), &mut askers);
             let these: [_; LOOKED_AHEAD] = std::array::from_fn(|_| cases.next().expect("a cycle has no end"));
             let mut reads = these.map(|(bytes, _)| Some(query::read(&cache, bytes)));
             ahead.look(&generation, &cache, &mut reads);

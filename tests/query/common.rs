@@ -60,7 +60,7 @@ pub fn with_gate(settings: Settings, gate: Gate) -> Arc<Generation> {
 pub fn built(settings: Settings, gate: Gate, number: u64) -> Arc<Generation> {
     Arc::new(Generation {
         number,
-        policy: Policy::build(&gate, &settings, &[]).unwrap(),
+        policy: Policy::build_at(&gate, &settings, &[], now().unix_s()).unwrap(),
         gate: Arc::new(gate),
         local: Zones::build(&settings).unwrap(),
         settings: Arc::new(settings),

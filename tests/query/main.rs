@@ -7,6 +7,7 @@ mod answers;
 mod common;
 mod cookies;
 mod hostile;
+mod household;
 mod nameservers;
 mod rates;
 mod recall;
