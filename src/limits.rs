@@ -474,3 +474,18 @@ pub const TIMETABLE_INDEXES: usize = 1 << 17;
 pub const TIMETABLE_SECONDS: i64 = 400 * 86_400;
 /// Days in which overlapping windows are looked for: every date of a year comes once.
 pub const OVERLAP_DAYS: i64 = 366;
+
+// ---- Quotas ----
+
+/// Accounts of the quotas: one for each person and thing that settings limit. A further one is refused.
+pub const QUOTA_KEYS: usize = 16_384;
+/// Longest key of an account, in bytes: two names of settings. A longer one is refused.
+pub const QUOTA_KEY_BYTES: usize = 512;
+/// Periods that an account remembers: the current one, the one before for minutes that come late, and as many for a clock
+/// that went wrong. The one that was longest not used is forgotten.
+pub const QUOTA_PERIODS: usize = 4;
+/// Grants of an account that have not ended. A further one is refused: parents give a few a day.
+pub const QUOTA_GRANTS: usize = 16;
+/// Longest time in seconds that an answer is kept whose name counts towards a quota: what is used between two queries of a device goes
+/// uncounted, and what is spent goes on so long.
+pub const QUOTA_TTL_S: u64 = 60;

@@ -6,6 +6,7 @@
 
 use crate::dns::name::Name;
 use crate::schedule::Window;
+use crate::schedule::quota::{Period, Quota};
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Household {
     pub windows: Vec<WindowSettings>,
     pub quotas: Vec<QuotaSettings>,
     pub grants: Vec<GrantSettings>,
+    /// More minutes of quotas, by `[[grant]]` too.
+    pub earned: Vec<EarnedSettings>,
     pub pauses: Vec<PauseSettings>,
     /// `[service.ID]`: services of the household's own, beside those of the catalogue.
     pub services: Vec<OwnService>,
@@ -32,6 +35,7 @@ impl Default for Household {
             windows: Vec::new(),
             quotas: Vec::new(),
             grants: Vec::new(),
+            earned: Vec::new(),
             pauses: Vec::new(),
             services: Vec::new(),
         }
@@ -152,11 +156,17 @@ pub struct QuotaSettings {
     pub reach: Target,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
-    Day,
-    /// From Monday on.
-    Week,
+impl QuotaSettings {
+    /// In minutes, with the usual hour at which a day begins.
+    pub fn quota(&self) -> Quota {
+        let minutes = |of: Duration| u32::try_from(of.as_secs() / 60).unwrap_or(u32::MAX);
+        Quota {
+            minutes: minutes(self.limit),
+            period: self.per,
+            carry: minutes(self.carry),
+            day_begins_hour: Quota::DAY_BEGINS_HOUR,
+        }
+    }
 }
 
 /// `[[grant]]`: something is allowed until a time, whatever windows and quotas say.
@@ -166,6 +176,19 @@ pub struct GrantSettings {
     pub line: usize,
     pub subjects: Subjects,
     pub allow: Target,
+    /// Unix seconds.
+    pub from: Option<i64>,
+    pub until: i64,
+}
+
+/// `[[grant]]` with `quota`: so many more minutes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarnedSettings {
+    pub line: usize,
+    pub subjects: Subjects,
+    /// Index of the quota.
+    pub quota: u32,
+    pub minutes: u32,
     /// Unix seconds.
     pub from: Option<i64>,
     pub until: i64,

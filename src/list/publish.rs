@@ -213,7 +213,7 @@ fn identity(file: &File) -> io::Result<String> {
 }
 
 /// Writes a file that is whole under its name from the first moment, also after a power cut.
-fn replace(path: &Path, bytes: &[u8], read_only: bool) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8], read_only: bool) -> io::Result<()> {
     replace_with(path, read_only, |file| file.write_all(bytes))
 }
 

@@ -12,7 +12,7 @@ use super::places::{AddressText, Place, Places, Sketch, labels_of_name};
 use super::profile::{Own, Table};
 use super::rules::{Act, Question, Short};
 use super::timed::Timed;
-use super::{Asker, Details, LayerId, Met, Policy};
+use super::{Asker, Details, LayerId, Met, Policy, Profile, ProfileId};
 use crate::catalogue::Way;
 use crate::dns::key::Key;
 use crate::list::set::{Gate, RuleId};
@@ -33,14 +33,30 @@ impl Policy {
         {
             return decision;
         }
-        let mut timed = Timed::default();
-        if asker.layer != LayerId::NONE {
-            let table = &self.tables[usize::from(profile.table)];
-            timed = self.timed(gate, asker, table, key, met, qtype);
-            if let Some(decision) = timed.decision {
-                return decision.observed_if(profile.observe);
-            }
+        let asked = Asked { key, met, qtype };
+        if asker.layer == LayerId::NONE {
+            return self.decide_with(gate, asker, (id, profile), &Timed::default(), asked);
         }
+        let table = &self.tables[usize::from(profile.table)];
+        let timed = self.timed(gate, asker, table, key, met, qtype);
+        let mut decision = match timed.decision {
+            Some(decision) => decision.observed_if(profile.observe),
+            None => self.decide_with(gate, asker, (id, profile), &timed, asked),
+        };
+        decision.limited = timed.limited;
+        decision
+    }
+
+    /// The decision by what holds always: own names, words, lists, less what is `timed` to be let through.
+    #[inline]
+    fn decide_with(
+        &self,
+        gate: &Gate,
+        asker: &Asker,
+        (id, profile): (ProfileId, &Profile),
+        timed: &Timed,
+        Asked { key, met, qtype }: Asked<'_>,
+    ) -> Decision {
         if let Some(own) = asker.person.and_then(|person| self.family.own(person)) {
             match own.find(key, asker.now_s) {
                 Some(Own::Allow(index)) => return allowed(met, Cause::PersonAllow(index)),
@@ -66,7 +82,7 @@ impl Policy {
                 }
                 None => {}
             }
-            if let Some(decision) = self.by_words(details, &timed, key, met, qtype) {
+            if let Some(decision) = self.by_words(details, timed, key, met, qtype) {
                 return decision.observed_if(profile.observe);
             }
         }
@@ -283,6 +299,14 @@ fn allowed(met: Met, cause: Cause) -> Decision {
         Met::Question => Decision::new(Action::PassWhole, cause),
         Met::Answer => Decision::new(Action::Pass, cause),
     }
+}
+
+/// A name, and how it is met.
+#[derive(Clone, Copy)]
+struct Asked<'k> {
+    key: &'k Key,
+    met: Met,
+    qtype: u16,
 }
 
 /// What is judged.

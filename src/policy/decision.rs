@@ -10,6 +10,8 @@ pub struct Decision {
     pub cause: Cause,
     /// The profile or the list only observes: the query is answered unfiltered, `action` is what would have been.
     pub observed: bool,
+    /// The name counts towards a quota, so that its answer is not to be kept long.
+    pub limited: bool,
     /// An RPZ zone let the question through, or put an alias in place of the answer: this source and those behind it, as far
     /// as they are RPZ zones, have no say in what follows. `u16::MAX`: none did. For [`Asker::after`](super::Asker::after).
     pub rpz_bar: u16,
@@ -26,6 +28,7 @@ impl Decision {
             action,
             cause,
             observed: false,
+            limited: false,
             rpz_bar: u16::MAX,
         }
     }

@@ -3,9 +3,10 @@
 //! In: the household's settings, the clients, a time; once. Then a client and a second. Out: the [`Layer`] that holds for it.
 //! Always: a schedule is a table of its changes, shared by all whom the same things are for, so that asking what holds costs one short
 //! search, whatever the windows; what does not hold costs nothing more. Decides nothing itself: `timed` does.
-//! Of what holds together the first of this order that concerns a name counts: pauses of the filter, grants, pauses of the internet,
-//! windows, of those the one that stands last in the file.
+//! Of what holds together the first of this order that concerns a name counts: pauses of the filter, grants, pauses of the internet, quotas
+//! that are spent, windows, of those the one that stands last in the file.
 
+use super::accounts::{Account, Accounts, Earned, Holder};
 use super::marks::{Chosen, Marks};
 use super::profile::{OwnNames, Table};
 use super::triggers::Kinds;
@@ -36,6 +37,7 @@ pub struct Family {
     own: Vec<Option<Box<OwnNames>>>,
     /// By client: its person, or [`NOBODY`].
     people: Box<[u32]>,
+    pub accounts: Accounts,
 }
 
 const NO_PLAN: u32 = u32::MAX;
@@ -91,6 +93,8 @@ pub enum Does {
     PausesFilter,
     Grants,
     PausesInternet,
+    /// A quota: blocks when it is spent.
+    Limits,
     /// Of windows the last one counts: the number is that of the file, backward.
     Allows(std::cmp::Reverse<u32>),
     Blocks(std::cmp::Reverse<u32>),
@@ -103,7 +107,8 @@ impl Does {
             Does::PausesFilter => (0, none),
             Does::Grants => (1, none),
             Does::PausesInternet => (2, none),
-            Does::Allows(at) | Does::Blocks(at) => (3, at),
+            Does::Limits => (3, none),
+            Does::Allows(at) | Does::Blocks(at) => (4, at),
         }
     }
 }
@@ -201,6 +206,18 @@ impl Family {
             times.push(Time::Span(span(pause.from, pause.until)));
             subjects.push(&pause.subjects);
         }
+        let first_quota = all.items.len();
+        for quota in &family.quotas {
+            all.items.push(Item {
+                name: quota.name.clone(),
+                line: quota.line,
+                does: Does::Limits,
+                about: About::new(&quota.of, made),
+                reach: About::new(&quota.reach, made),
+            });
+            times.push(Time::Span(span(None, i64::MAX)));
+            subjects.push(&quota.subjects);
+        }
         let whom = Whom::new(&subjects, family.people.len(), settings.clients.len());
         let mut plans: HashMap<(String, Vec<u32>), u32> = HashMap::new();
         let mut known: HashMap<Layer, LayerId> = HashMap::from([(Box::default(), LayerId::NONE)]);
@@ -216,17 +233,46 @@ impl Family {
             plans.insert(key, number);
             Ok(number)
         };
+        let open = |accounts: &mut Accounts, items: &[u32], holder: Holder, whose: &str, zone: &TimeZone| {
+            let quotas = first_quota..first_quota + family.quotas.len();
+            for &item in items.iter().filter(|&&item| quotas.contains(&(item as usize))) {
+                let number = item as usize - first_quota;
+                let quota = &family.quotas[number];
+                accounts.open(item, holder, || {
+                    let is_for = |subjects: &Subjects| match holder {
+                        Holder::Person(person) => subjects.everyone || subjects.people.contains(&person),
+                        Holder::Client(client) => subjects.everyone || subjects.devices.contains(&client),
+                        Holder::Profile(_) => subjects.everyone,
+                    };
+                    let earned = family.earned.iter().filter(|earned| earned.quota as usize == number);
+                    let earned = earned.filter(|earned| is_for(&earned.subjects)).map(|earned| Earned {
+                        minutes: earned.minutes,
+                        from_s: earned.from.unwrap_or(i64::MIN),
+                        until_s: earned.until,
+                    });
+                    let key = format!("{whose}/{}", quota.name);
+                    Account::new(key, quota.quota(), zone.clone(), earned.collect())
+                });
+            }
+        };
         let mut of_clients = Vec::with_capacity(settings.clients.len());
         for (client, at) in settings.clients.iter().zip(0..) {
             let person = client.person.and_then(|person| family.people.get(person as usize));
             let zone = person.map_or(&family.zone, |person| &person.zone);
             let items = whom.items(Some(at), client.person, &client.profile);
+            let (holder, whose) = match (client.person, person) {
+                (Some(person), Some(named)) => (Holder::Person(person), &named.id),
+                _ => (Holder::Client(at as u32), &client.name),
+            };
+            open(&mut all.accounts, &items, holder, whose, zone);
             of_clients.push(plan(&mut all, zone, items)?);
         }
         let mut of_profiles = vec![NO_PLAN; settings.profiles.len()];
         for named in &settings.profiles {
             if let Some(ProfileId(id)) = profile(&named.name) {
                 let items = whom.items(None, None, &named.name);
+                let whose = format!("profile {}", named.name);
+                open(&mut all.accounts, &items, Holder::Profile(id), &whose, &family.zone);
                 of_profiles[usize::from(id)] = plan(&mut all, &family.zone, items)?;
             }
         }

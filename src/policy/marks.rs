@@ -48,6 +48,8 @@ struct Mark {
     what: What,
     /// Not what is below it.
     exact: bool,
+    /// Asked for while nobody uses the service.
+    background: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +86,14 @@ impl Marks {
     pub fn new(catalogue: &Catalogue, own: &[OwnService]) -> Marks {
         let mut marks = Marks::default();
         let mut names: Vec<(Box<[u8]>, Mark)> = Vec::new();
-        let mut note = |name: &Name, what: What, exact: bool| {
+        let mut note = |name: &Name, what: What, exact: bool, background: bool| {
             let key = Box::from(Key::from_wire(name.as_wire()).as_bytes());
-            names.push((key, Mark { what, exact }));
+            let mark = Mark {
+                what,
+                exact,
+                background,
+            };
+            names.push((key, mark));
         };
         for service in catalogue.services.iter() {
             if own.iter().any(|own| own.id == service.id) {
@@ -95,14 +102,19 @@ impl Marks {
             let number = marks.services.len() as u16;
             marks.services.push((service.id.clone(), service.name.clone()));
             for domain in &service.domains {
-                note(&parsed(&domain.name), What::Service(number), domain.exact);
+                note(
+                    &parsed(&domain.name),
+                    What::Service(number),
+                    domain.exact,
+                    domain.background,
+                );
             }
         }
         for service in own {
             let number = marks.services.len() as u16;
             marks.services.push((service.id.clone(), service.name.clone()));
             for own in &service.names {
-                note(&own.name, What::Service(number), own.exact);
+                note(&own.name, What::Service(number), own.exact, false);
             }
         }
         for host in catalogue.safe_search.iter() {
@@ -114,14 +126,14 @@ impl Marks {
                     marks.modes.len() - 1
                 }
             };
-            note(&parsed(&host.host), What::Safe(marks.targets.len() as u32), true);
+            note(&parsed(&host.host), What::Safe(marks.targets.len() as u32), true, false);
             marks.targets.push(Safe {
                 target: parsed(&host.target),
                 mode: number as u16,
             });
         }
         for (name, way) in catalogue.bypass.iter().filter(|(_, way)| *way != Way::Canary) {
-            note(&parsed(name), What::Way(way), false);
+            note(&parsed(name), What::Way(way), false, false);
         }
         names.sort_by(|a, b| a.0.cmp(&b.0));
         let mut keys = Vec::new();
@@ -224,6 +236,17 @@ impl Marks {
             of_service |= here;
         }
         safe
+    }
+
+    /// Whether a name is asked for by apps and pages while nobody uses them.
+    pub fn is_background(&self, key: &Key) -> bool {
+        // The most specific name of a service says so.
+        let mut of_services = self.names.all(key.as_bytes()).filter_map(|(found, (start, end))| {
+            let itself = key.complete() && found.len() == key.as_bytes().len();
+            let mut marks = self.marks[start as usize..end as usize].iter();
+            marks.find(|mark| matches!(mark.what, What::Service(_)) && (itself || !mark.exact))
+        });
+        of_services.next().is_some_and(|mark| mark.background)
     }
 
     /// Whether an address is that of somebody else's encrypted resolver.

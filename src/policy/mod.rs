@@ -6,6 +6,7 @@
 //! so in [`Policy::missing`], so that its clients are not answered unfiltered by accident.
 //! Keeps: RFC 8914 §4.5, §4.16 to §4.18 (who imposed a block); the response policy zones' order of triggers.
 
+pub mod accounts;
 pub mod clients;
 pub mod decision;
 pub mod explain;
@@ -34,10 +35,12 @@ use crate::config::settings::{AnswerKind, ImposedBy, ListAction, ListSettings, P
 use crate::dns::ede::Text;
 use crate::dns::name::Name;
 use crate::dns::translate::{self, Prefix};
+use crate::limits::QUOTA_TTL_S;
 use crate::list::patterns::PatternError;
 use crate::list::set::{Gate, RuleId};
 pub use footprint::Footprint;
 
+use accounts::{Account, Holder};
 use clients::{Clients, Who};
 use decision::{Cause, Decision};
 use family::{Family, LayerId, Made};
@@ -94,21 +97,30 @@ impl Asker {
         }
     }
 
+    /// Whose quotas it counts towards.
+    fn holder(&self) -> Holder {
+        match (self.person, self.client, self.profile) {
+            (Some(person), _, _) => Holder::Person(person),
+            (None, Some(ClientId(client)), _) => Holder::Client(client),
+            (None, None, profile) => Holder::Profile(profile.map_or(u16::MAX, |ProfileId(id)| id)),
+        }
+    }
+
     /// The same at this Unix second.
     pub fn at(self, now_s: u64) -> Asker {
         Asker { now_s, ..self }
     }
 
     /// The asker for what is still to be judged of the same answer: an RPZ zone that let a name through keeps itself and the
-    /// zones behind it from what follows. One that only observes lets nothing through.
-    pub fn after(self, decision: &Decision) -> Asker {
-        match decision.observed {
-            true => self,
-            false => Asker {
-                rpz_bar: self.rpz_bar.min(decision.rpz_bar),
-                ..self
-            },
+    /// zones behind it from what follows. One that only observes lets nothing through. What counts towards a quota is decided anew soon.
+    pub fn after(mut self, decision: &Decision) -> Asker {
+        if !decision.observed {
+            self.rpz_bar = self.rpz_bar.min(decision.rpz_bar);
         }
+        if decision.limited {
+            self.until_s = self.until_s.min(self.now_s + QUOTA_TTL_S);
+        }
+        self
     }
 }
 
@@ -459,6 +471,11 @@ impl Policy {
     /// Whether it is time to make it anew from the same settings: windows are known for some weeks around the day it was made.
     pub fn is_due(&self, now_s: u64) -> bool {
         !self.family.is_empty() && now_s.abs_diff(self.made_s) >= DAY_S
+    }
+
+    /// The accounts of all quotas, for whoever counts.
+    pub fn accounts(&self) -> &[Account] {
+        self.family.accounts.all()
     }
 
     /// The profile of this name.

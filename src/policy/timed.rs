@@ -19,6 +19,8 @@ pub(super) struct Timed {
     pub decision: Option<Decision>,
     /// The service it belongs to is let through.
     pub service: bool,
+    /// The name counts towards a quota.
+    pub limited: bool,
     /// The table of the profile without the lists that are let through, if any are.
     pub table: Option<Table>,
 }
@@ -47,6 +49,23 @@ impl Policy {
                 continue;
             };
             match (item.does, concern) {
+                (Does::Limits, concern) => {
+                    let internet = matches!(concern, Concern::Internet);
+                    if internet && (met == Met::Answer || self.is_reachable(gate, asker, item, key, qtype)) {
+                        continue;
+                    }
+                    let Some(account) = self.family.accounts.of(number, asker.holder()) else {
+                        continue;
+                    };
+                    timed.limited = true;
+                    if !account.is_spent() {
+                        if met == Met::Question && !self.marks.is_background(key) {
+                            account.uses(asker.now_s);
+                        }
+                        continue;
+                    }
+                    timed.decision = Some(Decision::new(Action::Sinkhole, cause));
+                }
                 (Does::PausesInternet | Does::Blocks(_), Concern::Internet) => {
                     // What a page needs that is reachable is met in answers.
                     if met == Met::Answer || self.is_reachable(gate, asker, item, key, qtype) {

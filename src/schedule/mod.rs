@@ -9,6 +9,8 @@ pub mod days;
 pub mod local;
 pub mod overlaps;
 pub mod parse;
+pub mod quota;
+pub mod quota_file;
 pub mod timetable;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! one more. Fails by leaving in force what is, and saying so in the log and the status.
 
 use super::build::{self, Built};
+use super::quotas::Quotas;
 use super::refresh::{News, Refresh};
 use super::signals::{Signal, Signals};
 use super::state::{State, Waiting};
@@ -23,6 +24,7 @@ use crate::list::publish;
 use crate::query;
 use crate::telemetry::counters::Counters;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -43,6 +45,7 @@ pub(super) struct Server {
     /// Lists that clients wait for.
     pub(super) missing: Vec<String>,
     pub(super) reloading: Reloading,
+    pub(super) quotas: Quotas,
 }
 
 /// The reload under way, and the next.
@@ -53,6 +56,9 @@ pub(super) struct Reloading {
     again: bool,
     waiting_for_next: Vec<Waiting>,
 }
+
+/// How often it is counted what was used of quotas: several times a minute, so that none goes unseen.
+const QUOTAS_EVERY: Duration = Duration::from_secs(10);
 
 /// What a reload has come to before it is put into force.
 struct Prepared {
@@ -68,11 +74,17 @@ impl Server {
         tokio::pin!(give_up);
         let mut looks = tokio::time::interval(self.args.watch_interval());
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut counts = tokio::time::interval(QUOTAS_EVERY);
+        counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut starting = !self.missing.is_empty();
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Stop => return Ok(()),
+                    Signal::Stop => {
+                        self.quotas.count(&self.generations.load().policy, clock::now());
+                        self.quotas.save();
+                        return Ok(());
+                    }
                     Signal::Reload => {
                         info!("SIGHUP: reloading");
                         self.reload(None);
@@ -88,6 +100,7 @@ impl Server {
                     }
                 }
                 _ = looks.tick() => self.look(),
+                _ = counts.tick() => self.quotas.count(&self.generations.load().policy, clock::now()),
                 () = &mut give_up, if starting => return Err(self.never_arrived()),
             }
         }
@@ -190,6 +203,8 @@ impl Server {
                 self.settings = settings;
                 let number = built.generation.number;
                 query::prepare(&built.generation, &self.cache);
+                self.quotas.count(&self.generations.load().policy, clock::now());
+                self.quotas.count(&built.generation.policy, clock::now());
                 self.generations.store(Arc::new(built.generation));
                 self.counters.add(Count::Reloads.into());
                 info!(generation = number, "reloaded");

@@ -1,6 +1,7 @@
 //! Starts a server: first what may refuse (addresses, settings), then what takes time (lists), then what answers.
 
 use super::kept::Kept;
+use super::quotas::Quotas;
 use super::refresh::Refresh;
 use super::reload::{Reloading, Server, forget_old_copies};
 use super::state::State;
@@ -73,6 +74,9 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         resolver,
         counters: Arc::clone(&counters),
     };
+    // What is spent is so from the first answer on.
+    let mut quotas = Quotas::open(&settings.state_dir);
+    quotas.count(&generations.load().policy, clock::now());
     let listeners = Listeners::start(&settings.server.listen, settings.server.workers, service)
         .map_err(|error| Failure::failed(advice::bind(error.address, &error.source)))?;
     match Socket::bind(&settings.state_dir) {
@@ -103,6 +107,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         requests,
         missing: built.missing,
         reloading: Reloading::default(),
+        quotas,
     };
     Ok(Started {
         server,
