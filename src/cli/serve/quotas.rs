@@ -60,9 +60,13 @@ impl Quotas {
         let now_s = now.unix_s();
         let at = i64::try_from(now_s).unwrap_or(i64::MAX);
         for account in policy.accounts() {
+            let period = account.quota.period_at(at, &account.zone);
+            let earned = i64::from(account.earned_minutes(at));
+            let left = |meter: &Meter| meter.balance_in(&account.key, &account.quota, &period) + earned;
             let minute = account.used_minute();
             let fresh = minute != 0 && (now_s / 60).abs_diff(minute) <= MINUTES_BACK;
-            if fresh && self.counted.get(&account.key) != Some(&minute) {
+            // What is asked for in the moments until it is known that nothing is left is not a minute more.
+            if fresh && self.counted.get(&account.key) != Some(&minute) && left(&self.meter) > 0 {
                 let second = i64::try_from(60 * minute).unwrap_or(i64::MAX);
                 match self.meter.note(&account.key, &account.quota, second, &account.zone) {
                     Ok(_) => {
@@ -72,12 +76,9 @@ impl Quotas {
                     Err(cause) => warn!("quota {}: {cause}", account.key),
                 }
             }
-            let period = account.quota.period_at(at, &account.zone);
-            let balance = self.meter.balance_in(&account.key, &account.quota, &period);
-            let left = balance + i64::from(account.earned_minutes(at));
             // The last minute is a whole one.
             let under_way = self.counted.get(&account.key) == Some(&(now_s / 60));
-            account.set_spent(left <= 0 && !under_way);
+            account.set_spent(left(&self.meter) <= 0 && !under_way);
         }
         if self.changed && now_s.abs_diff(self.saved_s) >= SAVED_EVERY_S {
             self.saved_s = now_s;
@@ -210,7 +211,10 @@ mod tests {
                 asks(&policy, name, at);
                 quotas.count(&policy, now(at));
             }
-            asks(&policy, name, NOON_S + 60 * (from + 10)).0
+            let at = NOON_S + 60 * (from + 10);
+            asks(&policy, name, at);
+            quotas.count(&policy, now(at));
+            asks(&policy, name, at + 10).0
         };
         assert!(!ask_for_minutes(&mut quotas, "log.tiktokv.com", 0));
         assert!(ask_for_minutes(&mut quotas, "www.tiktok.com", 20));
