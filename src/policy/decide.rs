@@ -57,8 +57,8 @@ impl Policy {
         timed: &Timed,
         Asked { key, met, qtype }: Asked<'_>,
     ) -> Decision {
-        if let Some(own) = asker.person.and_then(|person| self.family.own(person)) {
-            match own.find(key, asker.now_s) {
+        if let Some(person) = asker.person {
+            match self.family.own.find(person, key, asker.now_s) {
                 Some(Own::Allow(index)) => return allowed(met, Cause::PersonAllow(index)),
                 Some(Own::Deny(index)) => {
                     return Decision::new(Action::Sinkhole, Cause::PersonDeny(index)).observed_if(profile.observe);

@@ -8,6 +8,7 @@
 
 use super::accounts::{Account, Accounts, Earned, Holder};
 use super::marks::{Chosen, Marks};
+use super::people::PeopleNames;
 use super::profile::{OwnNames, Table};
 use super::triggers::Kinds;
 use super::{ClientId, PolicyError, ProfileId};
@@ -33,8 +34,8 @@ pub struct Family {
     of_clients: Box<[u32]>,
     /// The plan of whoever is no client, by profile.
     of_profiles: Box<[u32]>,
-    /// By person: own names, where there are any.
-    own: Vec<Option<Box<OwnNames>>>,
+    /// By person.
+    pub own: PeopleNames,
     /// By client: its person, or [`NOBODY`].
     people: Box<[u32]>,
     pub accounts: Accounts,
@@ -142,14 +143,6 @@ impl Family {
         now_s: u64,
     ) -> Result<Family, PolicyError> {
         let mut all = Family {
-            own: family
-                .people
-                .iter()
-                .map(|person| {
-                    let own = OwnNames::new(&person.allow, &person.deny);
-                    (!own.is_empty()).then(|| Box::new(own))
-                })
-                .collect(),
             people: settings
                 .clients
                 .iter()
@@ -158,6 +151,12 @@ impl Family {
             layers: vec![Box::default()],
             ..Family::default()
         };
+        for person in &family.people {
+            all.own
+                .push(&person.allow, &person.deny)
+                .ok_or(PolicyError::TooManyNames)?;
+        }
+        all.own.shrink();
         let mut times = Vec::new();
         let mut subjects: Vec<&Subjects> = Vec::new();
         for (window, at) in family.windows.iter().zip(0..) {
@@ -391,12 +390,6 @@ impl Family {
         self.items.get(item as usize)
     }
 
-    /// The own names of a person, if there are any.
-    #[inline]
-    pub fn own(&self, person: u32) -> Option<&OwnNames> {
-        self.own.get(person as usize)?.as_deref()
-    }
-
     /// The person whose device a client is, by index.
     #[inline]
     pub fn person(&self, ClientId(id): ClientId) -> Option<u32> {
@@ -409,7 +402,7 @@ impl Family {
             .plans
             .iter()
             .map(|plan| plan.table.size_bytes() + 4 * plan.layers.len());
-        4 * (self.of_clients.len() + self.people.len()) + 8 * self.own.len() + plans.sum::<usize>()
+        4 * (self.of_clients.len() + self.people.len()) + self.own.size_bytes() + plans.sum::<usize>()
     }
 }
 

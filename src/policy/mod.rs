@@ -19,6 +19,7 @@ mod hosts;
 mod judge;
 mod longest;
 mod marks;
+mod people;
 mod places;
 mod profile;
 mod rewriting;
@@ -232,6 +233,8 @@ pub enum PolicyError {
     Pattern(PatternError),
     #[error("{0}")]
     Schedule(String),
+    #[error("the own names of all persons together are more than four gigabytes")]
+    TooManyNames,
     #[error("there are {0} profiles; 65535 is the most")]
     TooManyProfiles(usize),
     #[error("client \"{client}\" has profile \"{profile}\", which is not defined; add [profile.{profile}]")]
@@ -523,7 +526,7 @@ impl Policy {
     /// Whether who asks has more than the profile: something that holds now, or own names.
     #[inline]
     fn has_more(&self, asker: &Asker) -> bool {
-        asker.layer != LayerId::NONE || asker.person.is_some_and(|person| self.family.own(person).is_some())
+        asker.layer != LayerId::NONE || asker.person.is_some_and(|person| self.family.own.has(person))
     }
 
     /// Lists that the profile enables and the settings know, but the gate lacks.
