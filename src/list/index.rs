@@ -5,7 +5,7 @@
 //! Always: made from the gate and from nothing else, by the program that maps it, and thrown away with it: it is no
 //! part of the gate, and without it look-ups walk the fst and find the same. A key is told from another by 64 bits of a
 //! hash whose secret is drawn anew for each index: that a name which is no key is taken for one has a chance of one
-//! in 3 million million with six million keys. `docs/decisions/` weighs that; `explain` walks the fst.
+//! in 1.6 million million for each label. `docs/decisions/` weighs that; `explain` walks the fst.
 //!
 //! Shape, little-endian: `MAGIC`, the gate's digest (32 bytes), the secret's seed (8), homes (8), slots (8), the most labels a
 //! key has (4), the rule set of the root (4, `NONE` without one), bits of what a key has (4), zeros up to
