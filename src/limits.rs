@@ -45,8 +45,25 @@ pub const REFRESH_FLOOR: Duration = Duration::from_secs(15 * 60);
 
 // ---- Settings ----
 
-/// Largest settings or household file, in bytes. A household of a thousand devices stays under a tenth of it.
+/// Largest settings file, in bytes. One with a thousand clients stays under a tenth of it. A larger one is refused.
 pub const SETTINGS_BYTES: u64 = 4 << 20;
+/// Largest household file, in bytes: as many people as there may be, in 256 bytes each. A larger one is refused.
+pub const HOUSEHOLD_BYTES: u64 = 512 << 20;
+/// People and devices of a household file, of each so many: the subscribers of a large carrier. A file with more is refused; a second
+/// server takes the others.
+pub const HOUSEHOLD_PEOPLE: usize = 2_000_000;
+/// Groups of a household file, as many as a carrier has schools and families that share rules. A file with more is refused.
+pub const HOUSEHOLD_GROUPS: usize = 100_000;
+/// Windows, quotas, grants, pauses and own services of a household file, of each so many. A family has some dozens; a provisioning system that
+/// writes one for each subscriber means a profile or a group. A file with more is refused.
+pub const HOUSEHOLD_RULES: usize = 10_000;
+/// Groups within groups within groups: families and classes need two. A deeper one is refused.
+pub const GROUP_DEPTH: usize = 16;
+/// Members of all groups and of all that is for somebody, written out, four bytes each: a file of a few lines could name everybody a
+/// million times over. A file with more is refused.
+pub const HOUSEHOLD_MEMBERS: usize = 20_000_000;
+/// Most minutes that one grant adds to a quota: a week of them. More is a slip of the finger.
+pub const GRANT_MINUTES: i64 = 7 * 24 * 60;
 /// Longest duration that settings may name; a longer one is a slip of the finger.
 pub const SETTINGS_DURATION: Duration = Duration::from_secs(10 * 365 * 86_400);
 

@@ -29,8 +29,8 @@ pub enum Problem {
     Unreadable(std::io::Error),
     #[error("is not UTF-8 text; save it as UTF-8")]
     NotText,
-    #[error("is larger than {} KiB, which no settings are; check the path", crate::limits::SETTINGS_BYTES >> 10)]
-    TooLarge,
+    #[error("is larger than {} KiB, which no settings are; check the path", .0 >> 10)]
+    TooLarge(u64),
     #[error("is not TOML here: {0}")]
     Syntax(String),
     #[error("there is no key \"{key}\" in {table}; {}", advice(nearest, known))]
@@ -59,9 +59,14 @@ pub enum Problem {
         name: String,
         first: usize,
     },
-    #[error("client {client:?} and client {other:?} (line {line}) both match {network}; keep it with one of them")]
+    #[error(
+        "{kind} {client:?} and {other_kind} {other:?} (line {line}) both match {network}; keep it with one of them"
+    )]
     SameNetwork {
+        /// `client` or `device`.
+        kind: &'static str,
         client: String,
+        other_kind: &'static str,
         other: String,
         line: usize,
         network: String,
@@ -75,6 +80,35 @@ pub enum Problem {
     },
     #[error("client {client:?} has profile {profile:?}, which is not defined; add [profile.{profile}]")]
     NoSuchProfile { client: String, profile: String },
+    #[error("{owner} has {key} = {word:?}, but there is no such {what}; {}", nearest.as_ref().map_or_else(|| advice.clone(), |near| format!("is \"{near}\" meant?")))]
+    NoSuch {
+        /// `person "masha"`, `window "school nights"`.
+        owner: String,
+        key: &'static str,
+        word: String,
+        /// What the word should be.
+        what: &'static str,
+        /// A word that looks like it.
+        nearest: Option<String>,
+        /// What to do where nothing does.
+        advice: String,
+    },
+    #[error(
+        "{kind} {name:?} has the name of a {other} (line {line}), so that nobody could tell which is meant; rename one of them"
+    )]
+    SameWord {
+        kind: &'static str,
+        name: String,
+        other: &'static str,
+        line: usize,
+    },
+    #[error("there are {count} of {table}, more than {most}; leave out what is over")]
+    TooMany {
+        /// `[[window]]` or `[person.ID]`.
+        table: &'static str,
+        count: usize,
+        most: usize,
+    },
     /// Anything else, with what to do.
     #[error("{0}")]
     Other(String),

@@ -220,3 +220,17 @@ pub struct OwnService {
     pub name: String,
     pub names: Vec<OwnName>,
 }
+
+impl Household {
+    /// Grants and pauses that ended before `now_s`, Unix seconds: the lines of the file, and what each is.
+    pub fn over(&self, now_s: i64) -> Vec<(usize, &'static str)> {
+        let grants = self.grants.iter().map(|grant| (grant.line, grant.until, "grant"));
+        let earned = self.earned.iter().map(|earned| (earned.line, earned.until, "grant"));
+        let pauses = self.pauses.iter().map(|pause| (pause.line, pause.until, "pause"));
+        let all = grants.chain(earned).chain(pauses);
+        let over = all.filter(|&(_, until, _)| until <= now_s);
+        let mut over: Vec<(usize, &str)> = over.map(|(line, _, kind)| (line, kind)).collect();
+        over.sort_unstable();
+        over
+    }
+}

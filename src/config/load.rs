@@ -27,7 +27,7 @@ pub struct Loaded {
 impl Settings {
     /// Reads a settings file, and the household file if it names one.
     pub fn load(file: &Path) -> Result<Loaded, ConfigError> {
-        let source = Source::read(file)?;
+        let source = Source::read(file, limits::SETTINGS_BYTES)?;
         let shape: shape::File = source.shape()?;
         let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
@@ -87,7 +87,7 @@ impl Loader {
                         ),
                     ));
                 }
-                let source = Source::read(path)?;
+                let source = Source::read(path, limits::HOUSEHOLD_BYTES)?;
                 let shape: shape::Household = source.shape()?;
                 let mut loader = Loader {
                     source,
@@ -95,7 +95,7 @@ impl Loader {
                     warnings: self.warnings,
                 };
                 loader.version(&shape.version)?;
-                people::read(&mut loader, &mut settings, &shape.profile, &shape.client)?;
+                people::read_household(&mut loader, &mut settings, &shape)?;
                 loader.warnings
             }
             _ => {

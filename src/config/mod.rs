@@ -2,7 +2,7 @@
 //!
 //! In: `stairgate.toml` and the household file. Out: [`settings::Settings`] and warnings, or one sentence that says which
 //! file and line, what is wrong and what to do.
-//! Always: nothing is read but those two files; the same text gives the same settings.
+//! Always: nothing is read but those two files and the system's time zones; no clock is. The same text gives the same settings.
 //! Fails: the first thing that is wrong stops the load; the caller keeps what it runs on.
 
 pub mod error;
@@ -13,12 +13,20 @@ pub mod starter;
 pub mod values;
 
 mod defaults;
+mod devices;
 mod entries;
+mod household_load;
 mod people;
+mod persons;
+mod profiles;
 mod reload;
 mod resolver;
 mod shape;
 mod syntax;
+mod times;
+mod whom;
+mod words;
+mod written;
 
 #[cfg(test)]
 mod tests;

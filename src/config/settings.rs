@@ -1,6 +1,7 @@
 //! The settings the program runs on: what `stairgate.toml` and the household file say, checked and with defaults filled in.
 //! What each key means stands in `config/stairgate.toml`; names here are the file's.
 
+use super::error::Warning;
 use super::household::{Household, OwnName};
 use crate::dns::cookie;
 use crate::dns::name::Name;
@@ -30,6 +31,34 @@ pub struct Settings {
     pub clients: Vec<ClientSettings>,
     /// `None` where the file names none.
     pub family: Option<Household>,
+}
+
+impl Settings {
+    /// What was for a time and is over at `now_s`, Unix seconds: it does no harm, but is no longer worth reading. The caller has the
+    /// clock.
+    pub fn over(&self, now_s: i64) -> Vec<Warning> {
+        let warning = |line, sentence: String| Warning {
+            file: self.household.clone().or(self.file.clone()),
+            line,
+            sentence,
+        };
+        let over = self.family.iter().flat_map(|family| family.over(now_s));
+        let mut warnings: Vec<Warning> = over
+            .map(|(line, kind)| warning(Some(line), format!("this {kind} is over; it can go")))
+            .collect();
+        let of_profiles = self.profiles.iter().flat_map(|profile| {
+            let only = profile.only.iter().flatten();
+            profile.allow.iter().chain(&profile.deny).chain(only)
+        });
+        let people = self.family.iter().flat_map(|family| &family.people);
+        let of_people = people.flat_map(|person| person.allow.iter().chain(&person.deny));
+        let ended = |name: &OwnName| name.until.is_some_and(|until| until <= now_s);
+        if of_profiles.chain(of_people).any(ended) {
+            let sentence = "names of profiles or persons are past their until; they can go".to_owned();
+            warnings.push(warning(None, sentence));
+        }
+        warnings
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

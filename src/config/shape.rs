@@ -1,8 +1,11 @@
 //! The shape of `stairgate.toml` and of the household file: which tables and keys there are, and of which TOML type.
 //!
 //! In: text. Out: what was written, each value with its place in the text. Nothing is checked here beyond types, and no
-//! default is filled in: that is `load`'s. What a key means stands in `config/stairgate.toml`.
+//! default is filled in: that is `load`'s. What a key means stands in `config/stairgate.toml` and
+//! `config/examples/household.toml`.
 //! Always: a key that is not here is an error.
+
+pub use super::written::{Engines, Only, OwnName, Words};
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -39,10 +42,27 @@ pub struct File {
 #[serde(deny_unknown_fields)]
 pub struct Household {
     pub version: Option<Spanned<i64>>,
+    pub timezone: Option<Text>,
     #[serde(default)]
     pub profile: BTreeMap<String, Spanned<Profile>>,
     #[serde(default)]
     pub client: Vec<Spanned<Client>>,
+    #[serde(default)]
+    pub person: BTreeMap<String, Spanned<Person>>,
+    #[serde(default)]
+    pub device: Vec<Spanned<Device>>,
+    #[serde(default)]
+    pub group: Vec<Spanned<Group>>,
+    #[serde(default)]
+    pub window: Vec<Spanned<Window>>,
+    #[serde(default)]
+    pub quota: Vec<Spanned<Quota>>,
+    #[serde(default)]
+    pub grant: Vec<Spanned<Grant>>,
+    #[serde(default)]
+    pub pause: Vec<Spanned<Pause>>,
+    #[serde(default)]
+    pub service: BTreeMap<String, Spanned<Service>>,
 }
 
 /// `[server]`
@@ -156,10 +176,18 @@ pub struct List {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
+    pub base: Option<Text>,
     pub block: Option<Vec<Text>>,
     pub allow_lists: Option<Vec<Text>>,
-    pub allow: Option<Vec<Text>>,
-    pub deny: Option<Vec<Text>>,
+    pub allow: Option<Vec<Spanned<OwnName>>>,
+    pub deny: Option<Vec<Spanned<OwnName>>>,
+    pub only: Option<Spanned<Only>>,
+    pub services: Option<Vec<Text>>,
+    pub safe_search: Option<Spanned<Engines>>,
+    pub youtube: Option<Text>,
+    pub bypass_guard: Option<bool>,
+    pub rebinding: Option<bool>,
+    pub types: Option<Vec<Text>>,
     pub answer: Option<Text>,
     pub answer_addresses: Option<Spanned<Vec<Text>>>,
     pub answer_ttl: Option<Text>,
@@ -176,4 +204,97 @@ pub struct Client {
     #[serde(rename = "match")]
     pub networks: Spanned<Vec<Text>>,
     pub profile: Text,
+}
+
+/// `[person.ID]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    pub name: Option<Text>,
+    pub profile: Text,
+    pub timezone: Option<Text>,
+    pub allow: Option<Vec<Spanned<OwnName>>>,
+    pub deny: Option<Vec<Spanned<OwnName>>>,
+    pub log: Option<Text>,
+}
+
+/// `[[device]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    pub name: Text,
+    pub person: Option<Text>,
+    pub profile: Option<Text>,
+    #[serde(rename = "match")]
+    pub networks: Spanned<Vec<Text>>,
+    pub tags: Option<Vec<Text>>,
+}
+
+/// `[[group]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    pub name: Text,
+    pub members: Spanned<Vec<Text>>,
+}
+
+/// `[[window]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub name: Option<Text>,
+    #[serde(rename = "for")]
+    pub whom: Spanned<Words>,
+    pub days: Option<Spanned<Words>>,
+    pub from: Text,
+    pub to: Text,
+    pub block: Option<Vec<Text>>,
+    pub allow: Option<Vec<Text>>,
+    pub reach: Option<Vec<Text>>,
+}
+
+/// `[[quota]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    pub name: Text,
+    #[serde(rename = "for")]
+    pub whom: Spanned<Words>,
+    pub of: Spanned<Vec<Text>>,
+    pub limit: Text,
+    pub per: Option<Text>,
+    pub carry: Option<Text>,
+    pub reach: Option<Vec<Text>>,
+}
+
+/// `[[grant]]`: of something, or of more minutes of a quota.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    #[serde(rename = "for")]
+    pub whom: Spanned<Words>,
+    pub allow: Option<Spanned<Vec<Text>>>,
+    pub quota: Option<Text>,
+    pub minutes: Option<Spanned<i64>>,
+    pub from: Option<Text>,
+    pub until: Option<Text>,
+}
+
+/// `[[pause]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    #[serde(rename = "for")]
+    pub whom: Spanned<Words>,
+    pub what: Text,
+    pub from: Option<Text>,
+    pub until: Text,
+}
+
+/// `[service.ID]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    pub name: Option<Text>,
+    pub names: Spanned<Vec<Text>>,
 }

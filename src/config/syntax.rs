@@ -3,6 +3,7 @@
 use super::error::{ConfigError, Problem};
 use crate::nearest::nearest;
 use serde::de::DeserializeOwned;
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -10,11 +11,13 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     pub file: PathBuf,
     pub text: String,
+    /// Where lines end, from the first question on: a household has hundreds of thousands, and each name asks for its own.
+    line_ends: OnceCell<Vec<usize>>,
 }
 
 impl Source {
-    /// Reads a file of at most [`SETTINGS_BYTES`](crate::limits::SETTINGS_BYTES).
-    pub fn read(file: &Path) -> Result<Source, ConfigError> {
+    /// Reads a file of at most so many bytes.
+    pub fn read(file: &Path, most_bytes: u64) -> Result<Source, ConfigError> {
         let fail = |problem| ConfigError {
             file: file.to_owned(),
             line: None,
@@ -23,21 +26,24 @@ impl Source {
         let length = std::fs::metadata(file)
             .map_err(|cause| fail(Problem::Unreadable(cause)))?
             .len();
-        if length > crate::limits::SETTINGS_BYTES {
-            return Err(fail(Problem::TooLarge));
+        if length > most_bytes {
+            return Err(fail(Problem::TooLarge(most_bytes)));
         }
         let bytes = std::fs::read(file).map_err(|cause| fail(Problem::Unreadable(cause)))?;
         let text = String::from_utf8(bytes).map_err(|_| fail(Problem::NotText))?;
         Ok(Source {
             file: file.to_owned(),
             text,
+            line_ends: OnceCell::new(),
         })
     }
 
     /// The line, from 1, that the byte at `at` stands on.
     pub fn line(&self, at: usize) -> usize {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        1 + before.iter().filter(|&&byte| byte == b'\n').count()
+        let ends = self
+            .line_ends
+            .get_or_init(|| memchr::memchr_iter(b'\n', self.text.as_bytes()).collect());
+        1 + ends.partition_point(|&end| end < at)
     }
 
     /// An error at a place of this file.
@@ -64,6 +70,13 @@ impl Source {
             let key = quoted.next().unwrap_or_default().to_owned();
             let mut known: Vec<String> = rest.split('`').skip(2).step_by(2).map(str::to_owned).collect();
             known.sort();
+            let elsewhere = HOUSEHOLD_KEYS.contains(&key.as_str()) && known.iter().any(|known| known == "household");
+            if elsewhere {
+                return Problem::Other(format!(
+                    "{key} stands in the household file only; name one with household = \"household.toml\" and move it there, \
+                     and profiles and clients too"
+                ));
+            }
             let nearest = nearest(&key, &known);
             return Problem::UnknownKey {
                 key,
@@ -135,6 +148,11 @@ impl Source {
         self.table(at)
     }
 }
+
+/// Keys of the household file that people look for in the settings file.
+const HOUSEHOLD_KEYS: [&str; 9] = [
+    "timezone", "person", "device", "group", "window", "quota", "grant", "pause", "service",
+];
 
 /// What a secret of cookies is, where a value is none.
 const SECRET: &str = "a secret in quotes or a list of two";

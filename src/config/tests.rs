@@ -9,7 +9,7 @@ fn load(text: &str) -> Result<Loaded, String> {
     load_with(text, None)
 }
 
-fn load_with(text: &str, household: Option<&str>) -> Result<Loaded, String> {
+pub(super) fn load_with(text: &str, household: Option<&str>) -> Result<Loaded, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("stairgate.toml");
     std::fs::write(&file, text).unwrap();
@@ -323,7 +323,8 @@ fn a_household_beside_profiles_of_the_file_itself_is_an_error_and_alone_is_read(
     );
     assert_eq!(
         listens.unwrap_err(),
-        "household.toml:1: there is no key \"server\" in the file; it may hold client, profile, version"
+        "household.toml:1: there is no key \"server\" in the file; it may hold client, device, grant, group, pause, \
+         person, profile, quota, service, timezone, version, window"
     );
 }
 
@@ -441,7 +442,7 @@ fn the_builtin_example_has_a_list_for_each_starter_file_and_stays_in_its_folder(
     }
 }
 
-fn shipped(path: &str) -> std::path::PathBuf {
+pub(super) fn shipped(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(path)
 }
 
@@ -539,7 +540,7 @@ fn every_key_of_the_shape_stands_in_the_reference_file() {
 }
 
 /// The keys a struct of the shape has, as serde knows them.
-fn fields<'de, T: Deserialize<'de>>() -> Vec<&'static str> {
+pub(super) fn fields<'de, T: Deserialize<'de>>() -> Vec<&'static str> {
     struct Probe<'a>(&'a mut Vec<&'static str>);
     impl<'de> Deserializer<'de> for Probe<'_> {
         type Error = Error;

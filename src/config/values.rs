@@ -2,7 +2,9 @@
 //!
 //! In: the text of one value. Out: the value, or half a sentence that says what the text is not and how to write it.
 
+use super::household::OwnName;
 use super::settings::{Host, Scheme, Upstream};
+use super::syntax::nearest;
 use crate::dns::cookie::SECRET_BYTES;
 use crate::dns::name::Name;
 use crate::dns::translate::Prefix;
@@ -172,6 +174,100 @@ pub fn own_name(text: &str) -> Result<Name, String> {
     }
     Ok(name)
 }
+
+/// One's own name, with `=` in front if it is meant without what is below it.
+pub fn own(text: &str) -> Result<OwnName, String> {
+    let trimmed = text.trim();
+    let bare = trimmed.strip_prefix('=').unwrap_or(trimmed);
+    if bare.contains('=') {
+        return Err("is not a domain name; write it like \"school.example\" or \"=school.example\"".to_owned());
+    }
+    Ok(OwnName {
+        exact: bare.len() < trimmed.len(),
+        ..OwnName::from(own_name(bare)?)
+    })
+}
+
+/// A time of the day as the wall clock shows it, in minutes: `7:00` to `24:00`.
+pub fn clock(text: &str) -> Result<u32, String> {
+    let wrong = || "is not a time of the day; write hours and minutes such as \"7:00\" or \"21:30\"".to_owned();
+    let digits = |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let (hours, minutes) = text.trim().split_once(':').ok_or_else(wrong)?;
+    if !digits(hours, 2) || !digits(minutes, 2) || minutes.len() != 2 {
+        return Err(wrong());
+    }
+    let (hours, minutes): (u32, u32) = (
+        hours.parse().map_err(|_| wrong())?,
+        minutes.parse().map_err(|_| wrong())?,
+    );
+    match hours * 60 + minutes {
+        all if minutes < 60 && all <= 24 * 60 => Ok(all),
+        _ => Err(wrong()),
+    }
+}
+
+/// A query type: its mnemonic, or `TYPE65` (RFC 3597 §5). Not those that are no data (RFC 6895 §3.1), but for ANY.
+pub fn query_type(text: &str) -> Result<u16, String> {
+    let upper = text.trim().to_ascii_uppercase();
+    if let Some(&(_, number)) = TYPES.iter().find(|(mnemonic, _)| *mnemonic == upper) {
+        return Ok(number);
+    }
+    if let Some(number) = upper.strip_prefix("TYPE").and_then(|digits| digits.parse::<u16>().ok()) {
+        return match number {
+            0 | 41 | 249..=252 => Err("is not a type of data; write one such as \"HTTPS\"".to_owned()),
+            number => Ok(number),
+        };
+    }
+    let known: Vec<String> = TYPES.iter().map(|(mnemonic, _)| (*mnemonic).to_owned()).collect();
+    Err(match nearest(&upper, &known) {
+        Some(near) => format!("is not a query type; is \"{near}\" meant?"),
+        None => "is not a query type; write one such as \"HTTPS\", \"TXT\" or \"TYPE65\"".to_owned(),
+    })
+}
+
+/// Query types by their mnemonics, as the registry of IANA has them.
+const TYPES: &[(&str, u16)] = &[
+    ("A", 1),
+    ("NS", 2),
+    ("CNAME", 5),
+    ("SOA", 6),
+    ("PTR", 12),
+    ("HINFO", 13),
+    ("MX", 15),
+    ("TXT", 16),
+    ("RP", 17),
+    ("AFSDB", 18),
+    ("AAAA", 28),
+    ("LOC", 29),
+    ("SRV", 33),
+    ("NAPTR", 35),
+    ("CERT", 37),
+    ("DNAME", 39),
+    ("APL", 42),
+    ("DS", 43),
+    ("SSHFP", 44),
+    ("IPSECKEY", 45),
+    ("RRSIG", 46),
+    ("NSEC", 47),
+    ("DNSKEY", 48),
+    ("DHCID", 49),
+    ("NSEC3", 50),
+    ("NSEC3PARAM", 51),
+    ("TLSA", 52),
+    ("SMIMEA", 53),
+    ("HIP", 55),
+    ("CDS", 59),
+    ("CDNSKEY", 60),
+    ("OPENPGPKEY", 61),
+    ("CSYNC", 62),
+    ("ZONEMD", 63),
+    ("SVCB", 64),
+    ("HTTPS", 65),
+    ("SPF", 99),
+    ("ANY", 255),
+    ("URI", 256),
+    ("CAA", 257),
+];
 
 /// An upstream resolver: `ADDR[:PORT]`, `udp://`, `tcp://`, `tls://HOST[:PORT][#NAME]`, `https://HOST[:PORT][/PATH]`,
 /// `quic://HOST[:PORT][#NAME]`. An https path that ends in `{?dns}` means GET (RFC 8484 §4.1). After the name may stand keys that the
@@ -363,6 +459,39 @@ mod tests {
         assert_eq!(own_name("*.school.example").unwrap().to_string(), "school.example.");
         assert!(own_name(".").is_err());
         assert!(own_name("ads*.example").is_err());
+    }
+
+    #[test]
+    fn an_equals_sign_means_the_name_alone() {
+        assert!(own("=school.example").unwrap().exact);
+        assert!(!own("*.school.example").unwrap().exact);
+        assert!(own("=").is_err() && own("==x.example").is_err_and(|why| why.contains("is not a domain name")));
+    }
+
+    #[test]
+    fn a_day_ends_at_24_00() {
+        assert_eq!(
+            [clock("7:00"), clock("07:05"), clock("24:00")],
+            [Ok(420), Ok(425), Ok(1440)]
+        );
+        for wrong in [
+            "", "7", "7:0", "7:60", "24:01", "25:00", "-1:00", "+7:00", "7:00 pm", "007:00", "9pm",
+        ] {
+            assert!(clock(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn query_types_have_a_mnemonic_or_a_number() {
+        assert_eq!(query_type("https"), Ok(65));
+        assert_eq!(query_type("TYPE65"), Ok(65));
+        assert_eq!(
+            query_type("HTTP"),
+            Err("is not a query type; is \"HTTPS\" meant?".to_owned())
+        );
+        for wrong in ["", "TYPE", "TYPE0", "TYPE41", "TYPE65536", "OPT", "letters"] {
+            assert!(query_type(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
