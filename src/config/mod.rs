@@ -29,4 +29,8 @@ mod words;
 mod written;
 
 #[cfg(test)]
+mod household_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_household_tests;
