@@ -33,6 +33,8 @@ pub fn run(args: Args) -> Outcome {
         },
     };
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let over = settings.over((clock::now().unix_ms / 1000) as i64);
+    warnings.extend(over.iter().map(ToString::to_string));
     files(&settings)?;
     Zones::build(&settings).map_err(Failure::usage)?;
     let held = lists::Held::of(&settings, false)?;

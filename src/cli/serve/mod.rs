@@ -20,6 +20,7 @@ mod state;
 mod watch;
 
 use super::{Exit, Failure, Outcome};
+use crate::clock;
 use crate::config::load::Loaded;
 use crate::config::settings::{ListSettings, Settings};
 use crate::limits;
@@ -53,7 +54,12 @@ impl Args {
     /// The settings as they are on disk now.
     fn settings(&self) -> Result<Loaded, Failure> {
         match &self.config {
-            Some(file) => Settings::load(file).map_err(Failure::usage),
+            Some(file) => {
+                let mut loaded = Settings::load(file).map_err(Failure::usage)?;
+                let over = loaded.settings.over((clock::now().unix_ms / 1000) as i64);
+                loaded.warnings.extend(over);
+                Ok(loaded)
+            }
             None => Ok(Loaded {
                 settings: Settings::builtin(Path::new(".")),
                 warnings: Vec::new(),
