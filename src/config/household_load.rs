@@ -9,12 +9,14 @@ use super::load::Loader;
 use super::persons::Names;
 use super::settings::{ClientSettings, ProfileSettings};
 use super::shape::{self, Text, Words};
-use super::syntax::nearest;
 use super::times::{self, ZoneId, Zones};
 use super::values;
 use super::whom::Everybody;
 use super::words::{Place, Vocabulary, with_a_dot};
 use crate::limits;
+use crate::nearest::nearest;
+use crate::schedule::Window;
+use crate::schedule::quota::Period;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use toml::Spanned;
@@ -233,13 +235,15 @@ impl Rules<'_> {
         let members = subjects.people.len() + subjects.devices.len();
         everybody.count(loader, &written.whom, members.saturating_mul(days.len() - 1))?;
         for days in days {
+            let when = Window::parse(days.trim(), from, to).map_err(|cause| {
+                let span = written.days.as_ref().map_or(shape.span(), Spanned::span);
+                loader.fail(span, Problem::Other(format!("window.days: {cause}")))
+            })?;
             windows.push(WindowSettings {
                 name: name.clone(),
                 line,
                 subjects: subjects.clone(),
-                days: days.trim().to_owned(),
-                from: from.to_owned(),
-                to: to.to_owned(),
+                when,
                 block: block.clone(),
                 allow: allow.clone(),
                 reach: reach.clone(),

@@ -3,6 +3,7 @@ use super::load::Loaded;
 use super::settings::*;
 use super::shape;
 use super::tests::{fields, load_with, shipped};
+use crate::schedule::quota::Period;
 
 const SETTINGS: &str = "household = 'household.toml'\n[server]\nunmatched = 'open'\n\
                         [[list]]\nname='a'\nsource='a.txt'\ncategory='adult'\n\
@@ -223,7 +224,11 @@ fn each_text_of_days_is_a_window() {
     let family = family(
         "[[window]]\nname = 'n'\nfor = 'masha'\ndays = ['school nights', '2026-12-24']\nfrom = '21:00'\nto = '7:00'\nblock = ['internet']\n",
     );
-    let days: Vec<&str> = family.windows.iter().map(|window| window.days.as_str()).collect();
+    let days: Vec<String> = family
+        .windows
+        .iter()
+        .map(|window| window.when.days.to_string())
+        .collect();
     assert_eq!(days, ["school nights", "2026-12-24"]);
     assert!(
         family

@@ -9,9 +9,9 @@ use super::load::Loader;
 use super::profiles::warn_of_both;
 use super::settings::ProfileSettings;
 use super::shape::{self, Text};
-use super::syntax::nearest;
 use super::times::{self, ZoneId, Zones};
 use super::values;
+use crate::nearest::nearest;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use toml::Spanned;
 

@@ -5,10 +5,11 @@
 //! is not over before it. Reads the zones of the system, and no clock.
 
 use super::error::{ConfigError, Problem};
-use super::household::{DAY_BEGINS_HOUR, OwnName, Period};
+use super::household::OwnName;
 use super::load::Loader;
 use super::shape::{self, Text};
-use super::syntax::nearest;
+use crate::nearest::nearest;
+use crate::schedule::quota::{Period, Quota};
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
@@ -146,6 +147,9 @@ fn local(text: &str) -> Option<DateTime> {
     let time = Time::new(part(11)?, part(14)?, part(17)?, 0).ok()?;
     Some(date.to_datetime(time))
 }
+
+/// The hour at which a day of a quota begins.
+const DAY_BEGINS_HOUR: i8 = Quota::DAY_BEGINS_HOUR as i8;
 
 /// When the period of a quota ends in which `from` lies.
 pub(super) fn period_end(from: i64, per: Period, zone: &TimeZone) -> Option<i64> {

@@ -4,10 +4,10 @@
 
 use super::household::OwnName;
 use super::settings::{Host, Scheme, Upstream};
-use super::syntax::nearest;
 use crate::dns::cookie::SECRET_BYTES;
 use crate::dns::name::Name;
 use crate::dns::translate::Prefix;
+use crate::nearest::nearest;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -9,9 +9,9 @@ use super::household::{OwnName, OwnService, Target};
 use super::load::Loader;
 use super::settings::{ListAction, ListSettings};
 use super::shape::Text;
-use super::syntax::nearest;
 use super::values;
 use crate::catalogue::Catalogue;
+use crate::nearest::nearest;
 use std::collections::HashSet;
 
 /// Every word there is.

@@ -132,8 +132,9 @@ impl Policy {
         if details.chosen.is_empty() {
             return None;
         }
-        let marked = match self.marks.find(&details.chosen, key)? {
-            Marked::Service(_) if timed.service => self.marks.find(&details.chosen.without_services(), key)?,
+        let seen = timed.seen.unwrap_or_else(|| self.marks.look(key));
+        let marked = match self.marks.find(&details.chosen, &seen)? {
+            Marked::Service(_) if timed.service => self.marks.find(&details.chosen.without_services(), &seen)?,
             marked => marked,
         };
         Some(match marked {

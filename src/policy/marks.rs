@@ -70,6 +70,18 @@ pub struct Chosen {
     guard: bool,
 }
 
+/// What a name is, whoever asks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    /// The marks of the most specific name that is of a service, and whether that is the name itself.
+    services: Option<(u32, u32, bool)>,
+    way: Option<Way>,
+    /// The marks of the name itself, if it is the host of a safe mode.
+    safe: Option<(u32, u32)>,
+    /// Asked for by apps and pages while nobody uses the service.
+    pub background: bool,
+}
+
 /// What a name means for a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marked {
@@ -204,49 +216,62 @@ impl Marks {
         chosen
     }
 
-    /// What a name means for whoever chose this. Services and ways come before safe modes.
-    pub fn find(&self, chosen: &Chosen, key: &Key) -> Option<Marked> {
-        let mut safe = None;
-        let mut of_service = false;
-        for (found, (start, end)) in self.names.all(key.as_bytes()) {
-            let itself = key.complete() && found.len() == key.as_bytes().len();
+    /// What a name is, whoever asks.
+    pub fn look(&self, key: &Key) -> Seen {
+        let mut seen = Seen::default();
+        for (labels, (start, end)) in self.names.all(key) {
+            let itself = key.complete() && labels == key.label_count();
             // A name and a parent of it may both be of services: the name says whose it is.
-            let mut here = false;
+            let mut of_service = false;
             for mark in &self.marks[start as usize..end as usize] {
                 if mark.exact && !itself {
                     continue;
                 }
                 match mark.what {
-                    What::Service(number) => {
-                        here = true;
-                        if !of_service && is_set(&chosen.services, number.into()) {
-                            return Some(Marked::Service(number));
-                        }
+                    What::Service(_) if seen.services.is_none() => {
+                        of_service = true;
+                        seen.background |= mark.background;
                     }
-                    What::Way(way) if chosen.guard => return Some(Marked::Way(way)),
-                    What::Way(_) => {}
-                    What::Safe(number) => {
-                        let mode = self.targets[number as usize].mode;
-                        if is_set(&chosen.modes, mode.into()) {
-                            safe = safe.or(Some(Marked::Safe(number)));
-                        }
-                    }
+                    What::Service(_) => {}
+                    What::Way(way) => seen.way = seen.way.or(Some(way)),
+                    What::Safe(_) => seen.safe = Some((start, end)),
                 }
             }
-            of_service |= here;
+            if of_service {
+                seen.services = Some((start, end, itself));
+            }
         }
-        safe
+        seen
     }
 
-    /// Whether a name is asked for by apps and pages while nobody uses them.
-    pub fn is_background(&self, key: &Key) -> bool {
-        // The most specific name of a service says so.
-        let mut of_services = self.names.all(key.as_bytes()).filter_map(|(found, (start, end))| {
-            let itself = key.complete() && found.len() == key.as_bytes().len();
-            let mut marks = self.marks[start as usize..end as usize].iter();
-            marks.find(|mark| matches!(mark.what, What::Service(_)) && (itself || !mark.exact))
-        });
-        of_services.next().is_some_and(|mark| mark.background)
+    /// The service of those chosen that a name is of.
+    #[inline]
+    pub fn service_of(&self, chosen: &Chosen, seen: &Seen) -> Option<u16> {
+        let (start, end, itself) = seen.services?;
+        let mut marks = self.marks[start as usize..end as usize].iter();
+        marks.find_map(|mark| match mark.what {
+            What::Service(number) if itself || !mark.exact => is_set(&chosen.services, number.into()).then_some(number),
+            _ => None,
+        })
+    }
+
+    /// What a name means for whoever chose this. Services and ways come before safe modes.
+    pub fn find(&self, chosen: &Chosen, seen: &Seen) -> Option<Marked> {
+        if let Some(number) = self.service_of(chosen, seen) {
+            return Some(Marked::Service(number));
+        }
+        if let (true, Some(way)) = (chosen.guard, seen.way) {
+            return Some(Marked::Way(way));
+        }
+        let (start, end) = seen.safe?;
+        let mut marks = self.marks[start as usize..end as usize].iter();
+        marks.find_map(|mark| match mark.what {
+            What::Safe(number) => {
+                let mode = self.targets[number as usize].mode;
+                is_set(&chosen.modes, mode.into()).then_some(Marked::Safe(number))
+            }
+            _ => None,
+        })
     }
 
     /// Whether an address is that of somebody else's encrypted resolver.

@@ -134,8 +134,8 @@ impl OwnNames {
     /// What the longest own name that is this one or a parent of it does, at this Unix second.
     #[inline]
     pub fn find(&self, key: &Key, now_s: u64) -> Option<Own> {
-        self.names.all(key.as_bytes()).find_map(|(found, (start, end))| {
-            let itself = key.complete() && found.len() == key.as_bytes().len();
+        self.names.all(key).find_map(|(labels, (start, end))| {
+            let itself = key.complete() && labels == key.label_count();
             let mut rows = self.rows[start as usize..end as usize].iter();
             rows.find(|row| (itself || !row.exact) && now_s < row.until)
                 .map(|row| row.own)

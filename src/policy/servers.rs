@@ -12,7 +12,7 @@ use super::suffixes::Suffixes;
 use super::triggers::group;
 use super::{Asker, Met, Policy};
 use crate::dns::answer::NameBuf;
-use crate::dns::key::{Key, SEPARATOR};
+use crate::dns::key::Key;
 use crate::list::rule::Scope;
 use crate::list::set::{Gate, RuleId};
 use ipnet::IpNet;
@@ -87,12 +87,11 @@ impl Servers {
     /// What matches the name of a server, and how many labels it has.
     fn name(&self, name: &NameBuf, found: &mut Vec<(Reverse<usize>, Place)>) {
         let key = Key::from_wire(name.as_wire());
-        for (listed, named) in self.names.all(key.as_bytes()) {
-            let itself = key.complete() && listed.len() == key.as_bytes().len();
+        for (labels, named) in self.names.all(&key) {
+            let itself = key.complete() && labels == key.label_count();
             let range = if itself { named.itself } else { named.below };
             if range.0 < range.1 {
                 // A server that is called so comes before those below the same name.
-                let labels = listed.iter().filter(|&&byte| byte == SEPARATOR).count();
                 found.push((Reverse(2 * labels + usize::from(itself)), Place::ServerName(range)));
             }
         }

@@ -1,80 +1,122 @@
 //! Names with a value each; finds those that a name is or lies below.
 //!
 //! In: keys with values, once; then a key. Out: the values of it and of its parents, the longest name first.
-//! Always: allocates nothing once it is made.
+//! Always: allocates nothing once it is made; a look-up costs one look into a table of hashes for each label.
+
+use crate::dns::key::{Key, SEPARATOR};
+use rapidhash::v3::rapidhash_v3_micro_inline;
 
 /// See the page's first lines.
 #[derive(Debug)]
 pub struct Suffixes<T> {
-    /// Sorted by key, so that a name follows its parents.
-    rows: Vec<Row<T>>,
-}
-
-#[derive(Debug)]
-struct Row<T> {
-    key: Box<[u8]>,
-    /// The row of the nearest parent.
-    parent: Option<u32>,
-    value: T,
+    rows: Vec<(Box<[u8]>, T)>,
+    /// A row's number and one, at the place of its key's hash or behind it; 0: free. At least half of it is.
+    slots: Box<[u32]>,
+    /// The fewest and the most labels of a name.
+    labels: (usize, usize),
 }
 
 impl<T> Default for Suffixes<T> {
     fn default() -> Suffixes<T> {
-        Suffixes { rows: Vec::new() }
+        Suffixes {
+            rows: Vec::new(),
+            slots: Box::default(),
+            labels: (1, 0),
+        }
     }
+}
+
+/// The names are the operator's own: nobody else chooses keys, so that the hash needs no secret.
+#[inline]
+fn hash(key: &[u8]) -> usize {
+    rapidhash_v3_micro_inline::<true, false>(key, &rapidhash::v3::DEFAULT_RAPID_SECRETS) as usize
 }
 
 impl<T: Copy> Suffixes<T> {
     /// Of equal keys the first one counts.
     pub fn new(names: impl IntoIterator<Item = (Box<[u8]>, T)>) -> Suffixes<T> {
-        let mut rows: Vec<Row<T>> = names
-            .into_iter()
-            .map(|(key, value)| Row {
-                key,
-                parent: None,
-                value,
-            })
-            .collect();
+        let mut rows: Vec<(Box<[u8]>, T)> = names.into_iter().collect();
         // Stable: of equal names the first comes first and stays.
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
-        rows.dedup_by(|later, first| later.key == first.key);
-        let mut open: Vec<u32> = Vec::new();
-        for index in 0..rows.len() {
-            while open
-                .last()
-                .is_some_and(|&at| !rows[index].key.starts_with(&rows[at as usize].key))
-            {
-                open.pop();
-            }
-            rows[index].parent = open.last().copied();
-            open.push(index as u32);
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        rows.dedup_by(|later, first| later.0 == first.0);
+        let mut made = Suffixes::default();
+        if rows.is_empty() {
+            return made;
         }
-        Suffixes { rows }
+        let mut slots = vec![0u32; (2 * rows.len()).next_power_of_two()];
+        let mask = slots.len() - 1;
+        let (mut fewest, mut most) = (usize::MAX, 0);
+        for ((key, _), number) in rows.iter().zip(1..) {
+            let labels = memchr::memchr_iter(SEPARATOR, key).count();
+            (fewest, most) = (fewest.min(labels), most.max(labels));
+            let mut at = hash(key) & mask;
+            while slots[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            slots[at] = number;
+        }
+        made.rows = rows;
+        made.slots = slots.into();
+        made.labels = (fewest, most);
+        made
     }
 
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The names that are `key` or a parent of it, the longest first: the bytes of each one's key, and its value.
     #[inline]
-    pub fn all<'k>(&'k self, key: &'k [u8]) -> impl Iterator<Item = (&'k [u8], T)> {
-        let mut at = self.rows.partition_point(|row| row.key.as_ref() <= key).checked_sub(1);
-        std::iter::from_fn(move || {
-            while let Some(index) = at {
-                let row = &self.rows[index];
-                at = row.parent.map(|parent| parent as usize);
-                if key.starts_with(&row.key) {
-                    return Some((&*row.key, row.value));
-                }
+    fn get(&self, key: &[u8]) -> Option<T> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let mut at = hash(key) & mask;
+        loop {
+            let row = self.slots.get(at)?.checked_sub(1)?;
+            match self.rows.get(row as usize) {
+                Some((known, value)) if **known == *key => return Some(*value),
+                _ => at = (at + 1) & mask,
             }
-            None
-        })
+        }
+    }
+
+    /// The names that `key` or a parent of it is, the longest first: how many labels each has, and its value.
+    #[inline]
+    pub fn all<'k>(&'k self, key: &'k Key) -> impl Iterator<Item = (usize, T)> {
+        let (fewest, most) = self.labels;
+        (fewest..=key.label_count().min(most))
+            .rev()
+            .filter_map(|labels| Some((labels, self.get(key.prefix(labels))?)))
     }
 
     /// Bytes it takes.
     pub fn size_bytes(&self) -> usize {
-        let row = |row: &Row<T>| size_of::<Row<T>>() + row.key.len();
-        self.rows.iter().map(row).sum()
+        let row = |(key, _): &(Box<[u8]>, T)| size_of::<(Box<[u8]>, T)>() + key.len();
+        self.rows.iter().map(row).sum::<usize>() + size_of_val(&*self.slots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn all_names_that_a_name_is_or_lies_below_are_found_the_longest_first(
+            names in proptest::collection::vec("[ab](\\.[ab]{1,2}){0,3}|\\.", 0..30),
+            asked in proptest::collection::vec("[ab](\\.[ab]{1,2}){0,4}", 10),
+        ) {
+            let key = |name: &String| Key::parse(name).unwrap();
+            let rows = names.iter().zip(0u32..).map(|(name, at)| (Box::from(key(name).as_bytes()), at));
+            let table = Suffixes::new(rows);
+            for asked in &asked {
+                let asked = key(asked);
+                let first = |labels: usize| names.iter().position(|name| key(name).as_bytes() == asked.prefix(labels));
+                let slow: Vec<(usize, u32)> = (0..=asked.label_count())
+                    .rev()
+                    .filter_map(|labels| Some((labels, first(labels)? as u32)))
+                    .collect();
+                prop_assert_eq!(table.all(&asked).collect::<Vec<_>>(), slow);
+            }
+        }
     }
 }

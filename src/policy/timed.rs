@@ -6,7 +6,7 @@
 
 use super::decision::{Action, Cause, Decision};
 use super::family::{About, Does, Item};
-use super::marks::Marked;
+use super::marks::Seen;
 use super::profile::Table;
 use super::{Asker, Met, Policy};
 use crate::dns::key::Key;
@@ -17,12 +17,23 @@ use crate::list::set::Gate;
 pub(super) struct Timed {
     /// What becomes of the name; `None`: what the profile says.
     pub decision: Option<Decision>,
+    /// What the name is, where it was looked up.
+    pub seen: Option<Seen>,
     /// The service it belongs to is let through.
     pub service: bool,
     /// The name counts towards a quota.
     pub limited: bool,
     /// The table of the profile without the lists that are let through, if any are.
     pub table: Option<Table>,
+}
+
+/// A name, what it is, and how it is met.
+#[derive(Clone, Copy)]
+struct Asked<'k> {
+    key: &'k Key,
+    seen: Seen,
+    met: Met,
+    qtype: u16,
 }
 
 /// How an item concerns a name.
@@ -38,20 +49,25 @@ enum Concern {
 impl Policy {
     /// What the items say that hold for the asker. `table`: that of its profile.
     pub(super) fn timed(&self, gate: &Gate, asker: &Asker, table: &Table, key: &Key, met: Met, qtype: u16) -> Timed {
-        let mut timed = Timed::default();
+        let seen = self.marks.look(key);
+        let asked = Asked { key, seen, met, qtype };
+        let mut timed = Timed {
+            seen: Some(seen),
+            ..Timed::default()
+        };
         for (number, item) in self.family.items(asker.layer) {
             let cause = Cause::Timed(number);
             if item.does == Does::PausesFilter {
                 timed.decision = Some(Decision::new(Action::PassWhole, cause));
                 return timed;
             }
-            let Some(concern) = self.concern(gate, asker, &item.about, key, met, qtype) else {
+            let Some(concern) = self.concern(gate, asker, &item.about, &asked) else {
                 continue;
             };
             match (item.does, concern) {
                 (Does::Limits, concern) => {
                     let internet = matches!(concern, Concern::Internet);
-                    if internet && (met == Met::Answer || self.is_reachable(gate, asker, item, key, qtype)) {
+                    if internet && (met == Met::Answer || self.is_reachable(gate, asker, item, &asked)) {
                         continue;
                     }
                     let Some(account) = self.family.accounts.of(number, asker.holder()) else {
@@ -59,7 +75,7 @@ impl Policy {
                     };
                     timed.limited = true;
                     if !account.is_spent() {
-                        if met == Met::Question && !self.marks.is_background(key) {
+                        if met == Met::Question && !seen.background {
                             account.uses(asker.now_s);
                         }
                         continue;
@@ -68,7 +84,7 @@ impl Policy {
                 }
                 (Does::PausesInternet | Does::Blocks(_), Concern::Internet) => {
                     // What a page needs that is reachable is met in answers.
-                    if met == Met::Answer || self.is_reachable(gate, asker, item, key, qtype) {
+                    if met == Met::Answer || self.is_reachable(gate, asker, item, &asked) {
                         continue;
                     }
                     timed.decision = Some(Decision::new(Action::Sinkhole, cause));
@@ -92,18 +108,16 @@ impl Policy {
         timed
     }
 
-    fn is_reachable(&self, gate: &Gate, asker: &Asker, item: &Item, key: &Key, qtype: u16) -> bool {
-        self.always.find(key, asker.now_s).is_some()
-            || self
-                .concern(gate, asker, &item.reach, key, Met::Question, qtype)
-                .is_some()
+    fn is_reachable(&self, gate: &Gate, asker: &Asker, item: &Item, asked: &Asked<'_>) -> bool {
+        self.always.find(asked.key, asker.now_s).is_some() || self.concern(gate, asker, &item.reach, asked).is_some()
     }
 
-    fn concern(&self, gate: &Gate, asker: &Asker, about: &About, key: &Key, met: Met, qtype: u16) -> Option<Concern> {
+    fn concern(&self, gate: &Gate, asker: &Asker, about: &About, asked: &Asked<'_>) -> Option<Concern> {
+        let Asked { key, seen, met, qtype } = *asked;
         if !about.names.is_empty() && about.names.find(key, asker.now_s).is_some() {
             return Some(Concern::Name);
         }
-        if !about.services.is_empty() && matches!(self.marks.find(&about.services, key), Some(Marked::Service(_))) {
+        if self.marks.service_of(&about.services, &seen).is_some() {
             return Some(Concern::Service);
         }
         if let Some(table) = &about.table
