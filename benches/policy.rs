@@ -98,7 +98,6 @@ fn person(id: usize, profile: &str, own: Vec<OwnName>) -> Person {
         zone: TimeZone::UTC,
         allow: Vec::new(),
         deny: own,
-        log: Log::Nothing,
     }
 }
 

@@ -128,7 +128,6 @@ impl ProfileSettings {
             safe_search: Vec::new(),
             youtube: None,
             bypass_guard: false,
-            rebinding: false,
             types: Vec::new(),
             answer: AnswerKind::Null,
             answer_addresses: Vec::new(),

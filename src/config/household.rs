@@ -68,17 +68,6 @@ pub struct Person {
     /// Own names, which come before those of the profile.
     pub allow: Vec<OwnName>,
     pub deny: Vec<OwnName>,
-    pub log: Log,
-}
-
-/// What is kept of what somebody asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Log {
-    #[default]
-    Nothing,
-    /// How many queries, of which categories.
-    Counts,
-    Names,
 }
 
 /// A name of a profile or a person: `"school.example"` with all below it, `"=school.example"` alone, `{ name = "...", until = "..." }` for a time.

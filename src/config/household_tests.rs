@@ -338,7 +338,6 @@ fn what_is_over_is_kept_and_told_by_who_knows_the_time() {
             "Some(10) this grant is over; it can go",
             "Some(14) this pause is over; it can go",
             "None names of profiles or persons are past their until; they can go",
-            "None names of profiles or persons are past their until; they can go",
         ]
     );
 }

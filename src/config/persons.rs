@@ -4,7 +4,7 @@
 //! Always: a name means one person, one device or one group, so that `for = ["masha"]` leaves no doubt.
 
 use super::error::{ConfigError, Problem};
-use super::household::{Log, Person};
+use super::household::Person;
 use super::load::Loader;
 use super::profiles::warn_of_both;
 use super::settings::ProfileSettings;
@@ -168,16 +168,6 @@ fn person(
             written.deny.as_deref(),
         );
     }
-    let log = loader.word(
-        written.log.as_ref(),
-        "person.log",
-        Log::default(),
-        &[
-            ("nothing", Log::Nothing),
-            ("counts", Log::Counts),
-            ("names", Log::Names),
-        ],
-    )?;
     let person = Person {
         id: id.to_owned(),
         name,
@@ -185,7 +175,6 @@ fn person(
         zone: zone.clone(),
         allow,
         deny,
-        log,
     };
     Ok((person, zone_id))
 }

@@ -293,8 +293,6 @@ pub struct ProfileSettings {
     pub youtube: Option<YoutubeMode>,
     /// Whether names and addresses that lead around the filter are blocked.
     pub bypass_guard: bool,
-    /// Whether addresses of private networks in answers for names of the internet are blocked.
-    pub rebinding: bool,
     /// Query types that are answered with NODATA.
     pub types: Vec<u16>,
     pub answer: AnswerKind,

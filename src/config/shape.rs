@@ -186,7 +186,6 @@ pub struct Profile {
     pub safe_search: Option<Spanned<Engines>>,
     pub youtube: Option<Text>,
     pub bypass_guard: Option<bool>,
-    pub rebinding: Option<bool>,
     pub types: Option<Vec<Text>>,
     pub answer: Option<Text>,
     pub answer_addresses: Option<Spanned<Vec<Text>>>,
@@ -215,7 +214,6 @@ pub struct Person {
     pub timezone: Option<Text>,
     pub allow: Option<Vec<Spanned<OwnName>>>,
     pub deny: Option<Vec<Spanned<OwnName>>>,
-    pub log: Option<Text>,
 }
 
 /// `[[device]]`

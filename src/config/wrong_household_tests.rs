@@ -16,10 +16,6 @@ const WRONG: &[(&str, &str)] = &[
         "12: person.timezone = \"Europe/Moskow\" is not a time zone; is \"Europe/Moscow\" meant?",
     ),
     (
-        "[person.petya]\nprofile = 'child'\nlog = 'all'",
-        "12: person.log = \"all\" is not a word for it; write \"nothing\" or \"counts\" or \"names\"",
-    ),
-    (
         "[person.everyone]\nprofile = 'child'",
         "10: person \"everyone\" already means the whole household; choose another name",
     ),

@@ -37,7 +37,6 @@ fn person(id: &str) -> Person {
         zone: berlin(),
         allow: Vec::new(),
         deny: Vec::new(),
-        log: Log::Nothing,
     }
 }
 
