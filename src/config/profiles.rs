@@ -352,7 +352,8 @@ fn read_engines(loader: &Loader, profile: &str, engines: &Spanned<shape::Engines
         shape::Engines::All(false) => Ok(Vec::new()),
         shape::Engines::All(true) => Ok(known.into_iter().map(str::to_owned).collect()),
         shape::Engines::Some(words) => {
-            for text in words.iter().filter(|text| !known.contains(text.get_ref().as_str())) {
+            let mut unknown = words.iter().filter(|text| !known.contains(text.get_ref().as_str()));
+            if let Some(text) = unknown.next() {
                 let word = text.get_ref();
                 let engines: Vec<String> = known.iter().map(|&engine| engine.to_owned()).collect();
                 return Err(loader.fail(

@@ -143,7 +143,10 @@ fn windows(middle: Date) -> impl Strategy<Value = Vec<Window>> {
     proptest::collection::vec(window, 0..6)
 }
 
-fn cases() -> impl Strategy<Value = (&'static str, Date, Vec<Window>, Vec<(i64, i64)>, i64, i64)> {
+/// Zone, day, windows, spans, and two numbers to choose times by.
+type Case = (&'static str, Date, Vec<Window>, Vec<(i64, i64)>, i64, i64);
+
+fn cases() -> impl Strategy<Value = Case> {
     (0..NIGHTS.len()).prop_flat_map(|night| {
         let (zone, middle) = (NIGHTS[night].0, NIGHTS[night].1.parse::<Date>().unwrap());
         let minute = -AROUND * MINUTES_PER_DAY..(AROUND + 1) * MINUTES_PER_DAY;
