@@ -3,10 +3,14 @@
 use super::explain::{Explanation, Subject, Texts, explain};
 use super::tests::settings;
 use super::*;
+use crate::config::settings::ListAction;
+use crate::config::settings::ProfileSettings;
+use crate::config::settings::Settings;
 use crate::dns::name::Name;
 use crate::dns::rtype;
 use crate::list::compile::{CompileOptions, compile};
 use crate::list::lines::Lines;
+use crate::list::set::Gate;
 use crate::list::source::{Content, SourceSpec};
 use crate::list::verify::Unverified;
 

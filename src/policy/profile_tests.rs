@@ -5,6 +5,7 @@ use super::*;
 use crate::config::settings::*;
 use crate::dns::name::Name;
 use crate::dns::rtype;
+use crate::list::set::Gate;
 use std::path::{Path, PathBuf};
 
 #[test]

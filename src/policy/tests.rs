@@ -6,6 +6,7 @@ use crate::config::settings::*;
 use crate::dns::key::Key;
 use crate::dns::rtype;
 use crate::list::rule::Effect;
+use crate::list::set::Gate;
 use std::path::{Path, PathBuf};
 
 /// A gate of small lists and a policy over it. The profile `default` blocks every category and uses every allow list.

@@ -7,6 +7,7 @@ use crate::config::household::*;
 use crate::config::settings::ClientSettings;
 use crate::dns::key::Key;
 use crate::dns::rtype;
+use crate::list::set::Gate;
 use crate::schedule::Window;
 use crate::schedule::local::Offsets;
 use jiff::civil::date;

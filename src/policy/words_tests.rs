@@ -2,9 +2,13 @@
 
 use super::tests::{World, settings};
 use super::*;
+use crate::catalogue::Catalogue;
+use crate::config::household::OwnName;
 use crate::config::household::OwnService;
+use crate::config::settings::ProfileSettings;
 use crate::config::settings::YoutubeMode;
 use crate::dns::rtype;
+use crate::list::set::Gate;
 
 /// A world without lists whose profile `default` was changed so.
 fn world(change: impl FnOnce(&mut ProfileSettings)) -> World {

@@ -38,7 +38,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "now limits count dns catalogue clock config list policy cache resolver local generation query telemetry listener control",
+        "now limits count dns catalogue schedule clock config list policy cache resolver local generation query telemetry listener control",
     ),
 ];
 
