@@ -304,6 +304,12 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     if let Some(category) = &explanation.category {
         writeln!(out, "  category {category}")?;
     }
+    if let Some(line) = explanation.household_line {
+        writeln!(out, "  line     {line} of the household")?;
+    }
+    if let Some(person) = &explanation.person {
+        writeln!(out, "  person   {person}")?;
+    }
     if let Some(profile) = &explanation.profile {
         writeln!(out, "  profile  {profile}")?;
     }
@@ -431,6 +437,45 @@ mod tests {
                 ("block refused".to_owned(), rule.to_owned(), 0)
             );
         }
+    }
+
+    #[test]
+    fn what_a_person_gets_at_a_time_is_explained_by_the_window_that_holds_then() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a writable folder");
+        write(
+            "stairgate.toml",
+            "household = \"household.toml\"\n[server]\nunmatched = \"open\"\n",
+        );
+        write(
+            "household.toml",
+            "timezone = \"Europe/Moscow\"\n[profile.child]\nblock = []\nservices = [\"tiktok\"]\n[person.masha]\nprofile = \"child\"\n\
+             [[device]]\nname = \"phone\"\nperson = \"masha\"\nmatch = [\"192.168.1.20\"]\n\
+             [[window]]\nname = \"night\"\nfor = \"masha\"\ndays = \"school nights\"\nfrom = \"21:00\"\nto = \"7:00\"\nblock = [\"internet\"]\n",
+        );
+        let ask = |name: &str, at: &str| {
+            let args = Args {
+                at: Some(at.to_owned()),
+                ..args(name, Some("192.168.1.20"), folder.path())
+            };
+            let Ok(found) = explanation(&args, &["192.168.1.0/24".parse().expect("a network")]) else {
+                panic!("good settings");
+            };
+            assert_eq!(found.person.as_deref(), Some("masha"));
+            (found.verdict, found.rule.unwrap_or_default(), found.household_line)
+        };
+        let evening = "2026-12-01T21:30:00+03:00";
+        assert_eq!(ask("www.example", evening), ("block", "night".to_owned(), Some(10)));
+        assert_eq!(
+            ask("www.example", "2026-12-01T20:30:00+03:00"),
+            ("allow", String::new(), None)
+        );
+        assert_eq!(
+            ask("www.example", "2026-12-04T21:30:00[Europe/Moscow]"),
+            ("allow", String::new(), None)
+        );
+        let service = ask("tiktok.com", "2026-12-01T20:30:00+03:00");
+        assert_eq!(service, ("block", "service TikTok".to_owned(), None));
     }
 
     #[test]
