@@ -132,13 +132,18 @@ async fn a_port_already_in_use_is_an_error_that_names_it() {
         error.contains(&server.address.to_string()) && error.contains("stop the program"),
         "{error}"
     );
-    // A program that holds only the UDP port, and shares it.
-    let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
-    held.set_reuse_port(true).unwrap();
-    held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let address = held.local_addr().unwrap().as_socket().unwrap();
-    let error = Listeners::start(&[address], 1, service()).err().unwrap().to_string();
-    assert!(error.contains(&address.to_string()) && error.contains("UDP"), "{error}");
+    // A program that holds only the UDP port, and shares it. Another test may hold the TCP port of that number, and is then named: again.
+    let error = || {
+        let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+        held.set_reuse_port(true).unwrap();
+        held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = held.local_addr().unwrap().as_socket().unwrap();
+        let error = Listeners::start(&[address], 1, service()).err().unwrap().to_string();
+        assert!(error.contains(&address.to_string()), "{error}");
+        error
+    };
+    let errors: Vec<String> = (0..20).map(|_| error()).collect();
+    assert!(errors.iter().any(|error| error.contains("UDP")), "{errors:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
