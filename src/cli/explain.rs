@@ -465,7 +465,7 @@ mod tests {
             (found.verdict, found.rule.unwrap_or_default(), found.household_line)
         };
         let evening = "2026-12-01T21:30:00+03:00";
-        assert_eq!(ask("www.example", evening), ("block", "night".to_owned(), Some(10)));
+        assert_eq!(ask("www.example", evening), ("block", "night".to_owned(), Some(11)));
         assert_eq!(
             ask("www.example", "2026-12-01T20:30:00+03:00"),
             ("allow", String::new(), None)
