@@ -17,7 +17,7 @@ pub mod normalize;
 mod order;
 pub mod parse;
 pub mod pattern;
-pub mod patterns;
+pub(crate) mod patterns;
 pub mod publish;
 mod ranges;
 pub mod rdata;
