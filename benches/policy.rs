@@ -129,7 +129,7 @@ fn policy(gate: &Gate, with: bool) -> Policy {
     settings.clients = vec![client(1, "default", with.then_some(0))];
     if with {
         let own = (0..5).map(|number| Name::parse(&format!("own{number}.example")).expect("a name").into());
-        settings.family = Some(Household {
+        settings.household = Some(Household {
             people: vec![person(0, "default", own.collect())],
             windows: vec![
                 window("17:00", "22:00", services(&["tiktok"])),
@@ -218,7 +218,7 @@ fn million(gate: &Gate) {
         names.map(|name| name.expect("a name").into()).collect()
     };
     let people = (0..PEOPLE).map(|number| person(number, &settings.profiles[number % 1000].name, own(number)));
-    settings.family = Some(Household {
+    settings.household = Some(Household {
         people: people.collect(),
         windows: vec![window(
             "21:00",
@@ -233,7 +233,7 @@ fn million(gate: &Gate) {
     let started = Instant::now();
     let policy = Policy::build_at(gate, &settings, &[], EVENING_S).unwrap_or_else(|error| panic!("{error}"));
     let built = started.elapsed();
-    settings.family = None;
+    settings.household = None;
     settings.clients.clear();
     let nobody = Policy::build_at(gate, &settings, &[], EVENING_S).unwrap_or_else(|error| panic!("{error}"));
     println!(

@@ -53,9 +53,9 @@ pub fn run(args: Args) -> Outcome {
     about_policy(&settings, &held.gate, &policy, &mut warnings);
     warnings.extend(
         settings
-            .family
+            .household
             .iter()
-            .flat_map(|family| contradictions(family, clock::now())),
+            .flat_map(|household| contradictions(household, clock::now())),
     );
     about_machine(&settings, &mut warnings);
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
@@ -185,7 +185,7 @@ fn whole_sites(gate: &Gate) -> Vec<String> {
 }
 
 /// Windows of which one allows what another blocks for the same person at the same time: that is no mistake, but may not be meant.
-fn contradictions(family: &Household, now: Now) -> Vec<String> {
+fn contradictions(household: &Household, now: Now) -> Vec<String> {
     let common = |a: &Target, b: &Target| {
         let share = |a: &[String], b: &[String]| a.iter().any(|word| b.contains(word));
         a.internet && b.internet
@@ -202,15 +202,15 @@ fn contradictions(family: &Household, now: Now) -> Vec<String> {
             || a.profiles.iter().any(|profile| b.profiles.contains(profile))
     };
     let mut told = Vec::new();
-    for (at, first) in family.windows.iter().enumerate() {
-        for last in &family.windows[at + 1..] {
+    for (at, first) in household.windows.iter().enumerate() {
+        for last in &household.windows[at + 1..] {
             let contrary = common(&first.block, &last.allow) || common(&first.allow, &last.block);
             if !contrary || !together(&first.subjects, &last.subjects) {
                 continue;
             }
             let person = first.subjects.people.first().or(last.subjects.people.first());
-            let person = person.and_then(|&person| family.people.get(person as usize));
-            let zone = person.map_or(&family.zone, |person| &person.zone);
+            let person = person.and_then(|&person| household.people.get(person as usize));
+            let zone = person.map_or(&household.zone, |person| &person.zone);
             let second = |unix_s: i64| Timestamp::from_second(unix_s).unwrap_or_default();
             let today = zone.to_datetime(second(now.unix_s() as i64)).date();
             let windows = [first.when.clone(), last.when.clone()];
@@ -349,13 +349,13 @@ mod tests {
             let people = "timezone = \"Europe/Moscow\"\n[profile.child]\nblock = []\nservices = [\"tiktok\"]\n[person.masha]\nprofile = \"child\"\n";
             write("household.toml", &format!("{people}{windows}"));
             let loaded = Settings::load(&folder.path().join("stairgate.toml"));
-            let family = loaded.expect("good settings").settings.family.expect("a household");
+            let household = loaded.expect("good settings").settings.household.expect("a household");
             // Tuesday, 2026-12-01.
             let now = Now {
                 mono_ms: 0,
                 unix_ms: 1_796_155_200_000,
             };
-            contradictions(&family, now)
+            contradictions(&household, now)
         };
         let block = window("sat", "block = [\"tiktok\"]");
         let found = told(&format!("{block}{}", window("weekend", "allow = [\"tiktok\"]")));

@@ -23,7 +23,7 @@ impl Settings {
             state_dir: folder.join("var"),
             folder,
             gate: None,
-            household: None,
+            household_file: None,
             server: Server {
                 listen: vec![
                     SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DEFAULT_PORT),
@@ -52,7 +52,7 @@ impl Settings {
                 .collect(),
             profiles: vec![ProfileSettings::blocking_everything()],
             clients: Vec::new(),
-            family: None,
+            household: None,
         }
     }
 }

@@ -103,11 +103,11 @@ impl Rules<'_> {
     pub fn read(
         &self,
         loader: &mut Loader,
-        family: &mut Household,
+        household: &mut Household,
         shape: &shape::Household,
         names: Names,
     ) -> Result<(), ConfigError> {
-        let people = &family.people;
+        let people = &household.people;
         let everybody = Everybody::new(
             loader,
             names,
@@ -118,26 +118,28 @@ impl Rules<'_> {
             &shape.group,
         )?;
         for window in &shape.window {
-            self.window(loader, &everybody, window, &mut family.windows)?;
+            self.window(loader, &everybody, window, &mut household.windows)?;
         }
         let mut quotas = HashMap::new();
         for quota in &shape.quota {
-            family.quotas.push(self.quota(loader, &everybody, quota, &mut quotas)?);
+            household
+                .quotas
+                .push(self.quota(loader, &everybody, quota, &mut quotas)?);
         }
         for grant in &shape.grant {
             match &grant.get_ref().quota {
-                None => family.grants.push(self.grant(loader, &everybody, grant)?),
+                None => household.grants.push(self.grant(loader, &everybody, grant)?),
                 Some(quota) => {
                     let at = self.quota_of(loader, quota, &quotas)?;
-                    let per = family.quotas[at as usize].per;
-                    family
+                    let per = household.quotas[at as usize].per;
+                    household
                         .earned
                         .push(self.earned(loader, &everybody, grant, quota, (at, per))?);
                 }
             }
         }
         for pause in &shape.pause {
-            family.pauses.push(self.pause(loader, &everybody, pause)?);
+            household.pauses.push(self.pause(loader, &everybody, pause)?);
         }
         Ok(())
     }

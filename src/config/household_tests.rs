@@ -20,8 +20,8 @@ pub(super) fn load(more: &str) -> Result<Loaded, String> {
     load_with(SETTINGS, Some(&format!("{FAMILY}{more}")))
 }
 
-fn family(more: &str) -> Household {
-    load(more).unwrap().settings.family.unwrap()
+fn household(more: &str) -> Household {
+    load(more).unwrap().settings.household.unwrap()
 }
 
 fn profile(loaded: &Loaded, name: &str) -> ProfileSettings {
@@ -115,7 +115,7 @@ fn words_of_profiles_are_written_out() {
     assert!(a.services.len() > 5 && a.services.contains(&"club".to_owned()));
     let only = shown(&a.only.unwrap());
     assert!(only.len() > 50 && only[0] == "kids.example." && only.contains(&"wikipedia.org.".to_owned()));
-    let service = &loaded.settings.family.unwrap().services[0];
+    let service = &loaded.settings.household.unwrap().services[0];
     assert_eq!(service.name, "Chess club");
     assert_eq!(shown(&service.names), ["chess.example.", "=live.chess.example."]);
 }
@@ -129,8 +129,12 @@ fn devices_of_persons_become_clients_with_their_profile() {
          [[client]]\nname = 'guests'\nprofile = 'child'\nmatch = ['10.0.1.0/24']\n",
     )
     .unwrap();
-    let family = loaded.settings.family.unwrap();
-    let people: Vec<(&str, &str)> = family.people.iter().map(|p| (p.id.as_str(), p.name.as_str())).collect();
+    let household = loaded.settings.household.unwrap();
+    let people: Vec<(&str, &str)> = household
+        .people
+        .iter()
+        .map(|p| (p.id.as_str(), p.name.as_str()))
+        .collect();
     assert_eq!(people, [("anna", "Anna"), ("masha", "masha")]);
     let clients = loaded.settings.clients.iter();
     let clients: Vec<(&str, Option<u32>)> = clients.map(|c| (c.name.as_str(), c.person)).collect();
@@ -150,7 +154,7 @@ fn devices_of_persons_become_clients_with_their_profile() {
 
 #[test]
 fn groups_in_groups_are_written_out_once() {
-    let family = family(
+    let household = household(
         "[person.petya]\nprofile = 'child'\n\
          [[device]]\nname = 'console'\nprofile = 'child'\nmatch = ['10.0.0.3']\n\
          [[group]]\nname = 'all'\nmembers = ['kids', 'petya', 'things']\n\
@@ -159,7 +163,7 @@ fn groups_in_groups_are_written_out_once() {
          [[window]]\nfor = ['all', 'masha', 'profile:child']\nfrom = '21:00'\nto = '7:00'\nblock = ['internet']\n\
          [[window]]\nfor = 'everyone'\nfrom = '0:00'\nto = '24:00'\nblock = ['internet']\n",
     );
-    let whom = &family.windows[0].subjects;
+    let whom = &household.windows[0].subjects;
     assert_eq!(
         (whom.people.as_slice(), whom.devices.as_slice()),
         (&[0, 1][..], &[1][..])
@@ -168,7 +172,7 @@ fn groups_in_groups_are_written_out_once() {
         (whom.everyone, whom.profiles.as_slice()),
         (false, &["child".to_owned()][..])
     );
-    assert!(family.windows[1].subjects.everyone);
+    assert!(household.windows[1].subjects.everyone);
 }
 
 #[test]
@@ -192,16 +196,16 @@ fn groups_nest_only_so_deep() {
 
 #[test]
 fn a_word_that_is_a_category_and_a_group_of_services_means_both() {
-    let family = family(
+    let household = household(
         "[[window]]\nfor = 'masha'\nfrom = '21:00'\nto = '7:00'\nblock = ['games', 'a', 'youtube', 'x.example', '=y.example']\n\
          [[window]]\nfor = 'masha'\nfrom = '7:00'\nto = '7:00'\nallow = ['w', 'internet']\n",
     );
-    let block = &family.windows[0].block;
+    let block = &household.windows[0].block;
     assert_eq!(block.lists, ["a", "games"]);
     assert!(block.services.len() > 5 && block.services.contains(&"youtube".to_owned()));
     assert_eq!(shown(&block.names), ["x.example.", "=y.example."]);
     assert!(!block.internet);
-    let whole_day = &family.windows[1];
+    let whole_day = &household.windows[1];
     assert_eq!(
         (whole_day.allow.lists.as_slice(), whole_day.allow.internet),
         (&["w".to_owned()][..], true)
@@ -214,24 +218,24 @@ fn with_a_compiled_gate_only_the_gate_knows_categories() {
     let settings = format!("gate = 'lists.gate'\n{SETTINGS}");
     let window = "[[window]]\nfor = 'masha'\nfrom = '21:00'\nto = '7:00'\nblock = ['weapons', 'games']\n";
     let loaded = load_with(&settings, Some(&format!("{FAMILY}{window}"))).unwrap();
-    let family = loaded.settings.family.unwrap();
-    assert_eq!(family.windows[0].block.lists, ["games", "weapons"]);
-    assert!(!family.windows[0].block.services.is_empty());
+    let household = loaded.settings.household.unwrap();
+    assert_eq!(household.windows[0].block.lists, ["games", "weapons"]);
+    assert!(!household.windows[0].block.services.is_empty());
 }
 
 #[test]
 fn each_text_of_days_is_a_window() {
-    let family = family(
+    let household = household(
         "[[window]]\nname = 'n'\nfor = 'masha'\ndays = ['school nights', '2026-12-24']\nfrom = '21:00'\nto = '7:00'\nblock = ['internet']\n",
     );
-    let days: Vec<String> = family
+    let days: Vec<String> = household
         .windows
         .iter()
         .map(|window| window.when.days.to_string())
         .collect();
     assert_eq!(days, ["school nights", "2026-12-24"]);
     assert!(
-        family
+        household
             .windows
             .iter()
             .all(|window| window.name == "n" && window.line == 10)
@@ -240,7 +244,7 @@ fn each_text_of_days_is_a_window() {
 
 #[test]
 fn times_are_those_of_whom_it_is_for_and_of_the_house_where_they_differ() {
-    let family = family(
+    let household = household(
         "[person.anna]\nprofile = 'child'\ntimezone = 'Asia/Yekaterinburg'\n\
          allow = [{ name = 'once.example', until = '2026-12-01T22:00' }]\n\
          [[device]]\nname = 'laptop'\nperson = 'anna'\nmatch = ['10.0.0.2']\n\
@@ -250,23 +254,23 @@ fn times_are_those_of_whom_it_is_for_and_of_the_house_where_they_differ() {
          [[grant]]\nfor = 'everyone'\nallow = ['internet']\nuntil = '2026-12-01T21:30'\n\
          [[pause]]\nfor = 'anna'\nwhat = 'internet'\nfrom = '2026-12-01T10:00:00Z'\nuntil = '2026-12-01T21:30:00+03:00'\n",
     );
-    let anna = &family.people[0];
+    let anna = &household.people[0];
     assert_eq!(anna.zone.iana_name(), Some("Asia/Yekaterinburg"));
     assert_eq!(anna.allow[0].until, Some(at("2026-12-01T17:00:00Z")));
-    assert_eq!(family.people[1].zone, family.zone);
-    let ends: Vec<i64> = family.grants.iter().map(|grant| grant.until).collect();
+    assert_eq!(household.people[1].zone, household.zone);
+    let ends: Vec<i64> = household.grants.iter().map(|grant| grant.until).collect();
     let (hers, house) = (at("2026-12-01T16:30:00Z"), at("2026-12-01T20:30:00Z"));
     assert_eq!(ends, [hers, hers, house, house]);
-    assert_eq!(family.pauses[0].from, Some(at("2026-12-01T10:00:00Z")));
-    assert_eq!(family.pauses[0].until, at("2026-12-01T18:30:00Z"));
-    assert_eq!(family.pauses[0].what, Paused::Internet);
+    assert_eq!(household.pauses[0].from, Some(at("2026-12-01T10:00:00Z")));
+    assert_eq!(household.pauses[0].until, at("2026-12-01T18:30:00Z"));
+    assert_eq!(household.pauses[0].what, Paused::Internet);
 }
 
 #[test]
 fn of_a_time_that_never_comes_or_comes_twice_the_later_instant_is_taken() {
     let grant = |until: &str| format!("[[grant]]\nfor = 'masha'\nallow = ['internet']\nuntil = '{until}'\n");
     let never = grant("2027-03-28T02:30");
-    assert_eq!(family(&never).grants[0].until, at("2027-03-28T01:30:00Z"));
+    assert_eq!(household(&never).grants[0].until, at("2027-03-28T01:30:00Z"));
     assert_eq!(
         warnings(&never),
         [
@@ -275,7 +279,7 @@ fn of_a_time_that_never_comes_or_comes_twice_the_later_instant_is_taken() {
         ]
     );
     let twice = grant("2026-10-25T02:30");
-    assert_eq!(family(&twice).grants[0].until, at("2026-10-25T01:30:00Z"));
+    assert_eq!(household(&twice).grants[0].until, at("2026-10-25T01:30:00Z"));
     assert_eq!(
         warnings(&twice),
         [
@@ -288,7 +292,7 @@ fn of_a_time_that_never_comes_or_comes_twice_the_later_instant_is_taken() {
 
 #[test]
 fn earned_minutes_end_when_they_say_or_with_their_period() {
-    let family = family(
+    let household = household(
         "[[quota]]\nname = 'games'\nfor = 'masha'\nof = ['games']\nlimit = '1h'\ncarry = '30m'\n\
          [[quota]]\nname = 'all'\nfor = 'masha'\nof = ['internet']\nlimit = '10h'\nper = 'week'\n\
          [[grant]]\nfor = 'masha'\nquota = 'all'\nminutes = 30\nuntil = '2026-12-02T04:00'\n\
@@ -296,9 +300,9 @@ fn earned_minutes_end_when_they_say_or_with_their_period() {
          [[grant]]\nfor = 'masha'\nquota = 'games'\nminutes = 10\nfrom = '2026-12-01T02:00'\n\
          [[grant]]\nfor = 'masha'\nquota = 'all'\nminutes = 10\nfrom = '2026-12-07T03:59'\n",
     );
-    assert_eq!(family.quotas[0].carry.as_secs(), 1800);
-    assert_eq!(family.quotas[1].per, Period::Week);
-    let ends: Vec<(u32, i64)> = family
+    assert_eq!(household.quotas[0].carry.as_secs(), 1800);
+    assert_eq!(household.quotas[1].per, Period::Week);
+    let ends: Vec<(u32, i64)> = household
         .earned
         .iter()
         .map(|earned| (earned.quota, earned.until))
@@ -313,7 +317,7 @@ fn earned_minutes_end_when_they_say_or_with_their_period() {
             (1, at("2026-12-07T03:00:00Z")),
         ]
     );
-    assert!(family.grants.is_empty());
+    assert!(household.grants.is_empty());
 }
 
 #[test]
@@ -364,7 +368,7 @@ fn a_household_of_profiles_and_clients_alone_has_no_family() {
     let household =
         "[profile.child]\nblock = ['adult']\n[[client]]\nname = 'c'\nprofile = 'child'\nmatch = ['10.0.0.1']\n";
     let loaded = load_with(SETTINGS, Some(household)).unwrap();
-    assert!(loaded.settings.family.is_none());
+    assert!(loaded.settings.household.is_none());
 }
 
 #[test]
@@ -392,9 +396,9 @@ fn many_persons_with_many_names_load() {
         })
         .collect();
     let loaded = load(&people).unwrap();
-    let family = loaded.settings.family.unwrap();
-    assert_eq!(family.people.len(), 1001);
-    assert!(family.people.iter().skip(1).all(|person| person.allow.len() == 30));
+    let household = loaded.settings.household.unwrap();
+    assert_eq!(household.people.len(), 1001);
+    assert!(household.people.iter().skip(1).all(|person| person.allow.len() == 30));
     assert_eq!(loaded.settings.clients.len(), 1001);
 }
 
@@ -410,15 +414,15 @@ fn example() -> Loaded {
 fn the_shipped_household_loads_without_a_warning() {
     let loaded = example();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    let family = loaded.settings.family.unwrap();
-    assert_eq!(family.people.len(), 2);
+    let household = loaded.settings.household.unwrap();
+    assert_eq!(household.people.len(), 2);
     // One of two texts of days.
-    assert_eq!(family.windows.len(), 3);
+    assert_eq!(household.windows.len(), 3);
     assert_eq!(
-        (family.quotas.len(), family.grants.len(), family.earned.len()),
+        (household.quotas.len(), household.grants.len(), household.earned.len()),
         (1, 1, 1)
     );
-    assert_eq!((family.pauses.len(), family.services.len()), (1, 1));
+    assert_eq!((household.pauses.len(), household.services.len()), (1, 1));
     assert_eq!(loaded.settings.clients.len(), 4);
 }
 

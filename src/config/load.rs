@@ -64,7 +64,7 @@ impl Loader {
             state_dir: state_dir.unwrap_or_else(|| self.folder.join("var")),
             folder: self.folder.clone(),
             gate,
-            household: household.clone(),
+            household_file: household.clone(),
             server,
             cache,
             resolver,
@@ -73,7 +73,7 @@ impl Loader {
             lists,
             profiles: Vec::new(),
             clients: Vec::new(),
-            family: None,
+            household: None,
         };
         let warnings = match (&household, shape.household) {
             (Some(path), Some(text)) => {

@@ -59,7 +59,7 @@ pub(super) fn read_household(
     let first = shape.client.first().map(|client| client.span());
     let first = first.or(shape.device.first().map(|device| device.span()));
     if has_family {
-        let mut family = Household {
+        let mut household = Household {
             zone: zones.get(HOUSEHOLD).clone(),
             people: persons.people,
             windows: Vec::new(),
@@ -69,7 +69,7 @@ pub(super) fn read_household(
             pauses: Vec::new(),
             services,
         };
-        warn_of_bare_persons(loader, &family.people, &settings.clients, shape);
+        warn_of_bare_persons(loader, &household.people, &settings.clients, shape);
         household_load::Rules {
             words: &words,
             zones: &zones,
@@ -77,8 +77,8 @@ pub(super) fn read_household(
             profiles: &settings.profiles,
             clients: &settings.clients,
         }
-        .read(loader, &mut family, shape, names)?;
-        settings.family = Some(family);
+        .read(loader, &mut household, shape, names)?;
+        settings.household = Some(household);
     }
     finish(loader, settings, &shape.profile, first)
 }
@@ -90,7 +90,7 @@ fn finish(
     profiles: &BTreeMap<String, Spanned<shape::Profile>>,
     first: Option<std::ops::Range<usize>>,
 ) -> Result<(), ConfigError> {
-    let nobody = settings.clients.is_empty() && settings.household.is_none();
+    let nobody = settings.clients.is_empty() && settings.household_file.is_none();
     let has_default = settings.profiles.iter().any(|profile| profile.name == "default");
     if settings.server.unmatched == Unmatched::Default && !has_default {
         if !nobody {
@@ -141,8 +141,8 @@ fn warn_of_bare_persons(loader: &mut Loader, people: &[Person], clients: &[Clien
 
 /// Profiles that no client has, categories that no profile blocks.
 fn warn_of_the_unused(loader: &mut Loader, settings: &Settings, profiles: &BTreeMap<String, Spanned<shape::Profile>>) {
-    let family = settings.family.as_ref();
-    let people = family.iter().flat_map(|family| &family.people);
+    let household = settings.household.as_ref();
+    let people = household.iter().flat_map(|household| &household.people);
     let of_clients = settings.clients.iter().map(|client| client.profile.as_str());
     let of_people = people.map(|person| person.profile.as_str());
     let bases = profiles.values().filter_map(|shape| shape.get_ref().base.as_ref());
@@ -167,12 +167,12 @@ fn warn_of_the_unused(loader: &mut Loader, settings: &Settings, profiles: &BTree
         return;
     }
     let of_profiles = settings.profiles.iter().flat_map(|profile| &profile.block);
-    let of_windows = family
+    let of_windows = household
         .iter()
-        .flat_map(|family| family.windows.iter().map(|window| &window.block));
-    let of_quotas = family
+        .flat_map(|household| household.windows.iter().map(|window| &window.block));
+    let of_quotas = household
         .iter()
-        .flat_map(|family| family.quotas.iter().map(|quota| &quota.of));
+        .flat_map(|household| household.quotas.iter().map(|quota| &quota.of));
     let of_family = of_windows.chain(of_quotas).flat_map(|target| &target.lists);
     let blocked: HashSet<&str> = of_profiles.chain(of_family).map(String::as_str).collect();
     let mut idle: Vec<&str> = settings

@@ -12,7 +12,7 @@ impl Settings {
             folder: self.folder.clone(),
             state_dir: self.state_dir.clone(),
             gate: new.gate,
-            household: new.household,
+            household_file: new.household_file,
             server: self.server.clone(),
             cache: CacheSettings {
                 // Who no longer wants what people looked up to be written is heard at once.
@@ -25,7 +25,7 @@ impl Settings {
             lists: new.lists,
             profiles: new.profiles,
             clients: new.clients,
-            family: new.family,
+            household: new.household,
         };
         (merged, waiting)
     }

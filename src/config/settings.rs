@@ -20,7 +20,7 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// A compiled gate file to serve and watch; otherwise `lists` are compiled.
     pub gate: Option<PathBuf>,
-    pub household: Option<PathBuf>,
+    pub household_file: Option<PathBuf>,
     pub server: Server,
     pub cache: CacheSettings,
     pub resolver: ResolverSettings,
@@ -30,7 +30,7 @@ pub struct Settings {
     pub profiles: Vec<ProfileSettings>,
     pub clients: Vec<ClientSettings>,
     /// `None` where the file names none.
-    pub family: Option<Household>,
+    pub household: Option<Household>,
 }
 
 impl Settings {
@@ -38,11 +38,11 @@ impl Settings {
     /// clock.
     pub fn over(&self, now_s: i64) -> Vec<Warning> {
         let warning = |line, sentence: String| Warning {
-            file: self.household.clone().or(self.file.clone()),
+            file: self.household_file.clone().or(self.file.clone()),
             line,
             sentence,
         };
-        let over = self.family.iter().flat_map(|family| family.over(now_s));
+        let over = self.household.iter().flat_map(|household| household.over(now_s));
         let mut warnings: Vec<Warning> = over
             .map(|(line, kind)| warning(Some(line), format!("this {kind} is over; it can go")))
             .collect();
@@ -50,7 +50,7 @@ impl Settings {
             let only = profile.only.iter().flatten();
             profile.allow.iter().chain(&profile.deny).chain(only)
         });
-        let people = self.family.iter().flat_map(|family| &family.people);
+        let people = self.household.iter().flat_map(|household| &household.people);
         let of_people = people.flat_map(|person| person.allow.iter().chain(&person.deny));
         let ended = |name: &OwnName| name.until.is_some_and(|until| until <= now_s);
         if of_profiles.chain(of_people).any(ended) {

@@ -1,6 +1,6 @@
 use super::household_tests::load;
 
-/// Each wrong addition to the family and the one sentence it gets.
+/// Each wrong addition to the household and the one sentence it gets.
 const WRONG: &[(&str, &str)] = &[
     // Persons and devices.
     (

@@ -4,6 +4,7 @@
 //! Always: a query reads two numbers and writes one of them at most once a minute, so that cores hardly ever write what others read.
 //! Counting itself is `schedule::quota`'s, in the hands of `serve`.
 
+use super::{Asker, ClientId, ProfileId};
 use crate::schedule::quota::Quota;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
@@ -19,6 +20,17 @@ pub enum Holder {
     Profile(u16),
 }
 
+impl Holder {
+    /// Whose accounts a query counts towards; `None`: nobody's, since whoever asks is not filtered.
+    pub fn of(asker: &Asker) -> Option<Holder> {
+        match (asker.person, asker.client, asker.profile) {
+            (Some(person), _, _) => Some(Holder::Person(person)),
+            (None, Some(ClientId(client)), _) => Some(Holder::Client(client)),
+            (None, None, profile) => profile.map(|ProfileId(id)| Holder::Profile(id)),
+        }
+    }
+}
+
 /// One quota of one holder.
 #[derive(Debug)]
 pub struct Account {
@@ -27,8 +39,8 @@ pub struct Account {
     pub quota: Quota,
     /// The zone whose days count.
     pub zone: TimeZone,
-    /// Minutes that were given beside the quota.
-    pub earned: Vec<Earned>,
+    /// Minutes that were given beside the quota, each with its place in the settings.
+    earned: Vec<(u32, Earned)>,
     /// Minutes since 1970 of the latest use.
     used_minute: AtomicU64,
     spent: AtomicBool,
@@ -45,14 +57,21 @@ pub struct Earned {
 }
 
 impl Account {
-    pub fn new(key: String, quota: Quota, zone: TimeZone, earned: Vec<Earned>) -> Account {
+    pub fn new(key: String, quota: Quota, zone: TimeZone) -> Account {
         Account {
             key,
             quota,
             zone,
-            earned,
+            earned: Vec::new(),
             used_minute: AtomicU64::new(0),
             spent: AtomicBool::new(false),
+        }
+    }
+
+    /// Gives minutes beside the quota, those of one place once.
+    pub fn earns(&mut self, place: u32, earned: Earned) {
+        if !self.earned.iter().any(|(known, _)| *known == place) {
+            self.earned.push((place, earned));
         }
     }
 
@@ -83,10 +102,8 @@ impl Account {
 
     /// Minutes given beside the quota at this Unix second.
     pub fn earned_minutes(&self, now_s: i64) -> u32 {
-        let open = self
-            .earned
-            .iter()
-            .filter(|earned| earned.from_s <= now_s && now_s < earned.until_s);
+        let earned = self.earned.iter().map(|(_, earned)| earned);
+        let open = earned.filter(|earned| earned.from_s <= now_s && now_s < earned.until_s);
         open.fold(0, |sum, earned| sum.saturating_add(earned.minutes))
     }
 }
@@ -100,12 +117,13 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Adds an account unless the holder has one for this item.
-    pub fn open(&mut self, item: u32, holder: Holder, account: impl FnOnce() -> Account) {
-        self.places.entry((item, holder)).or_insert_with(|| {
+    /// The account of a holder for this item, which is added if there is none yet.
+    pub fn open(&mut self, item: u32, holder: Holder, account: impl FnOnce() -> Account) -> &mut Account {
+        let place = self.places.entry((item, holder)).or_insert_with(|| {
             self.rows.push(account());
             self.rows.len() as u32 - 1
         });
+        &mut self.rows[*place as usize]
     }
 
     pub fn of(&self, item: u32, holder: Holder) -> Option<&Account> {

@@ -4,8 +4,8 @@
 //! Fails: a profile that names what is nowhere is a [`PolicyError`].
 
 use super::clients::{self, Clients};
-use super::family::{Family, Made};
 use super::marks::Marks;
+use super::plans::{Made, Plans};
 use super::profile::{OwnNames, Table};
 use super::rules::Rules;
 use super::triggers::{Kinds, Triggers};
@@ -50,6 +50,7 @@ impl Policy {
                 Source {
                     name: source.name.clone(),
                     category: source.category.clone(),
+                    lets_through: source.is_allow(),
                     observe: list.is_some_and(|list| list.observe),
                     imposed_by: list.map_or(ImposedBy::Household, |list| list.imposed_by),
                 }
@@ -61,8 +62,11 @@ impl Policy {
         let observe: Vec<bool> = sources.iter().map(|source| source.observe).collect();
         let rules = Rules::new(gate, &observe);
         let kinds = Kinds::of_sources(gate, &rules);
-        let own_services = settings.family.as_ref().map_or(&[][..], |family| &family.services);
-        let marks = match settings.family.is_some() || settings.profiles.iter().any(Marks::are_wanted) {
+        let own_services = settings
+            .household
+            .as_ref()
+            .map_or(&[][..], |household| &household.services);
+        let marks = match settings.household.is_some() || settings.profiles.iter().any(Marks::are_wanted) {
             true => Marks::new(Catalogue::shipped(), own_services),
             false => Marks::default(),
         };
@@ -116,7 +120,7 @@ impl Policy {
                 missing,
             });
         }
-        for word in settings.family.iter().flat_map(|family| family.list_words()) {
+        for word in settings.household.iter().flat_map(|household| household.list_words()) {
             of_word(gate, word).into_iter().for_each(|source| by_any[source] = true);
         }
         let mut policy = Policy::of_nobody(settings);
@@ -136,14 +140,14 @@ impl Policy {
                 profile: client.profile.clone(),
             }),
         })?;
-        if let Some(family) = &settings.family {
+        if let Some(household) = &settings.household {
             let made = Made {
                 gate,
                 marks: &marks,
                 kinds: &kinds,
                 sources: &|word| of_word(gate, word),
             };
-            policy.family = Family::new(settings, family, &made, profile, now_s)?;
+            policy.plans = Plans::new(settings, household, &made, profile, now_s)?;
             policy.always = OwnNames::new(reachable(), &[]);
             policy.made_s = now_s;
         }
@@ -191,7 +195,7 @@ impl Policy {
             rules: Rules::default(),
             sources: Vec::new(),
             marks: Marks::default(),
-            family: Family::default(),
+            plans: Plans::default(),
             made_s: 0,
             always: OwnNames::default(),
             translated: iter::once(translate::WELL_KNOWN)

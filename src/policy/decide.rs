@@ -11,7 +11,7 @@ use super::marks::Marked;
 use super::places::{AddressText, Place, Places, Sketch, labels_of_name};
 use super::profile::{Own, Table};
 use super::rules::{Act, Question, Short};
-use super::timed::Timed;
+use super::timed::Lifted;
 use super::{Asker, Details, LayerId, Met, Policy, Profile, ProfileId};
 use crate::catalogue::Way;
 use crate::dns::key::Key;
@@ -35,30 +35,42 @@ impl Policy {
         }
         let asked = Asked { key, met, qtype };
         if asker.layer == LayerId::NONE {
-            return self.decide_with(gate, asker, (id, profile), &Timed::default(), asked);
+            return self.decide_with(gate, asker, (id, profile), asked, &Lifted::default());
         }
-        let table = &self.tables[usize::from(profile.table)];
-        let timed = self.timed(gate, asker, table, key, met, qtype);
-        let mut decision = match timed.decision {
+        self.decide_timed(gate, asker, (id, profile), asked)
+    }
+
+    /// The decision by what holds at the time, and else by what holds always.
+    fn decide_timed(
+        &self,
+        gate: &Gate,
+        asker: &Asker,
+        (id, profile): (ProfileId, &Profile),
+        asked: Asked<'_>,
+    ) -> Decision {
+        let mut lifted = Lifted::default();
+        let (decision, limited) = self.timed(gate, asker, &asked, &mut lifted);
+        let mut decision = match decision {
             Some(decision) => decision.observed_if(profile.observe),
-            None => self.decide_with(gate, asker, (id, profile), &timed, asked),
+            None => self.decide_with(gate, asker, (id, profile), asked, &lifted),
         };
-        decision.limited = timed.limited;
+        decision.limited = limited;
         decision
     }
 
-    /// The decision by what holds always: own names, words, lists, less what is `timed` to be let through.
+    /// The decision by what holds always: own names, words, lists, less what is lifted at the time.
     #[inline]
     fn decide_with(
         &self,
         gate: &Gate,
         asker: &Asker,
         (id, profile): (ProfileId, &Profile),
-        timed: &Timed,
-        Asked { key, met, qtype }: Asked<'_>,
+        asked: Asked<'_>,
+        lifted: &Lifted<'_>,
     ) -> Decision {
+        let Asked { key, met, .. } = asked;
         if let Some(person) = asker.person {
-            match self.family.own.find(person, key, asker.now_s) {
+            match self.plans.own.find(person, key, asker.now_s) {
                 Some(Own::Allow(index)) => return allowed(met, Cause::PersonAllow(index)),
                 Some(Own::Deny(index)) => {
                     return Decision::new(Action::Sinkhole, Cause::PersonDeny(index)).observed_if(profile.observe);
@@ -82,26 +94,22 @@ impl Policy {
                 }
                 None => {}
             }
-            if let Some(decision) = self.by_words(details, timed, key, met, qtype) {
+            if let Some(decision) = self.by_words(details, &asked, lifted) {
                 return decision.observed_if(profile.observe);
             }
         }
-        let table = timed.table.as_ref().unwrap_or(&self.tables[usize::from(profile.table)]);
-        self.by_lists(gate, table, asker, key, met, qtype)
-            .observed_if(profile.observe)
+        let table = &self.tables[usize::from(profile.table)];
+        let decision = match lifted.lists {
+            None => self.by_lists(gate, table, asker, &asked),
+            Some(lists) => self.by_lists(gate, &table.without(lists), asker, &asked),
+        };
+        decision.observed_if(profile.observe)
     }
 
     /// The decision by the lists of this table alone.
     #[inline]
-    pub(super) fn by_lists(
-        &self,
-        gate: &Gate,
-        table: &Table,
-        asker: &Asker,
-        key: &Key,
-        met: Met,
-        qtype: u16,
-    ) -> Decision {
+    pub(super) fn by_lists(&self, gate: &Gate, table: &Table, asker: &Asker, asked: &Asked<'_>) -> Decision {
+        let Asked { key, met, .. } = *asked;
         if !table.kinds().names() {
             return Decision::PASS;
         }
@@ -110,7 +118,7 @@ impl Policy {
         // Rules of zones that have no say are told apart by weighing alone.
         let unbarred = met == Met::Question || asker.rpz_bar == u16::MAX;
         if !unbarred || !self.is_settled(&sketch, table, asker, key, met) {
-            return self.decide_by_all(gate, table, asker, key, met, qtype);
+            return self.decide_by_all(gate, table, asker, asked);
         }
         let Some(best) = sketch.plain() else {
             return Decision::PASS;
@@ -125,19 +133,15 @@ impl Policy {
     }
 
     /// The decision by what the profile says in words: types, services, the guard, safe search.
-    fn by_words(&self, details: &Details, timed: &Timed, key: &Key, met: Met, qtype: u16) -> Option<Decision> {
-        if met == Met::Question && details.types.contains(&qtype) {
+    fn by_words(&self, details: &Details, asked: &Asked<'_>, lifted: &Lifted<'_>) -> Option<Decision> {
+        if asked.met == Met::Question && details.types.contains(&asked.qtype) {
             return Some(Decision::new(Action::Nodata, Cause::Type));
         }
         if details.chosen.is_empty() {
             return None;
         }
-        let seen = timed.seen.unwrap_or_else(|| self.marks.look(key));
-        let marked = match self.marks.find(&details.chosen, &seen)? {
-            Marked::Service(_) if timed.service => self.marks.find(&details.chosen.without_services(), &seen)?,
-            marked => marked,
-        };
-        Some(match marked {
+        let seen = lifted.seen.unwrap_or_else(|| self.marks.look(asked.key));
+        Some(match self.marks.find(&details.chosen, &seen, lifted.service)? {
             Marked::Service(number) => Decision::new(Action::Sinkhole, Cause::Service(number)),
             Marked::Way(way) => Decision::new(Action::Sinkhole, Cause::Way(way)),
             Marked::Safe(number) => Decision::new(Action::Alias(number), Cause::Safe(number)),
@@ -145,15 +149,8 @@ impl Policy {
     }
 
     /// The decision with everything that matches weighed.
-    pub(super) fn decide_by_all(
-        &self,
-        gate: &Gate,
-        table: &Table,
-        asker: &Asker,
-        key: &Key,
-        met: Met,
-        qtype: u16,
-    ) -> Decision {
+    pub(super) fn decide_by_all(&self, gate: &Gate, table: &Table, asker: &Asker, asked: &Asked<'_>) -> Decision {
+        let Asked { key, met, qtype } = *asked;
         let places = self.matched(gate, table, asker, key, met);
         if places.is_empty() {
             return Decision::PASS;
@@ -295,7 +292,7 @@ impl Policy {
 }
 
 /// An own name is let through: the whole answer of the name asked for, and of one met in an answer only that.
-fn allowed(met: Met, cause: Cause) -> Decision {
+pub(super) fn allowed(met: Met, cause: Cause) -> Decision {
     match met {
         Met::Question => Decision::new(Action::PassWhole, cause),
         Met::Answer => Decision::new(Action::Pass, cause),
@@ -304,10 +301,11 @@ fn allowed(met: Met, cause: Cause) -> Decision {
 
 /// A name, and how it is met.
 #[derive(Clone, Copy)]
-struct Asked<'k> {
-    key: &'k Key,
-    met: Met,
-    qtype: u16,
+pub(super) struct Asked<'k> {
+    pub key: &'k Key,
+    pub met: Met,
+    /// The type asked for, or that of the record it is met in.
+    pub qtype: u16,
 }
 
 /// What is judged.

@@ -151,7 +151,7 @@ pub fn explain(
     };
     let person = asker
         .person
-        .and_then(|person| settings.family.as_ref()?.people.get(person as usize));
+        .and_then(|person| settings.household.as_ref()?.people.get(person as usize));
     explanation.person = person.map(|person| person.id.clone());
     let profile = asker.profile.and_then(|id| {
         let name = policy.profile_name(id);
@@ -244,7 +244,7 @@ impl Explanation {
             Cause::PersonAllow(index) => self.rule = own(asked.person.map(|person| &person.allow), index),
             Cause::PersonDeny(index) => self.rule = own(asked.person.map(|person| &person.deny), index),
             Cause::Timed(number) => {
-                let item = policy.family.item(number);
+                let item = policy.plans.item(number);
                 self.rule = item.map(|item| item.name.clone());
                 self.household_line = item.map(|item| item.line);
             }

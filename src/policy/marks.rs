@@ -1,13 +1,13 @@
 //! What a profile says in words a parent uses: services, safe search, the guard against ways around the filter.
 //!
-//! In: the tables of the catalogue and the household's own services, once; then names. Out: [`Mark`]s; what of them a profile has chosen
-//! is [`Chosen`].
+//! In: the tables of the catalogue and the household's own services, once; then names. Out: what a name is ([`Seen`]), and what that means for what
+//! a profile has [`Chosen`].
 //! Always: one table of names for all profiles, so that a profile costs a few bits; the most specific name says whose it is, so that a
 //! messenger whose names lie below another service's is told apart from it. Nothing is allocated for a name.
 
 use super::PolicyError;
 use super::clients::Prefixes;
-use super::suffixes::Suffixes;
+use super::suffixes::Groups;
 use crate::catalogue::{Catalogue, Mode, Way};
 use crate::config::household::OwnService;
 use crate::config::settings::{ProfileSettings, YoutubeMode};
@@ -22,11 +22,11 @@ const YOUTUBE: &str = "youtube";
 /// Every service, safe host and way around the filter that is known, by name.
 #[derive(Default)]
 pub struct Marks {
-    /// Ranges of `marks`.
-    names: Suffixes<(u32, u32)>,
-    marks: Vec<Mark>,
-    /// Ids and names of services, in order of their numbers.
-    services: Vec<(String, String)>,
+    names: Groups<Mark>,
+    /// Names of services, by number.
+    services: Vec<String>,
+    /// Numbers of services, by id.
+    numbers: HashMap<String, u16>,
     /// What hosts of safe modes are answered with, by number.
     targets: Vec<Safe>,
     /// Engines with their modes, by number.
@@ -72,12 +72,14 @@ pub struct Chosen {
 
 /// What a name is, whoever asks.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
-    /// The marks of the most specific name that is of a service, and whether that is the name itself.
-    services: Option<(u32, u32, bool)>,
+pub struct Seen<'m> {
+    /// The marks of the most specific name that is of a service.
+    services: &'m [Mark],
+    /// That is the name itself.
+    itself: bool,
     way: Option<Way>,
     /// The marks of the name itself, if it is the host of a safe mode.
-    safe: Option<(u32, u32)>,
+    safe: &'m [Mark],
     /// Asked for by apps and pages while nobody uses the service.
     pub background: bool,
 }
@@ -107,26 +109,26 @@ impl Marks {
             };
             names.push((key, mark));
         };
+        let mut add = |id: &str, name: &str| {
+            let number = marks.services.len() as u16;
+            marks.services.push(name.to_owned());
+            marks.numbers.insert(id.to_owned(), number);
+            What::Service(number)
+        };
+        for service in own {
+            let what = add(&service.id, &service.name);
+            service
+                .names
+                .iter()
+                .for_each(|own| note(&own.name, what, own.exact, false));
+        }
         for service in catalogue.services.iter() {
             if own.iter().any(|own| own.id == service.id) {
                 continue;
             }
-            let number = marks.services.len() as u16;
-            marks.services.push((service.id.clone(), service.name.clone()));
+            let what = add(&service.id, &service.name);
             for domain in &service.domains {
-                note(
-                    &parsed(&domain.name),
-                    What::Service(number),
-                    domain.exact,
-                    domain.background,
-                );
-            }
-        }
-        for service in own {
-            let number = marks.services.len() as u16;
-            marks.services.push((service.id.clone(), service.name.clone()));
-            for own in &service.names {
-                note(&own.name, What::Service(number), own.exact, false);
+                note(&parsed(&domain.name), what, domain.exact, domain.background);
             }
         }
         for host in catalogue.safe_search.iter() {
@@ -147,14 +149,7 @@ impl Marks {
         for (name, way) in catalogue.bypass.iter().filter(|(_, way)| *way != Way::Canary) {
             note(&parsed(name), What::Way(way), false, false);
         }
-        names.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut keys = Vec::new();
-        for same in names.chunk_by(|a, b| a.0 == b.0) {
-            let start = marks.marks.len() as u32;
-            marks.marks.extend(same.iter().map(|(_, mark)| *mark));
-            keys.push((same[0].0.clone(), (start, marks.marks.len() as u32)));
-        }
-        marks.names = Suffixes::new(keys);
+        marks.names = Groups::new(names);
         let networks = catalogue.bypass_addresses.networks();
         marks.addresses = Prefixes::new(networks.map(|(network, _)| (network, ())));
         marks
@@ -177,10 +172,9 @@ impl Marks {
             guard: profile.bypass_guard,
             ..Chosen::default()
         };
-        let numbers: HashMap<&str, usize> = self.services.iter().map(|(id, _)| id.as_str()).zip(0..).collect();
         for id in &profile.services {
-            let number = numbers.get(id.as_str()).ok_or_else(|| unknown("services", id))?;
-            set(&mut chosen.services, *number);
+            let number = self.numbers.get(id).ok_or_else(|| unknown("services", id))?;
+            set(&mut chosen.services, (*number).into());
         }
         for engine in &profile.safe_search {
             let mut modes = self.modes.iter().enumerate().filter(|(_, (of, _))| of == engine);
@@ -208,37 +202,30 @@ impl Marks {
     /// These services alone; those that there are not are left out.
     pub fn services(&self, ids: &[String]) -> Chosen {
         let mut chosen = Chosen::default();
-        for id in ids {
-            if let Some(number) = self.services.iter().position(|(known, _)| known == id) {
-                set(&mut chosen.services, number);
-            }
+        for number in ids.iter().filter_map(|id| self.numbers.get(id)) {
+            set(&mut chosen.services, (*number).into());
         }
         chosen
     }
 
     /// What a name is, whoever asks.
-    pub fn look(&self, key: &Key) -> Seen {
+    #[inline]
+    pub fn look<'m>(&'m self, key: &Key) -> Seen<'m> {
         let mut seen = Seen::default();
-        for (labels, (start, end)) in self.names.all(key) {
+        for (labels, marks) in self.names.all(key) {
             let itself = key.complete() && labels == key.label_count();
-            // A name and a parent of it may both be of services: the name says whose it is.
-            let mut of_service = false;
-            for mark in &self.marks[start as usize..end as usize] {
-                if mark.exact && !itself {
-                    continue;
-                }
+            // A name and a parent of it may both be of services: the more specific one says whose it is.
+            let known = !seen.services.is_empty();
+            for mark in marks.iter().filter(|mark| itself || !mark.exact) {
                 match mark.what {
-                    What::Service(_) if seen.services.is_none() => {
-                        of_service = true;
+                    What::Service(_) if known => {}
+                    What::Service(_) => {
+                        (seen.services, seen.itself) = (marks, itself);
                         seen.background |= mark.background;
                     }
-                    What::Service(_) => {}
                     What::Way(way) => seen.way = seen.way.or(Some(way)),
-                    What::Safe(_) => seen.safe = Some((start, end)),
+                    What::Safe(_) => seen.safe = marks,
                 }
-            }
-            if of_service {
-                seen.services = Some((start, end, itself));
             }
         }
         seen
@@ -246,26 +233,24 @@ impl Marks {
 
     /// The service of those chosen that a name is of.
     #[inline]
-    pub fn service_of(&self, chosen: &Chosen, seen: &Seen) -> Option<u16> {
-        let (start, end, itself) = seen.services?;
-        let mut marks = self.marks[start as usize..end as usize].iter();
-        marks.find_map(|mark| match mark.what {
-            What::Service(number) if itself || !mark.exact => is_set(&chosen.services, number.into()).then_some(number),
+    pub fn service_of(&self, chosen: &Chosen, seen: &Seen<'_>) -> Option<u16> {
+        seen.services.iter().find_map(|mark| match mark.what {
+            What::Service(number) if seen.itself || !mark.exact => {
+                is_set(&chosen.services, number.into()).then_some(number)
+            }
             _ => None,
         })
     }
 
-    /// What a name means for whoever chose this. Services and ways come before safe modes.
-    pub fn find(&self, chosen: &Chosen, seen: &Seen) -> Option<Marked> {
-        if let Some(number) = self.service_of(chosen, seen) {
+    /// What a name means for whoever chose this, where a service that is let through is not looked at. Services and ways come before safe modes.
+    pub fn find(&self, chosen: &Chosen, seen: &Seen<'_>, let_through: bool) -> Option<Marked> {
+        if let (false, Some(number)) = (let_through, self.service_of(chosen, seen)) {
             return Some(Marked::Service(number));
         }
         if let (true, Some(way)) = (chosen.guard, seen.way) {
             return Some(Marked::Way(way));
         }
-        let (start, end) = seen.safe?;
-        let mut marks = self.marks[start as usize..end as usize].iter();
-        marks.find_map(|mark| match mark.what {
+        seen.safe.iter().find_map(|mark| match mark.what {
             What::Safe(number) => {
                 let mode = self.targets[number as usize].mode;
                 is_set(&chosen.modes, mode.into()).then_some(Marked::Safe(number))
@@ -281,7 +266,7 @@ impl Marks {
 
     /// The service of a number, as a person calls it.
     pub fn service(&self, number: u16) -> &str {
-        self.services.get(usize::from(number)).map_or("", |(_, name)| name)
+        self.services.get(usize::from(number)).map_or("", |name| name)
     }
 
     /// The engine whose safe mode has this target.
@@ -298,7 +283,7 @@ impl Marks {
 
     /// Bytes it takes.
     pub fn size_bytes(&self) -> usize {
-        self.names.size_bytes() + size_of_val(&*self.marks) + size_of_val(&*self.targets)
+        self.names.size_bytes() + size_of_val(&*self.targets)
     }
 }
 
@@ -306,14 +291,6 @@ impl Chosen {
     /// Whether there is nothing of it.
     pub fn is_empty(&self) -> bool {
         !self.guard && self.services.is_empty() && self.modes.is_empty()
-    }
-
-    /// The same with every service let through.
-    pub fn without_services(&self) -> Chosen {
-        Chosen {
-            services: Vec::new(),
-            ..self.clone()
-        }
     }
 
     /// Whether ways around the filter are blocked.

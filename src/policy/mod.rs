@@ -14,7 +14,6 @@ pub mod explain;
 mod build;
 mod canary;
 mod decide;
-mod family;
 mod footprint;
 mod hosts;
 mod judge;
@@ -22,6 +21,7 @@ mod longest;
 mod marks;
 mod people;
 mod places;
+mod plans;
 mod profile;
 mod rewriting;
 mod rules;
@@ -40,11 +40,11 @@ use crate::list::patterns::PatternError;
 use crate::list::set::RuleId;
 pub use footprint::Footprint;
 
-use accounts::{Account, Holder};
+use accounts::Account;
 use clients::{Clients, Who};
 use decision::{Cause, Decision};
-use family::{Family, LayerId};
 use marks::{Chosen, Marks};
+use plans::{LayerId, Plans};
 use profile::{OwnNames, Table};
 use rules::Rules;
 use std::net::IpAddr;
@@ -90,15 +90,6 @@ impl Asker {
             layer: LayerId::NONE,
             until_s: u64::MAX,
             rpz_bar: u16::MAX,
-        }
-    }
-
-    /// Whose quotas it counts towards.
-    fn holder(&self) -> Holder {
-        match (self.person, self.client, self.profile) {
-            (Some(person), _, _) => Holder::Person(person),
-            (None, Some(ClientId(client)), _) => Holder::Client(client),
-            (None, None, profile) => Holder::Profile(profile.map_or(u16::MAX, |ProfileId(id)| id)),
         }
     }
 
@@ -167,7 +158,7 @@ pub struct Policy {
     rules: Rules,
     sources: Vec<Source>,
     marks: Marks,
-    family: Family,
+    plans: Plans,
     /// The Unix second it was made at.
     made_s: u64,
     /// What is reachable whatever is off.
@@ -209,6 +200,8 @@ struct Details {
 struct Source {
     name: String,
     category: String,
+    /// An allow list.
+    lets_through: bool,
     observe: bool,
     imposed_by: ImposedBy,
 }
@@ -245,9 +238,9 @@ impl Policy {
             Who::Nobody => (self.unmatched?, None),
             Who::Client(client, profile) => (profile, Some(client)),
         };
-        let (layer, until_s) = self.family.holds(client, profile, now_s);
+        let (layer, until_s) = self.plans.holds(client, profile, now_s);
         Some(Asker {
-            person: client.and_then(|client| self.family.person(client)),
+            person: client.and_then(|client| self.plans.person(client)),
             layer,
             until_s,
             ..Asker::new(profile, client, Some(addr)).at(now_s)
@@ -290,12 +283,12 @@ impl Policy {
 
     /// Whether it is time to make it anew from the same settings: windows are known for some weeks around the day it was made.
     pub fn is_due(&self, now_s: u64) -> bool {
-        !self.family.is_empty() && now_s.abs_diff(self.made_s) >= DAY_S
+        !self.plans.is_empty() && now_s.abs_diff(self.made_s) >= DAY_S
     }
 
     /// The accounts of all quotas, for whoever counts.
     pub fn accounts(&self) -> &[Account] {
-        self.family.accounts.all()
+        self.plans.accounts()
     }
 
     /// The profile of this name.
@@ -343,7 +336,7 @@ impl Policy {
     /// Whether who asks has more than the profile: something that holds now, or own names.
     #[inline]
     fn has_more(&self, asker: &Asker) -> bool {
-        asker.layer != LayerId::NONE || asker.person.is_some_and(|person| self.family.own.has(person))
+        asker.layer != LayerId::NONE || asker.person.is_some_and(|person| self.plans.own.has(person))
     }
 
     /// Lists that the profile enables and the settings know, but the gate lacks.
@@ -386,7 +379,7 @@ impl Policy {
                 text.push(self.marks.engine(number));
             }
             (None, Cause::Timed(number), _) => {
-                text.push(self.family.item(number).map_or("", |item| &item.name));
+                text.push(self.plans.item(number).map_or("", |item| &item.name));
             }
             (None, Cause::PersonDeny(_), _) => text.push("denied by an own name"),
             (None, Cause::NotAmongOnly, Some(profile)) => {
@@ -444,7 +437,7 @@ impl Policy {
     pub fn size_bytes(&self) -> usize {
         self.triggers.size_bytes()
             + self.marks.size_bytes()
-            + self.family.size_bytes()
+            + self.plans.size_bytes()
             + self.clients.size_bytes()
             + self.profiles.len() * size_of::<Profile>()
             + self.tables.iter().map(Table::size_bytes).sum::<usize>()

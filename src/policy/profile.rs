@@ -5,7 +5,7 @@
 //! Always: made when policy loads, never changed after. A table takes a bit a source: what a rule set means for it is read off the rules of
 //! the set, which all profiles share, so that many different profiles do not push each other out of a core's caches.
 
-use super::suffixes::Suffixes;
+use super::suffixes::Groups;
 use super::triggers::Kinds;
 use crate::config::household::OwnName;
 use crate::dns::key::Key;
@@ -81,9 +81,7 @@ impl Table {
 /// A profile's own names.
 #[derive(Debug, Default)]
 pub struct OwnNames {
-    /// Ranges of `rows`.
-    names: Suffixes<(u32, u32)>,
-    rows: Vec<Row>,
+    names: Groups<Row>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,17 +111,8 @@ impl OwnNames {
         // Of equal names the allow counts: it comes first, and the sort is stable.
         let allowed = allow.iter().zip(0..).map(|(name, at)| row(Own::Allow(at), name));
         let denied = deny.iter().zip(0..).map(|(name, at)| row(Own::Deny(at), name));
-        let mut all: Vec<(Box<[u8]>, Row)> = allowed.chain(denied).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        let (mut rows, mut names) = (Vec::with_capacity(all.len()), Vec::new());
-        for same in all.chunk_by(|a, b| a.0 == b.0) {
-            let start = rows.len() as u32;
-            rows.extend(same.iter().map(|(_, row)| *row));
-            names.push((same[0].0.clone(), (start, rows.len() as u32)));
-        }
         OwnNames {
-            names: Suffixes::new(names),
-            rows,
+            names: Groups::new(allowed.chain(denied).collect()),
         }
     }
 
@@ -134,11 +123,10 @@ impl OwnNames {
     /// What the longest own name that is this one or a parent of it does, at this Unix second.
     #[inline]
     pub fn find(&self, key: &Key, now_s: u64) -> Option<Own> {
-        self.names.all(key).find_map(|(labels, (start, end))| {
+        self.names.all(key).find_map(|(labels, rows)| {
             let itself = key.complete() && labels == key.label_count();
-            let mut rows = self.rows[start as usize..end as usize].iter();
-            rows.find(|row| (itself || !row.exact) && now_s < row.until)
-                .map(|row| row.own)
+            let counts = |row: &&Row| (itself || !row.exact) && now_s < row.until;
+            rows.iter().find(counts).map(|row| row.own)
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The short way to a decision beside weighing everything that matches.
 
+use super::decide::Asked;
 use super::profile::Table;
 use super::tests::{World, list_settings, settings};
 use super::*;
@@ -99,7 +100,7 @@ proptest! {
             let key = Key::parse(name).unwrap();
             for (met, qtype) in [(Met::Question, rtype::A), (Met::Question, rtype::AAAA), (Met::Answer, rtype::CNAME)] {
                 let fast = policy.decide(&world.gate, &asker, &key, met, qtype);
-                let slow = policy.decide_by_all(&world.gate, table, &asker, &key, met, qtype);
+                let slow = policy.decide_by_all(&world.gate, table, &asker, &Asked { key: &key, met, qtype });
                 prop_assert_eq!(fast, slow, "{} {:?} {:?}", name, met, lists);
             }
         }

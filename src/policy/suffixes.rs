@@ -61,10 +61,6 @@ impl<T: Copy> Suffixes<T> {
         made
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     #[inline]
     fn get(&self, key: &[u8]) -> Option<T> {
         let mask = self.slots.len().checked_sub(1)?;
@@ -80,7 +76,7 @@ impl<T: Copy> Suffixes<T> {
 
     /// The names that `key` or a parent of it is, the longest first: how many labels each has, and its value.
     #[inline]
-    pub fn all<'k>(&'k self, key: &'k Key) -> impl Iterator<Item = (usize, T)> {
+    pub fn all<'s, 'k>(&'s self, key: &'k Key) -> impl Iterator<Item = (usize, T)> + use<'s, 'k, T> {
         let (fewest, most) = self.labels;
         (fewest..=key.label_count().min(most))
             .rev()
@@ -91,6 +87,57 @@ impl<T: Copy> Suffixes<T> {
     pub fn size_bytes(&self) -> usize {
         let row = |(key, _): &(Box<[u8]>, T)| size_of::<(Box<[u8]>, T)>() + key.len();
         self.rows.iter().map(row).sum::<usize>() + size_of_val(&*self.slots)
+    }
+}
+
+/// Names with several values each.
+#[derive(Debug)]
+pub struct Groups<V> {
+    /// Ranges of `values`.
+    names: Suffixes<(u32, u32)>,
+    values: Vec<V>,
+}
+
+impl<V> Default for Groups<V> {
+    fn default() -> Groups<V> {
+        Groups {
+            names: Suffixes::default(),
+            values: Vec::new(),
+        }
+    }
+}
+
+impl<V> Groups<V> {
+    /// Values of equal keys stay in their order.
+    pub fn new(mut rows: Vec<(Box<[u8]>, V)>) -> Groups<V> {
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut keys = Vec::new();
+        let mut start = 0;
+        for same in rows.chunk_by(|a, b| a.0 == b.0) {
+            let end = start + same.len() as u32;
+            keys.push((same[0].0.clone(), (start, end)));
+            start = end;
+        }
+        Groups {
+            names: Suffixes::new(keys),
+            values: rows.into_iter().map(|(_, value)| value).collect(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// As [`Suffixes::all`].
+    #[inline]
+    pub fn all<'g, 'k>(&'g self, key: &'k Key) -> impl Iterator<Item = (usize, &'g [V])> + use<'g, 'k, V> {
+        let values = |(start, end): (u32, u32)| &self.values[start as usize..end as usize];
+        self.names.all(key).map(move |(labels, range)| (labels, values(range)))
+    }
+
+    /// Bytes it takes.
+    pub fn size_bytes(&self) -> usize {
+        self.names.size_bytes() + size_of_val(&*self.values)
     }
 }
 

@@ -121,7 +121,7 @@ impl World {
             Cause::OwnDeny(index) => format!(" by own deny {index}"),
             Cause::PersonAllow(index) => format!(" by the person's own allow {index}"),
             Cause::PersonDeny(index) => format!(" by the person's own deny {index}"),
-            Cause::Timed(number) => format!(" by {}", self.policy.family.item(number).unwrap().name),
+            Cause::Timed(number) => format!(" by {}", self.policy.plans.item(number).unwrap().name),
             Cause::NotAmongOnly => " as none of the only names".to_owned(),
             Cause::Type => " by type".to_owned(),
             Cause::Service(number) => format!(" as {}", self.policy.marks.service(number)),

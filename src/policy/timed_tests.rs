@@ -87,13 +87,13 @@ fn grant(subjects: Subjects, allow: &[&str], until: &str) -> GrantSettings {
 /// Masha has 10.0.0.1, Petya 10.0.0.2; 10.0.0.9 is nobody's. Lists of adult sites and of games.
 fn world(change: impl FnOnce(&mut Household)) -> World {
     let mut settings = settings();
-    let mut family = Household {
+    let mut household = Household {
         zone: berlin(),
         people: vec![person("masha"), person("petya")],
         ..Household::default()
     };
-    change(&mut family);
-    settings.family = Some(family);
+    change(&mut household);
+    settings.household = Some(household);
     settings.clients = [("phone", "10.0.0.1/32", Some(0)), ("tablet", "10.0.0.2/32", Some(1))]
         .map(|(name, network, person)| ClientSettings {
             name: name.to_owned(),
@@ -128,10 +128,10 @@ const GUEST: &str = "10.0.0.9";
 
 #[test]
 fn a_window_over_midnight_holds_for_whom_it_is_for_and_what_must_stay_reachable_does() {
-    let world = world(|family| {
+    let world = world(|household| {
         let mut nights = window(people(&[0]), "school nights", "21:00", "7:00", &["internet"], &[]);
         nights.reach = target(&["school.example"]);
-        family.windows = vec![nights];
+        household.windows = vec![nights];
     });
     let night = "2026-12-01T23:30:00+01:00";
     assert_eq!(
@@ -166,8 +166,8 @@ fn a_window_over_midnight_holds_for_whom_it_is_for_and_what_must_stay_reachable_
 
 #[test]
 fn a_window_may_be_about_a_category_a_service_or_a_name() {
-    let world = world(|family| {
-        family.windows = vec![window(
+    let world = world(|household| {
+        household.windows = vec![window(
             people(&[0]),
             "every day",
             "0:00",
@@ -188,9 +188,9 @@ fn a_window_may_be_about_a_category_a_service_or_a_name() {
 fn a_grant_lifts_windows_and_never_what_lists_of_other_categories_block() {
     let until = "2026-12-01T22:00:00+01:00";
     let nights = || window(people(&[0, 1]), "every day", "21:00", "7:00", &["internet"], &[]);
-    let world = world(|family| {
-        family.windows = vec![nights()];
-        family.grants = vec![grant(people(&[0]), &["internet"], until)];
+    let world = world(|household| {
+        household.windows = vec![nights()];
+        household.grants = vec![grant(people(&[0]), &["internet"], until)];
     });
     let when = "2026-12-01T21:30:00+01:00";
     assert_eq!(says(&world, MASHA, "www.example", when), "pass");
@@ -207,9 +207,9 @@ fn a_grant_lifts_windows_and_never_what_lists_of_other_categories_block() {
 #[test]
 fn a_grant_of_a_category_takes_its_lists_away_and_leaves_the_others() {
     let mut of_games = None;
-    let world = world(|family| {
-        family.windows = vec![window(people(&[0]), "every day", "0:00", "24:00", &["games"], &[])];
-        family.grants = vec![grant(people(&[0]), &["games"], "2026-12-01T13:00:00+01:00")];
+    let world = world(|household| {
+        household.windows = vec![window(people(&[0]), "every day", "0:00", "24:00", &["games"], &[])];
+        household.grants = vec![grant(people(&[0]), &["games"], "2026-12-01T13:00:00+01:00")];
         of_games = Some(());
     });
     assert_eq!(says(&world, MASHA, "game.example", NOON), "pass");
@@ -222,9 +222,9 @@ fn a_grant_of_a_category_takes_its_lists_away_and_leaves_the_others() {
 
 #[test]
 fn a_grant_of_a_name_covers_its_whole_answer() {
-    let world = world(|family| {
-        family.windows = vec![window(people(&[0]), "every day", "0:00", "24:00", &["internet"], &[])];
-        family.grants = vec![grant(people(&[0]), &["adult.example"], "2026-12-01T13:00:00+01:00")];
+    let world = world(|household| {
+        household.windows = vec![window(people(&[0]), "every day", "0:00", "24:00", &["internet"], &[])];
+        household.grants = vec![grant(people(&[0]), &["adult.example"], "2026-12-01T13:00:00+01:00")];
     });
     assert_eq!(says(&world, MASHA, "www.adult.example", NOON), "pass whole by grant");
     assert_eq!(says(&world, MASHA, "www.example", NOON), "block by every day 0:00");
@@ -234,13 +234,13 @@ fn a_grant_of_a_name_covers_its_whole_answer() {
 fn of_windows_that_hold_together_the_last_one_that_concerns_a_name_counts() {
     let off = || window(people(&[0]), "every day", "8:00", "20:00", &["internet"], &[]);
     let on = || window(people(&[0]), "every day", "11:00", "13:00", &[], &["internet"]);
-    let lifted = world(|family| family.windows = vec![off(), on()]);
+    let lifted = world(|household| household.windows = vec![off(), on()]);
     assert_eq!(says(&lifted, MASHA, "www.example", NOON), "pass");
     assert_eq!(
         says(&lifted, MASHA, "www.example", "2026-12-01T14:00:00+01:00"),
         "block by every day 8:00"
     );
-    let not = world(|family| family.windows = vec![on(), off()]);
+    let not = world(|household| household.windows = vec![on(), off()]);
     assert_eq!(says(&not, MASHA, "www.example", NOON), "block by every day 8:00");
 }
 
@@ -253,13 +253,13 @@ fn a_pause_of_the_filter_and_one_of_the_internet_have_an_end() {
         from: None,
         until: at("2026-12-01T12:30:00+01:00") as i64,
     };
-    let unfiltered = world(|family| family.pauses = vec![pause(Paused::Filter)]);
+    let unfiltered = world(|household| household.pauses = vec![pause(Paused::Filter)]);
     assert_eq!(says(&unfiltered, MASHA, "adult.example", NOON), "pass whole by pause");
     assert_eq!(
         says(&unfiltered, MASHA, "adult.example", "2026-12-01T12:30:00+01:00"),
         "block by sites"
     );
-    let off = world(|family| family.pauses = vec![pause(Paused::Internet)]);
+    let off = world(|household| household.pauses = vec![pause(Paused::Internet)]);
     assert_eq!(says(&off, MASHA, "www.example", NOON), "block by pause");
     assert_eq!(says(&off, PETYA, "www.example", NOON), "pass");
     assert_eq!(says(&off, MASHA, "www.example", "2026-12-01T12:30:00+01:00"), "pass");
@@ -267,7 +267,7 @@ fn a_pause_of_the_filter_and_one_of_the_internet_have_an_end() {
 
 #[test]
 fn what_is_for_everyone_is_for_strangers_and_what_is_for_a_profile_for_whoever_has_it() {
-    let world = world(|family| {
+    let world = world(|household| {
         let everyone = Subjects {
             everyone: true,
             ..Subjects::default()
@@ -276,7 +276,7 @@ fn what_is_for_everyone_is_for_strangers_and_what_is_for_a_profile_for_whoever_h
             profiles: vec!["default".to_owned()],
             ..Subjects::default()
         };
-        family.windows = vec![
+        household.windows = vec![
             window(everyone, "every day", "21:00", "22:00", &["internet"], &[]),
             window(profile, "every day", "22:00", "23:00", &["internet"], &[]),
         ];
@@ -296,9 +296,9 @@ fn what_is_for_everyone_is_for_strangers_and_what_is_for_a_profile_for_whoever_h
 
 #[test]
 fn a_persons_own_names_come_before_the_profiles() {
-    let world = world(|family| {
-        family.people[0].allow = vec![own("adult.example")];
-        family.people[0].deny = vec![own("www.example")];
+    let world = world(|household| {
+        household.people[0].allow = vec![own("adult.example")];
+        household.people[0].deny = vec![own("www.example")];
     });
     assert_eq!(
         says(&world, MASHA, "adult.example", NOON),
@@ -313,9 +313,9 @@ fn a_persons_own_names_come_before_the_profiles() {
 
 #[test]
 fn a_child_elsewhere_has_a_clock_of_its_own() {
-    let world = world(|family| {
-        family.people[1].zone = TimeZone::get("Asia/Yekaterinburg").unwrap();
-        family.windows = vec![window(
+    let world = world(|household| {
+        household.people[1].zone = TimeZone::get("Asia/Yekaterinburg").unwrap();
+        household.windows = vec![window(
             people(&[0, 1]),
             "every day",
             "21:00",
@@ -332,8 +332,8 @@ fn a_child_elsewhere_has_a_clock_of_its_own() {
 
 #[test]
 fn a_clock_that_is_set_far_away_is_answered_for_that_day() {
-    let world = world(|family| {
-        family.windows = vec![window(people(&[0]), "every day", "21:00", "7:00", &["internet"], &[])];
+    let world = world(|household| {
+        household.windows = vec![window(people(&[0]), "every day", "21:00", "7:00", &["internet"], &[])];
     });
     for year in ["1999", "2035"] {
         assert!(says(&world, MASHA, "www.example", &format!("{year}-12-01T23:00:00+01:00")).starts_with("block"));
@@ -347,7 +347,7 @@ fn a_clock_that_is_set_far_away_is_answered_for_that_day() {
 }
 
 /// What the items of a household come to, found by trying each.
-fn slow(family: &Household, person: u32, zone: &TimeZone, name: &str, when: i64) -> Option<bool> {
+fn slow(household: &Household, person: u32, zone: &TimeZone, name: &str, when: i64) -> Option<bool> {
     let is_for = |subjects: &Subjects| subjects.everyone || subjects.people.contains(&person);
     let names = |target: &Target| {
         let asked = Name::parse(name).unwrap();
@@ -355,24 +355,24 @@ fn slow(family: &Household, person: u32, zone: &TimeZone, name: &str, when: i64)
     };
     let concerns = |target: &Target| target.internet || names(target);
     let spans = |from: Option<i64>, until: i64| from.is_none_or(|from| from <= when) && when < until;
-    for pause in &family.pauses {
+    for pause in &household.pauses {
         if pause.what == Paused::Filter && is_for(&pause.subjects) && spans(pause.from, pause.until) {
             return Some(true);
         }
     }
-    for grant in &family.grants {
+    for grant in &household.grants {
         if is_for(&grant.subjects) && spans(grant.from, grant.until) && concerns(&grant.allow) {
             return names(&grant.allow).then_some(true);
         }
     }
-    for pause in &family.pauses {
+    for pause in &household.pauses {
         if pause.what == Paused::Internet && is_for(&pause.subjects) && spans(pause.from, pause.until) {
             return Some(false);
         }
     }
     let today = zone.to_datetime(Timestamp::from_second(when).unwrap()).date();
     let offsets = Offsets::around(zone, when - 4 * 86_400, when + 4 * 86_400);
-    for window in family.windows.iter().rev().filter(|window| is_for(&window.subjects)) {
+    for window in household.windows.iter().rev().filter(|window| is_for(&window.subjects)) {
         let holds = (-2..=1).any(|days| {
             let day = today.checked_add(days.days()).unwrap();
             window.when.days.contains(day)
@@ -437,19 +437,19 @@ proptest! {
     ) {
         let zone = TimeZone::get(zone).unwrap();
         let start = zone.to_timestamp(night.at(0, 0, 0, 0)).unwrap().as_second();
-        let mut family = Household { zone: zone.clone(), people: vec![person("masha"), person("petya")], windows, ..Household::default() };
-        family.people.iter_mut().for_each(|person| person.zone = zone.clone());
+        let mut household = Household { zone: zone.clone(), people: vec![person("masha"), person("petya")], windows, ..Household::default() };
+        household.people.iter_mut().for_each(|person| person.zone = zone.clone());
         for (from, length, person, what) in spans {
             let (from, until) = (Some(start + 60 * from), start + 60 * (from + length));
             let allow = target(&[["internet", "a.example", "", ""][what]].map(|word| if word.is_empty() { "c.c" } else { word }));
             match what {
-                0 | 1 => family.grants.push(GrantSettings { name: "g".to_owned(), line: 1, subjects: people(&[person]), allow, from, until }),
-                2 => family.pauses.push(PauseSettings { line: 1, subjects: people(&[person]), what: Paused::Filter, from, until }),
-                _ => family.pauses.push(PauseSettings { line: 1, subjects: people(&[person]), what: Paused::Internet, from, until }),
+                0 | 1 => household.grants.push(GrantSettings { name: "g".to_owned(), line: 1, subjects: people(&[person]), allow, from, until }),
+                2 => household.pauses.push(PauseSettings { line: 1, subjects: people(&[person]), what: Paused::Filter, from, until }),
+                _ => household.pauses.push(PauseSettings { line: 1, subjects: people(&[person]), what: Paused::Internet, from, until }),
             }
         }
         let mut settings = settings();
-        settings.family = Some(family.clone());
+        settings.household = Some(household.clone());
         settings.clients = vec![ClientSettings { name: "phone".to_owned(), tags: Vec::new(), networks: vec!["10.0.0.1/32".parse().unwrap()], profile: "default".to_owned(), person: Some(0) }];
         let gate = Gate::empty();
         let policy = Policy::build_at(&gate, &settings, &[], start as u64).unwrap();
@@ -462,7 +462,7 @@ proptest! {
                 Action::PassWhole => Some(true),
                 _ => None,
             };
-            prop_assert_eq!(fast, slow(&family, 0, &zone, name, when), "{} at {}", name, Timestamp::from_second(when).unwrap());
+            prop_assert_eq!(fast, slow(&household, 0, &zone, name, when), "{} at {}", name, Timestamp::from_second(when).unwrap());
             prop_assert!(asker.until_s > when as u64);
             // Until the second it says nothing changes.
             let last = policy.client("10.0.0.1".parse().unwrap(), asker.until_s - 1).unwrap();

@@ -70,7 +70,7 @@ fn a_service_of_the_household_is_one_like_all_and_takes_the_place_of_one_with_it
         name: id.to_owned(),
         names: own(&[name]),
     };
-    settings.family = Some(crate::config::household::Household {
+    settings.household = Some(crate::config::household::Household {
         services: vec![service("club", "chess.example"), service("tiktok", "tok.example")],
         ..Default::default()
     });

@@ -13,7 +13,7 @@ use crate::dns::query::{Fault, Head, Query};
 use crate::dns::response::{Owner, Writer};
 use crate::dns::{class, rcode, rtype};
 use crate::now::Now;
-use crate::policy::decision::{Action, Decision};
+use crate::policy::decision::{Cause, Decision};
 
 /// How long clients may keep the answer to ANY, in seconds: nothing in it changes.
 const ANY_TTL_S: u32 = 3600;
@@ -118,7 +118,12 @@ pub(super) fn lists_missing(asked: &Asked<'_>, decision: &Decision, out: &mut [u
         .asker
         .profile
         .map_or(&[][..], |profile| asked.generation.policy.missing(profile));
-    let list = missing.first().filter(|_| decision.action != Action::PassWhole)?;
+    let list = missing.first().filter(|_| {
+        !matches!(
+            decision.cause,
+            Cause::OwnAllow(_) | Cause::PersonAllow(_) | Cause::Timed(_)
+        )
+    })?;
     let mut text = Text::new("not fetched yet: ");
     text.push(list);
     let errors = Errors::one(code::NOT_READY, text);

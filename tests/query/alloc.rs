@@ -64,7 +64,7 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
     };
     profile.deny = vec![Name::parse("blocked.example").unwrap().into()];
     profile.services = vec!["tiktok".to_owned()];
-    settings.family = Some(always_without("hours.example"));
+    settings.household = Some(always_without("hours.example"));
     settings.profiles = vec![profile];
     // Plain names, exceptions, expressions with and without text to look for, wildcards; an index, as `serve` has one.
     let gate = Gate::from_lists(&[

@@ -102,7 +102,7 @@ fn a_search_engine_is_led_to_its_safe_host_where_an_alias_of_the_zone_leads_to_i
 fn at_night() -> Settings {
     let mut settings = settings();
     settings.profiles[0].deny.clear();
-    settings.family = Some(Household {
+    settings.household = Some(Household {
         zone: TimeZone::UTC,
         people: vec![Person {
             id: "masha".to_owned(),

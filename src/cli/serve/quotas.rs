@@ -135,7 +135,7 @@ mod tests {
     fn policy(earned: Vec<EarnedSettings>) -> Policy {
         let mut settings = Settings::builtin(Path::new("/"));
         settings.lists.clear();
-        settings.family = Some(Household {
+        settings.household = Some(Household {
             zone: TimeZone::UTC,
             quotas: vec![QuotaSettings {
                 name: "games".to_owned(),

@@ -55,7 +55,7 @@ impl Watch {
         if let Some(file) = &settings.file {
             watch.add("settings", path(file));
         }
-        if let Some(file) = &settings.household {
+        if let Some(file) = &settings.household_file {
             watch.add("household", path(file));
         }
         if without_lists {

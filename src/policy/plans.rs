@@ -1,4 +1,4 @@
-//! What holds for whom, and when: windows, grants and pauses of a household.
+//! What holds for whom, and when: windows, grants, pauses and quotas of a household.
 //!
 //! In: the household's settings, the clients, a time; once. Then a client and a second. Out: the [`Layer`] that holds for it.
 //! Always: a schedule is a table of its changes, shared by all whom the same things are for, so that asking what holds costs one short
@@ -11,13 +11,14 @@ use super::marks::{Chosen, Marks};
 use super::people::PeopleNames;
 use super::profile::{OwnNames, Table};
 use super::triggers::Kinds;
-use super::{ClientId, PolicyError, ProfileId};
-use crate::config::household::{Household, Paused, Subjects, Target};
+use super::{Asker, ClientId, DAY_S, PolicyError, ProfileId};
+use crate::config::household::{EarnedSettings, Household, Paused, Subjects, Target};
 use crate::config::settings::Settings;
 use crate::list::set::Gate;
-use crate::schedule::{Span, Timetable, Window};
+use crate::schedule::{Span, Timetable, TooManyItems, Window};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Seconds that timetables reach ahead. A policy is made anew long before: at every change of lists or settings, and by `serve` each day.
 const AHEAD_S: i64 = 40 * 86_400;
@@ -26,7 +27,7 @@ const BACK_S: i64 = 2 * 86_400;
 
 /// See the page's first lines.
 #[derive(Default)]
-pub struct Family {
+pub struct Plans {
     items: Vec<Item>,
     plans: Vec<Plan>,
     layers: Vec<Layer>,
@@ -38,7 +39,7 @@ pub struct Family {
     pub own: PeopleNames,
     /// By client: its person, or [`NOBODY`].
     people: Box<[u32]>,
-    pub accounts: Accounts,
+    accounts: Accounts,
 }
 
 const NO_PLAN: u32 = u32::MAX;
@@ -74,7 +75,7 @@ impl LayerId {
 /// Items that hold together, in the order in which they count.
 type Layer = Box<[u32]>;
 
-/// A window, a grant or a pause.
+/// A window, a grant, a pause or a quota.
 pub struct Item {
     /// As the file names it.
     pub name: String,
@@ -88,7 +89,7 @@ pub struct Item {
 }
 
 /// What an item does, in the order in which items count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Does {
     /// Nothing is filtered.
     PausesFilter,
@@ -96,20 +97,20 @@ pub enum Does {
     PausesInternet,
     /// A quota: blocks when it is spent.
     Limits,
-    /// Of windows the last one counts: the number is that of the file, backward.
-    Allows(std::cmp::Reverse<u32>),
-    Blocks(std::cmp::Reverse<u32>),
+    /// Windows.
+    Allows,
+    Blocks,
 }
 
 impl Does {
-    fn rank(self) -> (u8, std::cmp::Reverse<u32>) {
-        let none = std::cmp::Reverse(0);
+    /// Where the item of this number comes, the lowest first: of windows the last of the file, else the first.
+    fn rank(self, item: u32) -> (u8, u32) {
         match self {
-            Does::PausesFilter => (0, none),
-            Does::Grants => (1, none),
-            Does::PausesInternet => (2, none),
-            Does::Limits => (3, none),
-            Does::Allows(at) | Does::Blocks(at) => (4, at),
+            Does::PausesFilter => (0, item),
+            Does::Grants => (1, item),
+            Does::PausesInternet => (2, item),
+            Does::Limits => (3, item),
+            Does::Allows | Does::Blocks => (4, u32::MAX - item),
         }
     }
 }
@@ -133,146 +134,90 @@ pub struct Made<'m> {
     pub sources: &'m dyn Fn(&str) -> Vec<usize>,
 }
 
-impl Family {
+impl Plans {
     /// `profile`: the id of a profile.
     pub fn new(
         settings: &Settings,
-        family: &Household,
+        household: &Household,
         made: &Made<'_>,
         profile: impl Fn(&str) -> Option<ProfileId>,
         now_s: u64,
-    ) -> Result<Family, PolicyError> {
-        let mut all = Family {
+    ) -> Result<Plans, PolicyError> {
+        let items = Items::of(household, made);
+        let mut all = Plans {
             people: settings
                 .clients
                 .iter()
                 .map(|client| client.person.unwrap_or(NOBODY))
                 .collect(),
             layers: vec![Box::default()],
-            ..Family::default()
+            items: items.rows,
+            ..Plans::default()
         };
-        for person in &family.people {
+        for person in &household.people {
             all.own
                 .push(&person.allow, &person.deny)
                 .ok_or(PolicyError::TooManyNames)?;
         }
         all.own.shrink();
-        let mut times = Vec::new();
-        let mut subjects: Vec<&Subjects> = Vec::new();
-        for (window, at) in family.windows.iter().zip(0..) {
-            let at = std::cmp::Reverse(at);
-            for (does, target) in [(Does::Blocks(at), &window.block), (Does::Allows(at), &window.allow)] {
-                if *target == Target::default() {
-                    continue;
-                }
-                all.items.push(Item {
-                    name: window.name.clone(),
-                    line: window.line,
-                    does,
-                    about: About::new(target, made),
-                    reach: About::new(&window.reach, made),
-                });
-                times.push(Time::Window(window.when.clone()));
-                subjects.push(&window.subjects);
-            }
-        }
-        for grant in &family.grants {
-            all.items.push(Item {
-                name: grant.name.clone(),
-                line: grant.line,
-                does: Does::Grants,
-                about: About::new(&grant.allow, made),
-                reach: About::default(),
-            });
-            times.push(Time::Span(span(grant.from, grant.until)));
-            subjects.push(&grant.subjects);
-        }
-        for pause in &family.pauses {
-            let does = match pause.what {
-                Paused::Filter => Does::PausesFilter,
-                Paused::Internet => Does::PausesInternet,
-            };
-            all.items.push(Item {
-                name: "pause".to_owned(),
-                line: pause.line,
-                does,
-                about: About {
-                    internet: true,
-                    ..About::default()
-                },
-                reach: About::default(),
-            });
-            times.push(Time::Span(span(pause.from, pause.until)));
-            subjects.push(&pause.subjects);
-        }
-        let first_quota = all.items.len();
-        for quota in &family.quotas {
-            all.items.push(Item {
-                name: quota.name.clone(),
-                line: quota.line,
-                does: Does::Limits,
-                about: About::new(&quota.of, made),
-                reach: About::new(&quota.reach, made),
-            });
-            times.push(Time::Span(span(None, i64::MAX)));
-            subjects.push(&quota.subjects);
-        }
-        let whom = Whom::new(&subjects, family.people.len(), settings.clients.len());
+        let (people, devices) = (household.people.len(), settings.clients.len());
+        let whom = Whom::new(&items.subjects, people, devices);
+        let earned: Vec<&Subjects> = household.earned.iter().map(|earned| &earned.subjects).collect();
+        let earning = Whom::new(&earned, people, devices);
         let mut plans: HashMap<(String, Vec<u32>), u32> = HashMap::new();
         let mut known: HashMap<Layer, LayerId> = HashMap::from([(Box::default(), LayerId::NONE)]);
-        let mut plan = |all: &mut Family, zone: &TimeZone, items: Vec<u32>| -> Result<u32, PolicyError> {
-            if items.is_empty() {
+        // The plan of somebody, and the accounts of the quotas in it.
+        let mut of = |all: &mut Plans, who: Who<'_>, holder: Holder, whose: &str, zone: &TimeZone| {
+            let items_for = whom.items(who);
+            if items_for.is_empty() {
                 return Ok(NO_PLAN);
             }
-            let key = (zone.iana_name().unwrap_or_default().to_owned(), items);
+            let quotas = items_for.iter().copied().filter(|item| items.quotas.contains(item));
+            for item in quotas {
+                let number = item - items.quotas.start;
+                let quota = &household.quotas[number as usize];
+                let new = || Account::new(format!("{whose}/{}", quota.name), quota.quota(), zone.clone());
+                let account = all.accounts.open(item, holder, new);
+                for earned in earning.items(who) {
+                    let earned_by = &household.earned[earned as usize];
+                    if earned_by.quota == number {
+                        account.earns(earned, Earned::from(earned_by));
+                    }
+                }
+            }
+            let key = (zone.iana_name().unwrap_or_default().to_owned(), items_for);
             if let Some(&number) = plans.get(&key) {
                 return Ok(number);
             }
-            let number = all.plan(zone, &key.1, &times, &mut known, now_s)?;
+            let number = all.plan(zone, &key.1, &items.times, &mut known, now_s)?;
             plans.insert(key, number);
             Ok(number)
         };
-        let open = |accounts: &mut Accounts, items: &[u32], holder: Holder, whose: &str, zone: &TimeZone| {
-            let quotas = first_quota..first_quota + family.quotas.len();
-            for &item in items.iter().filter(|&&item| quotas.contains(&(item as usize))) {
-                let number = item as usize - first_quota;
-                let quota = &family.quotas[number];
-                accounts.open(item, holder, || {
-                    let is_for = |subjects: &Subjects| match holder {
-                        Holder::Person(person) => subjects.everyone || subjects.people.contains(&person),
-                        Holder::Client(client) => subjects.everyone || subjects.devices.contains(&client),
-                        Holder::Profile(_) => subjects.everyone,
-                    };
-                    let earned = family.earned.iter().filter(|earned| earned.quota as usize == number);
-                    let earned = earned.filter(|earned| is_for(&earned.subjects)).map(|earned| Earned {
-                        minutes: earned.minutes,
-                        from_s: earned.from.unwrap_or(i64::MIN),
-                        until_s: earned.until,
-                    });
-                    let key = format!("{whose}/{}", quota.name);
-                    Account::new(key, quota.quota(), zone.clone(), earned.collect())
-                });
-            }
-        };
-        let mut of_clients = Vec::with_capacity(settings.clients.len());
+        let mut of_clients = Vec::with_capacity(devices);
         for (client, at) in settings.clients.iter().zip(0..) {
-            let person = client.person.and_then(|person| family.people.get(person as usize));
-            let zone = person.map_or(&family.zone, |person| &person.zone);
-            let items = whom.items(Some(at), client.person, &client.profile);
+            let person = client.person.and_then(|person| household.people.get(person as usize));
+            let zone = person.map_or(&household.zone, |person| &person.zone);
             let (holder, whose) = match (client.person, person) {
-                (Some(person), Some(named)) => (Holder::Person(person), &named.id),
-                _ => (Holder::Client(at as u32), &client.name),
+                (Some(person), Some(named)) => (Holder::Person(person), named.id.as_str()),
+                _ => (Holder::Client(at), client.name.as_str()),
             };
-            open(&mut all.accounts, &items, holder, whose, zone);
-            of_clients.push(plan(&mut all, zone, items)?);
+            let who = Who {
+                device: Some(at),
+                person: client.person,
+                profile: &client.profile,
+            };
+            of_clients.push(of(&mut all, who, holder, whose, zone)?);
         }
         let mut of_profiles = vec![NO_PLAN; settings.profiles.len()];
         for named in &settings.profiles {
             if let Some(ProfileId(id)) = profile(&named.name) {
-                let items = whom.items(None, None, &named.name);
                 let whose = format!("profile {}", named.name);
-                open(&mut all.accounts, &items, Holder::Profile(id), &whose, &family.zone);
-                of_profiles[usize::from(id)] = plan(&mut all, &family.zone, items)?;
+                let who = Who {
+                    device: None,
+                    person: None,
+                    profile: &named.name,
+                };
+                of_profiles[usize::from(id)] = of(&mut all, who, Holder::Profile(id), &whose, &household.zone)?;
             }
         }
         all.of_clients = of_clients.into();
@@ -330,7 +275,7 @@ impl Family {
     /// The items of a state in the order in which they count.
     fn layer_of(&self, schedule: &Schedule, state: &[u16]) -> Layer {
         let mut items: Vec<u32> = state.iter().map(|&at| schedule.items[usize::from(at)]).collect();
-        items.sort_by_key(|&item| (self.items[item as usize].does.rank(), item));
+        items.sort_by_key(|&item| self.items[item as usize].does.rank(item));
         items.into()
     }
 
@@ -354,24 +299,25 @@ impl Family {
         }
     }
 
-    /// The same at a time that the table does not reach, after a clock was set far away: a table for that day alone. What holds then
-    /// may be a layer that was never made; the one that holds most of it counts.
+    /// The same at a time that the table does not reach, in the moments until policy is made anew after a clock was set far away: a table
+    /// for that day alone. A layer that was not made for this plan is not known; the one that is nearest to it counts.
     #[cold]
     fn beyond(&self, plan: &Plan, now_s: u64) -> (LayerId, u64) {
-        let now_s = now_s as i64;
-        let Ok(table) = plan.schedule.table(now_s, now_s + 86_400) else {
-            return (LayerId::NONE, 0);
-        };
-        let Some((state, until_s)) = table.at(now_s) else {
-            return (LayerId::NONE, 0);
+        let now = i64::try_from(now_s).unwrap_or(i64::MAX);
+        let table = plan.schedule.table(now, now.saturating_add(DAY_S as i64)).ok();
+        let Some((table, state, until_s)) =
+            table.and_then(|table| table.at(now).map(|(state, until_s)| (table, state, until_s)))
+        else {
+            return (LayerId::NONE, now_s);
         };
         let layer = self.layer_of(&plan.schedule, table.state(state));
-        let closest = (0..self.layers.len()).max_by_key(|&at| {
-            let known = &self.layers[at];
-            let common = known.iter().filter(|item| layer.contains(item)).count();
-            (common, std::cmp::Reverse(known.len()))
+        let nearest = plan.layers.iter().min_by_key(|&&LayerId(id)| {
+            let known = &self.layers[id as usize];
+            let missing = layer.iter().filter(|item| !known.contains(item)).count();
+            let more = known.iter().filter(|item| !layer.contains(item)).count();
+            missing + more
         });
-        (LayerId(closest.unwrap_or(0) as u32), until_s.max(0) as u64)
+        (nearest.copied().unwrap_or_default(), until_s.max(0) as u64)
     }
 
     /// Whether nothing is for anybody.
@@ -384,6 +330,16 @@ impl Family {
     pub fn items(&self, LayerId(id): LayerId) -> impl Iterator<Item = (u32, &Item)> {
         let layer = self.layers.get(id as usize).map_or(&[][..], |layer| layer);
         layer.iter().map(|&item| (item, &self.items[item as usize]))
+    }
+
+    /// The account of a quota for whoever asks.
+    pub fn account(&self, item: u32, asker: &Asker) -> Option<&Account> {
+        self.accounts.of(item, Holder::of(asker)?)
+    }
+
+    /// All accounts.
+    pub fn accounts(&self) -> &[Account] {
+        self.accounts.all()
     }
 
     pub fn item(&self, item: u32) -> Option<&Item> {
@@ -407,7 +363,7 @@ impl Family {
 }
 
 impl Schedule {
-    fn table(&self, from_s: i64, to_s: i64) -> Result<Timetable, crate::schedule::TooManyItems> {
+    fn table(&self, from_s: i64, to_s: i64) -> Result<Timetable, TooManyItems> {
         Timetable::compile(&self.windows, &self.spans, &self.zone, from_s, to_s)
     }
 }
@@ -418,11 +374,102 @@ enum Time {
     Span(Span),
 }
 
-fn span(from: Option<i64>, until: i64) -> Span {
-    Span {
-        from_s: from.unwrap_or(i64::MIN),
-        to_s: until,
+impl Time {
+    fn span(from: Option<i64>, until: i64) -> Time {
+        Time::Span(Span {
+            from_s: from.unwrap_or(i64::MIN),
+            to_s: until,
+        })
     }
+}
+
+/// The items of a household, in columns.
+struct Items<'s> {
+    rows: Vec<Item>,
+    times: Vec<Time>,
+    subjects: Vec<&'s Subjects>,
+    /// Those that are quotas.
+    quotas: Range<u32>,
+}
+
+impl<'s> Items<'s> {
+    fn of(household: &'s Household, made: &Made<'_>) -> Items<'s> {
+        let mut items = Items {
+            rows: Vec::new(),
+            times: Vec::new(),
+            subjects: Vec::new(),
+            quotas: 0..0,
+        };
+        let nothing = Target::default();
+        for window in &household.windows {
+            // Of one window what it allows comes before what it blocks, as the later one does.
+            for (does, target) in [(Does::Blocks, &window.block), (Does::Allows, &window.allow)] {
+                if *target != nothing {
+                    let item = Item::new(does, &window.name, window.line, target, &window.reach, made);
+                    items.add(item, Time::Window(window.when.clone()), &window.subjects);
+                }
+            }
+        }
+        for grant in &household.grants {
+            let item = Item::new(Does::Grants, &grant.name, grant.line, &grant.allow, &nothing, made);
+            items.add(item, Time::span(grant.from, grant.until), &grant.subjects);
+        }
+        let everything = Target {
+            internet: true,
+            ..Target::default()
+        };
+        for pause in &household.pauses {
+            let does = match pause.what {
+                Paused::Filter => Does::PausesFilter,
+                Paused::Internet => Does::PausesInternet,
+            };
+            let item = Item::new(does, "pause", pause.line, &everything, &nothing, made);
+            items.add(item, Time::span(pause.from, pause.until), &pause.subjects);
+        }
+        let first = items.rows.len() as u32;
+        for quota in &household.quotas {
+            let item = Item::new(Does::Limits, &quota.name, quota.line, &quota.of, &quota.reach, made);
+            items.add(item, Time::span(None, i64::MAX), &quota.subjects);
+        }
+        items.quotas = first..items.rows.len() as u32;
+        items
+    }
+
+    fn add(&mut self, item: Item, time: Time, subjects: &'s Subjects) {
+        self.rows.push(item);
+        self.times.push(time);
+        self.subjects.push(subjects);
+    }
+}
+
+impl Item {
+    fn new(does: Does, name: &str, line: usize, target: &Target, reach: &Target, made: &Made<'_>) -> Item {
+        Item {
+            name: name.to_owned(),
+            line,
+            does,
+            about: About::new(target, made),
+            reach: About::new(reach, made),
+        }
+    }
+}
+
+impl From<&EarnedSettings> for Earned {
+    fn from(earned: &EarnedSettings) -> Earned {
+        Earned {
+            minutes: earned.minutes,
+            from_s: earned.from.unwrap_or(i64::MIN),
+            until_s: earned.until,
+        }
+    }
+}
+
+/// A device, or a stranger with a profile.
+#[derive(Clone, Copy)]
+struct Who<'s> {
+    device: Option<u32>,
+    person: Option<u32>,
+    profile: &'s str,
 }
 
 /// Whom items are for, the other way round.
@@ -462,17 +509,22 @@ impl<'s> Whom<'s> {
         whom
     }
 
-    /// The items for a device of a person with a profile, ascending.
-    fn items(&self, device: Option<usize>, person: Option<u32>, profile: &str) -> Vec<u32> {
-        let mut items = self.everyone.clone();
-        items.extend(device.and_then(|device| self.devices.get(device)).into_iter().flatten());
-        items.extend(
-            person
-                .and_then(|person| self.people.get(person as usize))
-                .into_iter()
-                .flatten(),
-        );
-        items.extend(self.profiles.get(profile).into_iter().flatten());
+    /// The items for somebody, ascending.
+    fn items(&self, who: Who<'_>) -> Vec<u32> {
+        let of = |all: &[Vec<u32>], index: Option<u32>| {
+            index
+                .and_then(|index| all.get(index as usize))
+                .cloned()
+                .unwrap_or_default()
+        };
+        let of_profile = self.profiles.get(who.profile).cloned().unwrap_or_default();
+        let mut items = [
+            self.everyone.clone(),
+            of(&self.people, who.person),
+            of(&self.devices, who.device),
+            of_profile,
+        ]
+        .concat();
         items.sort_unstable();
         items.dedup();
         items
