@@ -1,5 +1,6 @@
 //! What a household costs: a decision for a person with windows, a quota and a grant beside one for a client with the profile alone; the
-//! policy tables of a million persons; a household file of ten thousand persons with thirty rules each.
+//! policy tables of a million persons; a household file of ten thousand persons with thirty rules each; how soon a change by command is in force in
+//! a household of fifty.
 //!
 //! In: the lists of the corpus (`STAIRGATE_CORPUS`, `STAIRGATE_GATE` as for `udp`). Out: figures on standard output, medians of interleaved
 //! rounds. Fails only without the data.
@@ -22,7 +23,12 @@ use stairgate::schedule::Window;
 use stairgate::schedule::quota::Period;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::net::Ipv4Addr;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const NAMES: usize = 20_000;
@@ -40,6 +46,7 @@ fn main() {
             decisions(&gate);
             million(&gate);
             file_of_many(&gate);
+            edits(&file);
         }
         ["decide", which, count] => {
             let policy = policy(&gate, *which == "with");
@@ -277,4 +284,104 @@ fn file_of_many(gate: &Gate) {
         started.elapsed().as_secs_f64()
     );
     black_box(policy.size_bytes());
+}
+
+/// Changes by command beside a running server, in a household of fifty, while another client asks all the time.
+fn edits(gate: &Path) {
+    const EDITS: usize = 60;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a writable folder");
+    let mut text = String::from("version = 1\n[profile.default]\nblock = []\n");
+    for person in 0..50 {
+        let _ = writeln!(
+            text,
+            "[person.p{person}]\nprofile = \"default\"\n[[device]]\nname = \"d{person}\"\nperson = \"p{person}\"\nmatch = [\"127.0.7.{person}\"]\n\
+             [[window]]\nfor = [\"p{person}\"]\nfrom = \"23:00\"\nto = \"23:01\"\nblock = [\"internet\"]"
+        );
+    }
+    write("household.toml", &text);
+    let address = SocketAddr::from(([127, 0, 7, 200], 5355));
+    write(
+        "stairgate.toml",
+        &format!(
+            "version = 1\nstate_dir = \"var\"\ngate = {:?}\nhousehold = \"household.toml\"\n[server]\nlisten = [\"{address}\"]\n\
+             [resolver]\nmode = \"forward\"\nforward = [\"udp://127.0.7.201\"]\n",
+            std::path::absolute(gate).expect("a path")
+        ),
+    );
+    let mut server = Command::new(env!("CARGO_BIN_EXE_stairgate"))
+        .args(["serve", "--config", "stairgate.toml"])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let socket = folder.path().join("var/control.sock");
+    let control = (0..600).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        UnixStream::connect(&socket).ok()
+    });
+    let mut control = BufReader::new(control.expect("the server starts within a minute"));
+    let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let mut took = Vec::new();
+    std::thread::scope(|scope| {
+        let lost = scope.spawn(|| {
+            let socket = client_at(address, 201);
+            let mut lost = 0;
+            while !done.load(Ordering::Relaxed) {
+                // Local names are answered without anybody else.
+                lost += usize::from(ask(&socket, "localhost").is_none());
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
+            lost
+        });
+        let phone = client_at(address, 3);
+        for edit in 0..EDITS {
+            let list = if edit % 2 == 0 { "block" } else { "allow" };
+            let line = format!(
+                "{{\"command\":\"household\",\"asked\":{{\"household\":\"edit\",\"edit\":{{\"edit\":\"own-name\",\"list\":\"{list}\",\"name\":\"bench.test\",\"who\":[\"p3\"]}}}}}}\n"
+            );
+            let started = Instant::now();
+            control.get_mut().write_all(line.as_bytes()).expect("the server reads");
+            let mut answer = String::new();
+            control.read_line(&mut answer).expect("the server answers");
+            took.push(started.elapsed());
+            assert!(answer.contains("\"in_force\":true"), "{answer}");
+            // What is not blocked is an answer of the local zone of this name: NXDOMAIN (RFC 6761).
+            let rcode = ask(&phone, "bench.test").map(|answer| answer[3] & 15);
+            assert_eq!(rcode, Some(if list == "block" { 0 } else { 3 }), "it is in force");
+        }
+        done.store(true, Ordering::Relaxed);
+        let lost = lost.join().expect("a client");
+        took.sort();
+        println!(
+            "a change by command in a household of 50, {EDITS} times: in force after {:.1} ms (median; {:.1} at most; asked: 100), {lost} of {} queries lost meanwhile",
+            took[EDITS / 2].as_secs_f64() * 1e3,
+            took[EDITS - 1].as_secs_f64() * 1e3,
+            asked.load(Ordering::Relaxed)
+        );
+    });
+    // It may have ended by itself.
+    let _ = server.kill();
+    let _ = server.wait();
+}
+
+/// A socket at 127.0.7.`host`.
+fn client_at(server: SocketAddr, host: u8) -> UdpSocket {
+    let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 7, host), 0)).expect("an address of loopback");
+    socket.connect(server).expect("an address of loopback");
+    let patience = Some(Duration::from_secs(2));
+    socket.set_read_timeout(patience).expect("a socket of ours");
+    socket
+}
+
+/// The answer to a question for an address; `None` where none comes.
+fn ask(socket: &UdpSocket, name: &str) -> Option<Vec<u8>> {
+    let name = Name::parse(name).expect("a name");
+    let header = [7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    let query = [&header[..], name.as_wire(), &[0, 1, 0, 1]].concat();
+    socket.send(&query).ok()?;
+    let mut buffer = [0; 1232];
+    let len = socket.recv(&mut buffer).ok().filter(|&len| len > 12)?;
+    Some(buffer[..len].to_vec())
 }

@@ -32,6 +32,7 @@
 //! | [`schedule`] | windows, and the timetables that are made of them |
 //! | [`config`] | the file's shape, and the checked settings that the program runs on |
 //! | [`list`] | the list road, and the gate file |
+//! | [`household`] | the household file as commands show and change it, with every version kept |
 //! | [`policy`] | what becomes of a query: pure, without sockets, clock or locks |
 //! | [`cache`] | answers in wire form, read without locks |
 //! | [`resolver`] | one trait; engine (recursion), forward, scripted, and what stands in front of all |
@@ -54,6 +55,7 @@ pub mod control;
 pub mod count;
 pub mod dns;
 pub mod generation;
+pub mod household;
 pub mod limits;
 pub mod list;
 pub mod listener;

@@ -49,6 +49,11 @@ pub const REFRESH_FLOOR: Duration = Duration::from_secs(15 * 60);
 pub const SETTINGS_BYTES: u64 = 4 << 20;
 /// Largest household file, in bytes: as many people as there may be, in 256 bytes each. A larger one is refused.
 pub const HOUSEHOLD_BYTES: u64 = 512 << 20;
+/// Largest household file that commands change, in bytes, since each version is kept whole: one with some ten thousand rules. A larger one is
+/// refused; a provisioning system writes it.
+pub const HOUSEHOLD_EDIT_BYTES: u64 = 4 << 20;
+/// Versions of a household file that are kept, the present one among them: some weeks of a family's evenings. The oldest makes room.
+pub const HOUSEHOLD_VERSIONS: usize = 50;
 /// People and devices of a household file, of each so many: the subscribers of a large carrier. A file with more is refused; a second
 /// server takes the others.
 pub const HOUSEHOLD_PEOPLE: usize = 2_000_000;

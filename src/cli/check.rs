@@ -29,13 +29,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
-    let Loaded { mut settings, warnings } = match &args.config {
-        Some(file) => Settings::load(file).map_err(Failure::usage)?,
-        None => Loaded {
-            settings: Settings::builtin(Path::new(".")),
-            warnings: Vec::new(),
-        },
-    };
+    let Loaded { mut settings, warnings } = super::settings::load_all(args.config.as_deref())?;
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let over = settings.over((clock::now().unix_ms / 1000) as i64);
     warnings.extend(over.iter().map(ToString::to_string));

@@ -13,6 +13,7 @@ pub mod diff;
 pub mod dump;
 pub mod explain;
 pub mod health;
+pub mod household;
 pub mod inspect;
 mod lists;
 mod look;
@@ -64,6 +65,8 @@ enum Command {
     Query(query::Args),
     /// Ask the running server whether it answers; exit 0 if it does
     Health(health::Args),
+    // Its own page of help says what it is.
+    Household(household::Args),
 }
 
 impl Command {
@@ -80,6 +83,7 @@ impl Command {
             Command::Cache(args) => cache::run(args),
             Command::Query(args) => query::run(args),
             Command::Health(args) => health::run(args),
+            Command::Household(args) => household::run(args),
         }
     }
 }

@@ -27,6 +27,26 @@ pub struct Loaded {
 impl Settings {
     /// Reads a settings file, and the household file if it names one.
     pub fn load(file: &Path) -> Result<Loaded, ConfigError> {
+        let alone = Settings::load_alone(file)?;
+        let Some(path) = &alone.settings.household_file else {
+            return Ok(alone);
+        };
+        if path.exists() {
+            return alone.with(Source::read(path, limits::HOUSEHOLD_BYTES)?);
+        }
+        // Commands make it; until then everything is filtered for everybody.
+        let mut loaded = alone.with(Source::new(path.clone(), String::new()))?;
+        loaded.warnings.push(Warning {
+            file: Some(path.clone()),
+            line: None,
+            sentence: "is not there yet, so that every device is filtered by every category; `stairgate household --help` shows how to begin it"
+                .to_owned(),
+        });
+        Ok(loaded)
+    }
+
+    /// Reads a settings file and not the household file that it may name: nobody is known then.
+    pub fn load_alone(file: &Path) -> Result<Loaded, ConfigError> {
         let source = Source::read(file, limits::SETTINGS_BYTES)?;
         let shape: shape::File = source.shape()?;
         let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
@@ -37,6 +57,69 @@ impl Settings {
             warnings: Vec::new(),
         }
         .settings(shape, absolute)
+    }
+
+    /// The built-in home example, with the household that its state has once commands have made one.
+    pub fn load_builtin(folder: &Path) -> Result<Loaded, ConfigError> {
+        let alone = Settings::builtin_alone(folder);
+        match &alone.settings.household_file {
+            Some(path) if path.exists() => alone.with(Source::read(path, limits::HOUSEHOLD_BYTES)?),
+            _ => Ok(alone),
+        }
+    }
+
+    /// The same without looking at the household file.
+    pub fn builtin_alone(folder: &Path) -> Loaded {
+        let mut settings = Settings::builtin(folder);
+        settings.household_file = Some(settings.state_dir.join("household.toml"));
+        Loaded {
+            settings,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The same settings with the household file as it is now.
+    pub fn reload_household(&self) -> Result<Loaded, ConfigError> {
+        let file = self.household_file.clone().unwrap_or_default();
+        let alone = Loaded {
+            settings: self.clone(),
+            warnings: Vec::new(),
+        };
+        alone.with(Source::read(&file, limits::HOUSEHOLD_BYTES)?)
+    }
+
+    /// The same settings with the household that this text is. Whoever was known before is not.
+    pub fn with_household(&self, text: String) -> Result<Loaded, ConfigError> {
+        let file = self.household_file.clone().unwrap_or_default();
+        let alone = Loaded {
+            settings: self.clone(),
+            warnings: Vec::new(),
+        };
+        alone.with(Source::new(file, text))
+    }
+}
+
+impl Loaded {
+    /// With the household that a file holds.
+    fn with(&self, source: Source) -> Result<Loaded, ConfigError> {
+        let mut settings = Settings {
+            profiles: Vec::new(),
+            clients: Vec::new(),
+            household: None,
+            ..self.settings.clone()
+        };
+        let shape: shape::Household = source.shape()?;
+        let mut loader = Loader {
+            source,
+            folder: settings.folder.clone(),
+            warnings: self.warnings.clone(),
+        };
+        loader.version(&shape.version)?;
+        people::read_household(&mut loader, &mut settings, &shape)?;
+        Ok(Loaded {
+            settings,
+            warnings: loader.warnings,
+        })
     }
 }
 
@@ -64,7 +147,7 @@ impl Loader {
             state_dir: state_dir.unwrap_or_else(|| self.folder.join("var")),
             folder: self.folder.clone(),
             gate,
-            household_file: household.clone(),
+            household_file: household,
             server,
             cache,
             resolver,
@@ -75,34 +158,21 @@ impl Loader {
             clients: Vec::new(),
             household: None,
         };
-        let warnings = match (&household, shape.household) {
-            (Some(path), Some(text)) => {
-                if !shape.profile.is_empty() || !shape.client.is_empty() {
-                    return Err(self.fail(
-                        text.span(),
-                        Problem::Other(
-                            "household names a file, but this file has profiles or clients of its own; \
-                             move them to the household file or leave the key household out"
-                                .to_owned(),
-                        ),
-                    ));
-                }
-                let source = Source::read(path, limits::HOUSEHOLD_BYTES)?;
-                let shape: shape::Household = source.shape()?;
-                let mut loader = Loader {
-                    source,
-                    folder: self.folder.clone(),
-                    warnings: self.warnings,
-                };
-                loader.version(&shape.version)?;
-                people::read_household(&mut loader, &mut settings, &shape)?;
-                loader.warnings
+        match shape.household {
+            Some(text) if !shape.profile.is_empty() || !shape.client.is_empty() => {
+                return Err(self.fail(
+                    text.span(),
+                    Problem::Other(
+                        "household names a file, but this file has profiles or clients of its own; \
+                         move them to the household file or leave the key household out"
+                            .to_owned(),
+                    ),
+                ));
             }
-            _ => {
-                people::read(&mut self, &mut settings, &shape.profile, &shape.client)?;
-                self.warnings
-            }
-        };
+            Some(_) => {}
+            None => people::read(&mut self, &mut settings, &shape.profile, &shape.client)?,
+        }
+        let warnings = self.warnings;
         Ok(Loaded { settings, warnings })
     }
 

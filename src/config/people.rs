@@ -90,7 +90,9 @@ fn finish(
     profiles: &BTreeMap<String, Spanned<shape::Profile>>,
     first: Option<std::ops::Range<usize>>,
 ) -> Result<(), ConfigError> {
-    let nobody = settings.clients.is_empty() && settings.household_file.is_none();
+    // A household file that says nothing yet defines nobody.
+    let nothing = settings.household.is_none() && (settings.household_file.is_none() || settings.profiles.is_empty());
+    let nobody = settings.clients.is_empty() && nothing;
     let has_default = settings.profiles.iter().any(|profile| profile.name == "default");
     if settings.server.unmatched == Unmatched::Default && !has_default {
         if !nobody {

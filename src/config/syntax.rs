@@ -31,11 +31,16 @@ impl Source {
         }
         let bytes = std::fs::read(file).map_err(|cause| fail(Problem::Unreadable(cause)))?;
         let text = String::from_utf8(bytes).map_err(|_| fail(Problem::NotText))?;
-        Ok(Source {
-            file: file.to_owned(),
+        Ok(Source::new(file.to_owned(), text))
+    }
+
+    /// A text that stands in a file, or is to.
+    pub fn new(file: PathBuf, text: String) -> Source {
+        Source {
+            file,
             text,
             line_ends: OnceCell::new(),
-        })
+        }
     }
 
     /// The line, from 1, that the byte at `at` stands on.

@@ -248,11 +248,19 @@ const WRONG: &[(&str, &str)] = &[
         "[profile.default]\ndeny=['x']\n[[client]]\nname='t'\nmatch=[]\nprofile='default'",
         "stairgate.toml:5: client \"t\" matches nothing; write its addresses or networks in match",
     ),
-    (
-        "household = 'nowhere.toml'",
-        "nowhere.toml: cannot be read (No such file or directory (os error 2)); check the path and who may read it",
-    ),
 ];
+
+#[test]
+fn a_household_that_is_not_there_yet_filters_everybody_and_is_told_of() {
+    let loaded = load("household = 'nowhere.toml'").unwrap();
+    assert!(loaded.settings.profiles.iter().all(|profile| profile.every_category));
+    let said: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        said.iter()
+            .any(|said| said.contains("nowhere.toml: is not there yet, so that every device is filtered")),
+        "{said:?}"
+    );
+}
 
 #[test]
 fn every_wrong_file_gets_one_sentence_with_its_place() {

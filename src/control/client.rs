@@ -2,6 +2,7 @@
 
 use super::protocol::{CacheEntry, Dumped, Flushed, ReloadStatus, Request, Result as Ended, Status};
 use super::socket_path;
+use crate::household::commands::{Answer, Asked};
 use serde::de::DeserializeOwned;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -73,6 +74,11 @@ impl Client {
     /// Returns when the reload is done.
     pub fn reload(&mut self) -> Result<ReloadStatus, ClientError> {
         self.ask(&Request::Reload, |_: Nothing| Ok(()))
+    }
+
+    /// Shows or changes the household; returns when a change is in force.
+    pub fn household(&mut self, asked: Asked) -> Result<Answer, ClientError> {
+        self.ask(&Request::Household { asked }, |_: Nothing| Ok(()))
     }
 
     /// Sends a request, hands what comes before the end of its answer to `visit`, and returns what the end holds.

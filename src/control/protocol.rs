@@ -4,6 +4,7 @@
 //! then one with it: `{"ok":true,...}` or `{"ok":false,"error":"..."}`. Keys may be added, none changes its meaning.
 
 use crate::cache::{Entry, Stats};
+use crate::household::commands::Asked;
 use crate::list::rdata::type_name;
 use crate::telemetry::counters::Sums;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub enum Request {
     },
     /// Read settings, household and lists again, as SIGHUP does; answered when that is done.
     Reload,
+    /// Show or change the household; answered when a change is in force.
+    Household { asked: Asked },
 }
 
 /// How one request ended; flattened into the last object of its answer.

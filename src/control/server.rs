@@ -7,6 +7,7 @@ use super::socket_path;
 use crate::cache::Cache;
 use crate::clock;
 use crate::dns::name::Name;
+use crate::household::commands::{Answer, Asked};
 use crate::limits;
 use crate::resolver::Scope;
 use crate::telemetry::counters::Counters;
@@ -39,6 +40,10 @@ pub trait Running: Send + Sync {
     fn last_reload(&self) -> Option<ReloadStatus>;
     /// Reloads as SIGHUP does and returns when that is done. Requests at the same time are the implementation's to join.
     async fn reload(&self) -> ReloadStatus;
+    /// Shows or changes the household, and returns when a change is in force. The error is one sentence.
+    async fn household(&self, _: Asked) -> Result<Answer, String> {
+        Err("this server has no household".to_owned())
+    }
     /// What the resolver counted, by name.
     fn resolver(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
@@ -204,6 +209,10 @@ async fn answer(control: &Control, stream: &mut BufReader<UnixStream>, request: 
             let status = control.running.reload().await;
             finish(stream, status).await
         }
+        Request::Household { asked } => match control.running.household(asked).await {
+            Ok(answer) => finish(stream, answer).await,
+            Err(sentence) => refuse(stream, sentence).await,
+        },
     }
 }
 

@@ -173,7 +173,7 @@ impl Store {
             Bytes::map(&file)
         };
         let made = || -> io::Result<Bytes> {
-            replace_with(&path, true, |file| {
+            replace_with(&path, Access::ReadOnly, |file| {
                 let mut file = BufWriter::with_capacity(1 << 20, file);
                 index::write(&gate, &mut file)?;
                 file.flush()
@@ -214,10 +214,23 @@ fn identity(file: &File) -> io::Result<String> {
 
 /// Writes a file that is whole under its name from the first moment, also after a power cut.
 pub fn replace(path: &Path, bytes: &[u8], read_only: bool) -> io::Result<()> {
-    replace_with(path, read_only, |file| file.write_all(bytes))
+    let access = if read_only { Access::ReadOnly } else { Access::Default };
+    replace_with(path, access, |file| file.write_all(bytes))
 }
 
-fn replace_with(path: &Path, read_only: bool, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+/// The same for a file that is somebody's own: who may read and write it stays.
+pub fn replace_like(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, Access::AsBefore, |file| file.write_all(bytes))
+}
+
+/// Who may read and write a file that takes the place of another.
+enum Access {
+    Default,
+    ReadOnly,
+    AsBefore,
+}
+
+fn replace_with(path: &Path, access: Access, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -236,8 +249,12 @@ fn replace_with(path: &Path, read_only: bool, write: impl FnOnce(&mut File) -> i
     let temporary = folder.join(temporary);
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        // Before anything stands in it that not everybody may read.
+        if let (Access::AsBefore, Ok(before)) = (&access, fs::metadata(path)) {
+            file.set_permissions(before.permissions())?;
+        }
         write(&mut file)?;
-        if read_only {
+        if matches!(access, Access::ReadOnly) {
             let mut permissions = file.metadata()?.permissions();
             permissions.set_readonly(true);
             file.set_permissions(permissions)?;

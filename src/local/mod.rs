@@ -28,7 +28,7 @@ use write::Response;
 use zone::{Found, Zone};
 
 /// All local zones. Part of what is swapped on reload: building it reads files, using it does not.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Zones {
     table: Table,
 }

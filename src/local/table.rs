@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// What stands at a zone's apex.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Entry {
     /// Answered here.
     Zone(Box<Zone>),
@@ -18,7 +18,7 @@ pub(super) enum Entry {
 }
 
 /// Local zones by apex (lower-case wire form).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Table {
     entries: HashMap<Box<[u8]>, Entry, BuildHasherDefault<Fnv>>,
     /// The last labels of all apexes, lower case.
@@ -31,7 +31,7 @@ pub(super) struct Table {
     root: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Lengths([bool; 256]);
 
 impl Default for Lengths {

@@ -31,7 +31,7 @@ pub(super) enum Kind {
 }
 
 /// Records by owner name, with the SOA for negative answers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Zone {
     apex: Box<[u8]>,
     kind: Kind,
@@ -45,7 +45,7 @@ pub(super) struct Zone {
 }
 
 /// What a zone says to a question.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Found<'a> {
     Answer(Vec<&'a RrSet>),
     /// A CNAME; `target` is an uncompressed wire name.

@@ -10,8 +10,9 @@ use rapidhash::v3::rapidhash_v3_micro_inline;
 #[derive(Debug)]
 pub struct Suffixes<T> {
     rows: Vec<(Box<[u8]>, T)>,
-    /// A row's number and one, at the place of its key's hash or behind it; 0: free. At least half of it is.
-    slots: Box<[u32]>,
+    /// A row's number and one, and above them the upper half of its key's hash, at the place of that hash or behind it; 0: free. At least half
+    /// of it is. Most names that are none of these are told without a look at a row.
+    slots: Box<[u64]>,
     /// The fewest and the most labels of a name.
     labels: (usize, usize),
 }
@@ -28,9 +29,12 @@ impl<T> Default for Suffixes<T> {
 
 /// The names are the operator's own: nobody else chooses keys, so that the hash needs no secret.
 #[inline]
-fn hash(key: &[u8]) -> usize {
-    rapidhash_v3_micro_inline::<true, false>(key, &rapidhash::v3::DEFAULT_RAPID_SECRETS) as usize
+fn hash(key: &[u8]) -> u64 {
+    rapidhash_v3_micro_inline::<true, false>(key, &rapidhash::v3::DEFAULT_RAPID_SECRETS)
 }
+
+/// The bits of a hash that stand in a slot.
+const TAG: u64 = !(u32::MAX as u64);
 
 impl<T: Copy> Suffixes<T> {
     /// Of equal keys the first one counts.
@@ -43,17 +47,18 @@ impl<T: Copy> Suffixes<T> {
         if rows.is_empty() {
             return made;
         }
-        let mut slots = vec![0u32; (2 * rows.len()).next_power_of_two()];
+        let mut slots = vec![0u64; (2 * rows.len()).next_power_of_two()];
         let mask = slots.len() - 1;
         let (mut fewest, mut most) = (usize::MAX, 0);
         for ((key, _), number) in rows.iter().zip(1..) {
             let labels = memchr::memchr_iter(SEPARATOR, key).count();
             (fewest, most) = (fewest.min(labels), most.max(labels));
-            let mut at = hash(key) & mask;
+            let hash = hash(key);
+            let mut at = hash as usize & mask;
             while slots[at] != 0 {
                 at = (at + 1) & mask;
             }
-            slots[at] = number;
+            slots[at] = hash & TAG | number;
         }
         made.rows = rows;
         made.slots = slots.into();
@@ -64,13 +69,18 @@ impl<T: Copy> Suffixes<T> {
     #[inline]
     fn get(&self, key: &[u8]) -> Option<T> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut at = hash(key) & mask;
+        let hash = hash(key);
+        let mut at = hash as usize & mask;
         loop {
-            let row = self.slots.get(at)?.checked_sub(1)?;
-            match self.rows.get(row as usize) {
-                Some((known, value)) if **known == *key => return Some(*value),
-                _ => at = (at + 1) & mask,
+            let slot = *self.slots.get(at)?;
+            let row = (slot & !TAG).checked_sub(1)?;
+            if slot & TAG == hash & TAG
+                && let Some((known, value)) = self.rows.get(row as usize)
+                && **known == *key
+            {
+                return Some(*value);
             }
+            at = (at + 1) & mask;
         }
     }
 

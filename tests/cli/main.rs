@@ -5,6 +5,7 @@ mod cache;
 mod common;
 mod explain;
 mod fetch;
+mod household;
 mod lifecycle;
 mod overload;
 mod publisher;

@@ -18,6 +18,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("clock", "now"),
     ("config", "now limits dns nearest catalogue schedule"),
     ("list", "now limits dns config"),
+    ("household", "limits nearest catalogue schedule config list"),
     ("policy", "now limits dns catalogue schedule config list"),
     ("cache", "now limits dns config"),
     ("resolver", "now limits dns clock config cache"),
@@ -34,11 +35,11 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "control",
-        "now limits count dns clock config list policy cache resolver local generation query telemetry",
+        "now limits count dns clock config list household policy cache resolver local generation query telemetry",
     ),
     (
         "cli",
-        "now limits count dns catalogue schedule clock config list policy cache resolver local generation query telemetry listener control",
+        "now limits count dns catalogue schedule clock config list household policy cache resolver local generation query telemetry listener control",
     ),
 ];
 

@@ -86,11 +86,6 @@ pub(super) fn build(
         None => open_lists(&settings, progress)?,
     };
     let policy = Policy::build_at(&gate, &settings, &connected, clock::now().unix_s())?;
-    let mut missing: Vec<String> = (0..settings.profiles.len())
-        .flat_map(|profile| policy.missing(ProfileId(profile as u16)).iter().cloned())
-        .collect();
-    missing.sort();
-    missing.dedup();
     let generation = Generation {
         number,
         gate,
@@ -99,11 +94,48 @@ pub(super) fn build(
         local,
     };
     Ok(Built {
+        missing: missing(&generation),
         generation,
-        missing,
         notes,
         not_kept,
     })
+}
+
+/// Builds the generation after `before` where nothing but the household is another: takes milliseconds.
+pub(super) fn build_household(
+    settings: &Arc<Settings>,
+    without_lists: bool,
+    before: &Generation,
+) -> Result<Built, BuildError> {
+    let connected = crate::cli::connected::networks();
+    let policy = match without_lists {
+        true => Policy::unfiltered(settings, &connected),
+        false => Policy::build_at(&before.gate, settings, &connected, clock::now().unix_s())?,
+    };
+    let generation = Generation {
+        number: before.number + 1,
+        gate: Arc::clone(&before.gate),
+        policy,
+        settings: Arc::clone(settings),
+        local: before.local.clone(),
+    };
+    Ok(Built {
+        missing: missing(&generation),
+        generation,
+        notes: Vec::new(),
+        not_kept: false,
+    })
+}
+
+/// Lists that some profile needs and that the gate lacks.
+fn missing(generation: &Generation) -> Vec<String> {
+    let profiles = 0..generation.settings.profiles.len();
+    let mut missing: Vec<String> = profiles
+        .flat_map(|profile| generation.policy.missing(ProfileId(profile as u16)).iter().cloned())
+        .collect();
+    missing.sort();
+    missing.dedup();
+    missing
 }
 
 struct Opened {

@@ -10,6 +10,7 @@ mod build;
 mod greet;
 mod kept;
 pub(in crate::cli) mod listen;
+mod notice;
 mod open_files;
 mod quotas;
 mod refresh;
@@ -19,14 +20,14 @@ mod start;
 mod state;
 mod watch;
 
-use super::{Exit, Failure, Outcome};
+use super::{Exit, Failure, Outcome, settings};
 use crate::clock;
 use crate::config::load::Loaded;
 use crate::config::settings::{ListSettings, Settings};
 use crate::limits;
 use crate::telemetry;
 use signals::Signals;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
@@ -53,18 +54,10 @@ pub struct Args {
 impl Args {
     /// The settings as they are on disk now.
     fn settings(&self) -> Result<Loaded, Failure> {
-        match &self.config {
-            Some(file) => {
-                let mut loaded = Settings::load(file).map_err(Failure::usage)?;
-                let over = loaded.settings.over((clock::now().unix_ms / 1000) as i64);
-                loaded.warnings.extend(over);
-                Ok(loaded)
-            }
-            None => Ok(Loaded {
-                settings: Settings::builtin(Path::new(".")),
-                warnings: Vec::new(),
-            }),
-        }
+        let mut loaded = settings::load_all(self.config.as_deref())?;
+        let over = loaded.settings.over((clock::now().unix_ms / 1000) as i64);
+        loaded.warnings.extend(over);
+        Ok(loaded)
     }
 
     /// The lists that are to be kept fresh: none where they are not compiled here.

@@ -5,10 +5,11 @@
 //! one more. Fails by leaving in force what is, and saying so in the log and the status.
 
 use super::build::{self, Built};
+use super::notice::Notice;
 use super::quotas::Quotas;
 use super::refresh::{News, Refresh};
 use super::signals::{Signal, Signals};
-use super::state::{State, Waiting};
+use super::state::{Anew, State, Waiting};
 use super::watch::Watch;
 use super::{Args, greet};
 use crate::cache::Cache;
@@ -17,12 +18,16 @@ use crate::clock;
 use crate::config::settings::{ListSettings, Settings};
 use crate::control::ReloadStatus;
 use crate::count::Count;
-use crate::generation::Generations;
+use crate::generation::{Generation, Generations};
+use crate::household;
 use crate::list::compile::Silent;
 use crate::list::fetch::Fetched;
 use crate::list::publish;
+use crate::list::stamp::Stamp;
 use crate::query;
 use crate::telemetry::counters::Counters;
+use jiff::Timestamp;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -46,6 +51,7 @@ pub(super) struct Server {
     pub(super) missing: Vec<String>,
     pub(super) reloading: Reloading,
     pub(super) quotas: Quotas,
+    pub(super) notice: Notice,
 }
 
 /// The reload under way, and the next.
@@ -55,6 +61,8 @@ pub(super) struct Reloading {
     waiting: Vec<Waiting>,
     again: bool,
     waiting_for_next: Vec<Waiting>,
+    /// The household was read since it began.
+    household_since: bool,
 }
 
 /// How often it is counted what was used of quotas: several times a minute, so that none goes unseen.
@@ -90,15 +98,27 @@ impl Server {
                         self.reload(None);
                     }
                 },
-                Some(waiting) = self.requests.recv() => self.reload(Some(waiting)),
+                Some(waiting) = self.requests.recv() => match waiting.anew {
+                    Anew::Everything => self.reload(Some(waiting)),
+                    Anew::Household => {
+                        let status = self.read_household().await;
+                        // Whoever asked may have gone.
+                        let _ = waiting.answer.send(status);
+                    }
+                },
                 Some(news) = self.news.recv() => self.hear(news),
                 prepared = self.reloading.done() => {
-                    self.put_into_force(prepared);
+                    self.put_into_force(prepared).await;
                     if starting && self.missing.is_empty() {
                         starting = false;
                         greet::ready(&self.generations.load());
                     }
                 }
+                // A command's own change was read when it was made.
+                () = self.notice.saved() => if self.watch.household_changed() {
+                    info!("the household was saved: reading it");
+                    self.read_household().await;
+                },
                 _ = looks.tick() => self.look(),
                 _ = counts.tick() => self.quotas.count(&self.generations.load().policy, clock::now()),
                 () = &mut give_up, if starting => return Err(self.never_arrived()),
@@ -169,6 +189,7 @@ impl Server {
             return;
         }
         self.reloading.waiting.extend(waiting);
+        self.reloading.household_since = false;
         let args = self.args.clone();
         let settings = Arc::clone(&self.settings);
         let generations = Arc::clone(&self.generations);
@@ -176,41 +197,110 @@ impl Server {
         self.reloading.under_way = Some(tokio::task::spawn_blocking(work));
     }
 
-    fn put_into_force(&mut self, prepared: Prepared) {
+    /// Reads the household anew and puts it into force, with the lists that are. It takes milliseconds, so that nothing else is heard meanwhile.
+    async fn read_household(&mut self) -> ReloadStatus {
+        self.reloading.household_since = self.reloading.under_way.is_some();
+        let mut status = ReloadStatus::default();
+        let prepared = self.household_after(self.generations.load_full()).await;
+        match prepared {
+            Ok((_, built)) if self.missing.is_empty() && !built.missing.is_empty() => {
+                status.errors.push(not_yet(&built))
+            }
+            Ok((settings, built)) => {
+                status.notes = built.notes.clone();
+                self.install(settings, built);
+            }
+            Err(sentence) => status.errors.push(sentence),
+        }
+        self.conclude(&mut status);
+        status
+    }
+
+    /// The household as it is on disk, on top of a generation.
+    async fn household_after(&mut self, before: Arc<Generation>) -> Result<(Arc<Settings>, Built), String> {
+        let without_lists = self.args.without_lists;
+        let Some(file) = &before.settings.household_file else {
+            return Err(NO_HOUSEHOLD.to_owned());
+        };
+        // Before it is read: what is written in between is then noticed.
+        self.watch.read_household(Stamp::of(file));
+        let work = move || {
+            let loaded = before.settings.reload_household().map_err(|error| error.to_string())?;
+            let mut warnings = loaded.warnings;
+            warnings.extend(loaded.settings.over((clock::now().unix_ms / 1000) as i64));
+            let settings = Arc::new(loaded.settings);
+            let built = build::build_household(&settings, without_lists, &before);
+            let mut built = built.map_err(|error| error.to_string())?;
+            built.notes.extend(warnings.iter().map(ToString::to_string));
+            Ok((settings, built))
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|_| Err(BROKE_OFF.to_owned()))
+    }
+
+    async fn put_into_force(&mut self, prepared: Prepared) {
         if let Some((watch, lists)) = prepared.follow {
             self.watch = watch;
             self.refresh.follow(&lists);
             self.state.follow(&lists);
         }
-        let mut status = ReloadStatus {
-            unix_ms: clock::now().unix_ms,
-            ..ReloadStatus::default()
-        };
+        let mut status = ReloadStatus::default();
         match prepared.result {
             // Whoever is served by a whole generation is better off with that than with one that lacks a list.
             Ok((_, built)) if self.missing.is_empty() && !built.missing.is_empty() => {
-                let lists = built.missing.join(", ");
-                status.errors.push(format!(
-                    "not all lists have arrived yet ({lists}); what is in force stays until they do"
-                ));
+                status.errors.push(not_yet(&built))
             }
             Ok((settings, built)) => {
-                status.notes = built.notes;
+                status.notes = built.notes.clone();
                 if built.not_kept {
                     self.counters.add(Count::FilesNotKept.into());
                 }
-                self.missing = built.missing;
-                self.settings = settings;
-                let number = built.generation.number;
-                query::prepare(&built.generation, &self.cache);
-                self.quotas.count(&self.generations.load().policy, clock::now());
-                self.quotas.count(&built.generation.policy, clock::now());
-                self.generations.store(Arc::new(built.generation));
-                self.counters.add(Count::Reloads.into());
-                info!(generation = number, "reloaded");
+                match std::mem::take(&mut self.reloading.household_since) {
+                    false => self.install(settings, built),
+                    // It was read before the change that is in force.
+                    true => match self.household_after(Arc::new(built.generation)).await {
+                        Ok((settings, built)) => self.install(settings, built),
+                        Err(sentence) => status.errors.push(sentence),
+                    },
+                }
             }
             Err(sentence) => status.errors.push(sentence),
         }
+        self.conclude(&mut status);
+        for waiting in self.reloading.waiting.drain(..) {
+            // Whoever asked may have gone.
+            let _ = waiting.answer.send(status.clone());
+        }
+        self.reloading.waiting = std::mem::take(&mut self.reloading.waiting_for_next);
+        if std::mem::take(&mut self.reloading.again) {
+            self.reload(None);
+        }
+    }
+
+    /// Swaps the generation.
+    fn install(&mut self, settings: Arc<Settings>, mut built: Built) {
+        self.missing = built.missing;
+        self.settings = settings;
+        self.notice.follow(self.settings.household_file.as_deref());
+        let before = self.generations.load_full();
+        // What is noted with cached answers holds for one number, and a household may have come in between.
+        built.generation.number = before.number + 1;
+        let number = built.generation.number;
+        query::prepare(&built.generation, &self.cache);
+        self.quotas.count(&before.policy, clock::now());
+        self.quotas.count(&built.generation.policy, clock::now());
+        self.generations.store(Arc::new(built.generation));
+        self.counters.add(Count::Reloads.into());
+        info!(generation = number, "reloaded");
+        if let Some(file) = self.settings.household_file.clone() {
+            // What was edited by hand becomes a version to go back to; nobody waits for that.
+            tokio::task::spawn_blocking(move || keep_version(&file));
+        }
+    }
+
+    /// Says how a reload went.
+    fn conclude(&mut self, status: &mut ReloadStatus) {
+        status.unix_ms = clock::now().unix_ms;
         for note in &status.notes {
             warn!("{note}");
         }
@@ -221,16 +311,18 @@ impl Server {
             self.counters.add(Count::ReloadsFailed.into());
         }
         self.state.note_reload(status.clone());
-        for waiting in self.reloading.waiting.drain(..) {
-            // Whoever asked may have gone.
-            let _ = waiting.send(status.clone());
-        }
-        self.reloading.waiting = std::mem::take(&mut self.reloading.waiting_for_next);
-        if std::mem::take(&mut self.reloading.again) {
-            self.reload(None);
-        }
     }
 }
+
+/// Lists are missing that were there before.
+fn not_yet(built: &Built) -> String {
+    let lists = built.missing.join(", ");
+    format!("not all lists have arrived yet ({lists}); what is in force stays until they do")
+}
+
+const NO_HOUSEHOLD: &str =
+    "the settings in force name no household file; write household = \"household.toml\" at their top";
+const BROKE_OFF: &str = "the reload broke off; this is a fault of the program, please report it";
 
 impl Reloading {
     /// Waits for the end of the reload under way; forever, when there is none.
@@ -242,7 +334,7 @@ impl Reloading {
         self.under_way = None;
         prepared.unwrap_or_else(|_| Prepared {
             follow: None,
-            result: Err("the reload broke off; this is a fault of the program, please report it".to_owned()),
+            result: Err(BROKE_OFF.to_owned()),
         })
     }
 }
@@ -266,6 +358,16 @@ fn prepare(args: &Args, running: &Settings, generations: &Generations) -> Prepar
             };
         }
     };
+    let gone = loaded.settings.household_file.as_deref().filter(|file| !file.exists());
+    if let (Some(file), Some(_)) = (gone, &running.household) {
+        return Prepared {
+            follow: None,
+            result: Err(format!(
+                "{}: is gone; bring it back, or let `stairgate household undo` do that",
+                file.display()
+            )),
+        };
+    }
     let watch = Watch::new(&running.reloaded(loaded.settings).0, args.without_lists);
     // Once more, now that what changes is watched: nothing that is written in between can be missed.
     let loaded = match read() {
@@ -301,6 +403,14 @@ fn prepare(args: &Args, running: &Settings, generations: &Generations) -> Prepar
     Prepared {
         follow,
         result: Ok((settings, built)),
+    }
+}
+
+/// Makes a version of a household that was edited by hand.
+pub(super) fn keep_version(household: &Path) {
+    let now = Timestamp::from_millisecond(clock::now().unix_ms as i64).unwrap_or_default();
+    if let Err(error) = household::store::Store::new(household).notice(now) {
+        debug!("{error}");
     }
 }
 

@@ -1,9 +1,10 @@
 //! Starts a server: first what may refuse (addresses, settings), then what takes time (lists), then what answers.
 
 use super::kept::Kept;
+use super::notice::Notice;
 use super::quotas::Quotas;
 use super::refresh::Refresh;
-use super::reload::{Reloading, Server, forget_old_copies};
+use super::reload::{Reloading, Server, forget_old_copies, keep_version};
 use super::state::State;
 use super::watch::Watch;
 use super::{Args, advice, build, greet, listen};
@@ -88,6 +89,10 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
     }
     let mut refresh = Refresh::new(fetcher, settings.state_dir.clone(), news_in);
     refresh.follow(&args.lists_to_fetch(&settings));
+    if let Some(file) = settings.household_file.clone() {
+        tokio::task::spawn_blocking(move || keep_version(&file));
+    }
+    let notice = Notice::of(settings.household_file.as_deref());
     if built.missing.is_empty() {
         greet::ready(&generations.load());
     } else {
@@ -108,6 +113,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         missing: built.missing,
         reloading: Reloading::default(),
         quotas,
+        notice,
     };
     Ok(Started {
         server,

@@ -6,6 +6,7 @@ use crate::control::{
     FetchFailure, FetchStatus, GenerationStatus, ListStatus, ReloadStatus, Running, SnapshotStatus, SourceStatus,
 };
 use crate::generation::{Generation, Generations};
+use crate::household::commands::{Answer, Asked};
 use crate::list::fetch;
 use crate::list::format::hex;
 use crate::policy::is_of_list;
@@ -15,7 +16,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Somebody who waits for the end of a reload.
-pub(super) type Waiting = oneshot::Sender<ReloadStatus>;
+pub(super) struct Waiting {
+    pub(super) anew: Anew,
+    pub(super) answer: oneshot::Sender<ReloadStatus>,
+}
+
+/// What is to be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anew {
+    Everything,
+    /// The household, whose file is known to have changed.
+    Household,
+}
 
 /// Shared between the server's one loop, which writes, and the control socket, which reads.
 pub(super) struct State {
@@ -68,6 +80,21 @@ impl State {
             .retain(|name, _| lists.iter().any(|list| list.name == *name));
     }
 
+    /// Has something read again, and waits until that is done.
+    async fn anew(&self, anew: Anew) -> ReloadStatus {
+        let (waiting, answer) = oneshot::channel();
+        let asked = self.requests.send(Waiting { anew, answer: waiting }).await;
+        let status = match asked {
+            Ok(()) => answer.await.ok(),
+            Err(_) => None,
+        };
+        status.unwrap_or_else(|| ReloadStatus {
+            unix_ms: clock::now().unix_ms,
+            errors: vec!["the server is stopping".to_owned()],
+            notes: Vec::new(),
+        })
+    }
+
     pub(super) fn note_reload(&self, status: ReloadStatus) {
         *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
     }
@@ -108,17 +135,28 @@ impl Running for State {
     }
 
     async fn reload(&self) -> ReloadStatus {
-        let (waiting, answer) = oneshot::channel();
-        let asked = self.requests.send(waiting).await;
-        let status = match asked {
-            Ok(()) => answer.await.ok(),
-            Err(_) => None,
+        self.anew(Anew::Everything).await
+    }
+
+    async fn household(&self, asked: Asked) -> Result<Answer, String> {
+        let generation = self.generations.load_full();
+        let changes = matches!(asked, Asked::Edit { .. } | Asked::Undo { .. });
+        let work = move || {
+            let settings = &generation.settings;
+            let sources = generation.gate.sources().iter();
+            let sources = sources.map(|source| (source.name.as_str(), source.category.as_str()));
+            crate::cli::household::carry_out(&asked, settings, sources)
         };
-        status.unwrap_or_else(|| ReloadStatus {
-            unix_ms: crate::clock::now().unix_ms,
-            errors: vec!["the server is stopping".to_owned()],
-            notes: Vec::new(),
-        })
+        let answer = tokio::task::spawn_blocking(work).await;
+        let mut answer = answer.map_err(|error| format!("the household cannot be looked at: {error}"))??;
+        if let (true, Answer::Done(done)) = (changes, &mut answer) {
+            let status = self.anew(Anew::Household).await;
+            done.in_force = status.errors.is_empty();
+            if let Some(error) = status.errors.into_iter().next() {
+                done.note = Some(format!("written, but what was in force before stays in force: {error}"));
+            }
+        }
+        Ok(answer)
     }
 
     fn resolver(&self) -> BTreeMap<String, u64> {

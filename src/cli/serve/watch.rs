@@ -8,6 +8,9 @@ use crate::list::fetch::Store;
 use crate::list::stamp::Stamp;
 use std::path::{Path, PathBuf};
 
+/// What the household file is called.
+const HOUSEHOLD: &str = "household";
+
 /// The files that the running generation was made of.
 pub(super) struct Watch {
     files: Vec<Watched>,
@@ -56,7 +59,7 @@ impl Watch {
             watch.add("settings", path(file));
         }
         if let Some(file) = &settings.household_file {
-            watch.add("household", path(file));
+            watch.add(HOUSEHOLD, path(file));
         }
         if without_lists {
             return watch;
@@ -88,6 +91,19 @@ impl Watch {
             acted: now,
             seen: now,
         });
+    }
+
+    /// The household was read as it was at `stamp`: that is no news any more.
+    pub(super) fn read_household(&mut self, stamp: Stamp) {
+        for file in self.files.iter_mut().filter(|file| file.what == HOUSEHOLD) {
+            file.acted = stamp;
+        }
+    }
+
+    /// Whether the household is another than was read.
+    pub(super) fn household_changed(&self) -> bool {
+        let mut household = self.files.iter().filter(|file| file.what == HOUSEHOLD);
+        household.any(|file| file.place.look() != file.acted)
     }
 
     /// Looks at everything once; says what has changed since it was read and stands still now.
