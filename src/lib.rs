@@ -47,6 +47,7 @@
 
 pub mod cache;
 pub mod catalogue;
+pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -60,8 +61,10 @@ pub mod listener;
 pub mod local;
 pub mod nearest;
 pub mod now;
+pub mod page;
 pub mod policy;
 pub mod query;
+pub mod requests;
 pub mod resolver;
 pub mod schedule;
 pub mod telemetry;
