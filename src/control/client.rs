@@ -2,6 +2,7 @@
 
 use super::protocol::{CacheEntry, Dumped, Flushed, ReloadStatus, Request, Result as Ended, Status};
 use super::socket_path;
+use crate::requests::Request as Asked;
 use serde::de::DeserializeOwned;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -73,6 +74,26 @@ impl Client {
     /// Returns when the reload is done.
     pub fn reload(&mut self) -> Result<ReloadStatus, ClientError> {
         self.ask(&Request::Reload, |_: Nothing| Ok(()))
+    }
+
+    /// What children asked for on the block page, the oldest first.
+    pub fn requests(&mut self) -> Result<Vec<Asked>, ClientError> {
+        let mut all = Vec::new();
+        self.ask(&Request::Requests, |request| {
+            all.push(request);
+            Ok(())
+        })
+        .map(|_: Dumped| all)
+    }
+
+    /// Marks a request as granted, to a Unix second or for good, after the household was changed; returns it.
+    pub fn request_granted(&mut self, id: u64, until_s: Option<u64>) -> Result<Asked, ClientError> {
+        self.ask(&Request::RequestGranted { id, until_s }, |_: Nothing| Ok(()))
+    }
+
+    /// Marks a request as refused; returns it.
+    pub fn request_refused(&mut self, id: u64) -> Result<Asked, ClientError> {
+        self.ask(&Request::RequestRefused { id }, |_: Nothing| Ok(()))
     }
 
     /// Sends a request, hands what comes before the end of its answer to `visit`, and returns what the end holds.

@@ -117,7 +117,11 @@ impl Visit<'_> {
             return self.show_open(html);
         };
         if !html {
-            return plain(status(&closed), self.words, &fill(self.words.closed, &[&self.site.ascii]));
+            return plain(
+                status(&closed),
+                self.words,
+                &fill(self.words.closed, &[&self.site.ascii]),
+            );
         }
         let said = if closed.may_be_asked_for() {
             let may_ask = self.shared.service.requests.may_ask(&self.new(""), self.now.unix_s());
@@ -203,7 +207,10 @@ impl Visit<'_> {
     fn time(&self, at_s: u64) -> String {
         let household = self.generation.settings.household.as_ref();
         let zone = household.map_or(TimeZone::UTC, |household| {
-            let person = self.asker.person.and_then(|person| household.people.get(person as usize));
+            let person = self
+                .asker
+                .person
+                .and_then(|person| household.people.get(person as usize));
             person.map_or(&household.zone, |person| &person.zone).clone()
         });
         let shown = |at_s| zone.to_datetime(instant(i64::try_from(at_s).unwrap_or(i64::MAX)));
@@ -310,7 +317,9 @@ fn host(parts: &Parts) -> Host {
 }
 
 fn language(headers: &HeaderMap) -> Language {
-    let field = headers.get(header::ACCEPT_LANGUAGE).and_then(|field| field.to_str().ok());
+    let field = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|field| field.to_str().ok());
     Language::wanted(field.unwrap_or_default())
 }
 
@@ -324,7 +333,9 @@ fn wants_html(parts: &Parts) -> bool {
     if fields.peek().is_none() {
         return true;
     }
-    let mut ranges = fields.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));
+    let mut ranges = fields
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','));
     ranges.any(|range| {
         let mut parts = range.split(';');
         let media = parts.next().unwrap_or_default().trim();

@@ -96,12 +96,25 @@ mod tests {
 
     #[test]
     fn names_are_read_in_every_way_that_browsers_and_programs_write_them() {
-        for field in ["game.example", "GAME.Example", "game.example.", "game.example:80", "game.example.:", "game.example:65535"] {
+        for field in [
+            "game.example",
+            "GAME.Example",
+            "game.example.",
+            "game.example:80",
+            "game.example.:",
+            "game.example:65535",
+        ] {
             assert_eq!(ascii(field).as_deref(), Some("game.example"), "{field}");
         }
         assert_eq!(ascii("_dns.a-b.example").as_deref(), Some("_dns.a-b.example"));
         assert_eq!(ascii("stairgate").as_deref(), Some("stairgate"));
-        let longest = [["a"; 63].concat(), ["b"; 63].concat(), ["c"; 63].concat(), ["d"; 61].concat()].join(".");
+        let longest = [
+            ["a"; 63].concat(),
+            ["b"; 63].concat(),
+            ["c"; 63].concat(),
+            ["d"; 61].concat(),
+        ]
+        .join(".");
         assert_eq!(ascii(&longest), Some(longest.clone()));
     }
 
@@ -114,12 +127,22 @@ mod tests {
         assert_eq!(site("XN--BCHER-KVA.example").1.as_deref(), Some("bücher.example"));
         assert_eq!(site("xn--e1afmkfd.xn--p1ai").1.as_deref(), Some("пример.рф"));
         assert_eq!(site("game.example").1, None);
-        assert_eq!(site("xn--a.example"), ("xn--a.example".to_owned(), None), "it stands for nothing");
+        assert_eq!(
+            site("xn--a.example"),
+            ("xn--a.example".to_owned(), None),
+            "it stands for nothing"
+        );
     }
 
     #[test]
     fn addresses_are_no_names() {
-        for field in ["192.168.1.1", "192.168.1.1:80", "[::1]", "[2001:db8::1]:8080", "[::ffff:192.0.2.1]:"] {
+        for field in [
+            "192.168.1.1",
+            "192.168.1.1:80",
+            "[::1]",
+            "[2001:db8::1]:8080",
+            "[::ffff:192.0.2.1]:",
+        ] {
             assert_eq!(Host::parse(field.as_bytes()), Host::Address, "{field}");
         }
     }
@@ -128,9 +151,38 @@ mod tests {
     fn what_is_no_host_is_nothing() {
         let (many, long) = (vec!["a"; 300].join("."), "a".repeat(64));
         let odd = [
-            "", ".", "..", ":80", "a..b", ".a", "a b", "a/b", "a@b.example", "user:pw@a.example", "a:b", "a:99999", "a:-1", "a:+1",
-            "[::1", "[::1]x", "[]", "[a.example]", "[fe80::1%25eth0]", "127.1", "0x7f.1", "1.2.3.4.5", "a.example.1", "<script>alert(1)</script>",
-            "a.example\r\nX: y", "a\0b", "a%41.example", "bücher.example", r"a\.b", "*.example", &many, &long,
+            "",
+            ".",
+            "..",
+            ":80",
+            "a..b",
+            ".a",
+            "a b",
+            "a/b",
+            "a@b.example",
+            "user:pw@a.example",
+            "a:b",
+            "a:99999",
+            "a:-1",
+            "a:+1",
+            "[::1",
+            "[::1]x",
+            "[]",
+            "[a.example]",
+            "[fe80::1%25eth0]",
+            "127.1",
+            "0x7f.1",
+            "1.2.3.4.5",
+            "a.example.1",
+            "<script>alert(1)</script>",
+            "a.example\r\nX: y",
+            "a\0b",
+            "a%41.example",
+            "bücher.example",
+            r"a\.b",
+            "*.example",
+            &many,
+            &long,
         ];
         for field in odd {
             assert_eq!(Host::parse(field.as_bytes()), Host::None, "{field:?}");

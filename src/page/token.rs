@@ -111,7 +111,12 @@ mod tests {
         assert!(!others.take(&token, client, &name, at(101)));
         assert!(!tokens.take(&token, client, &name, at(100 + PAGE_TOKEN_S)));
         let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
-        assert!(tokens.take(&token, mapped, &Name::parse("GAME.example").unwrap(), at(99 + PAGE_TOKEN_S)));
+        assert!(tokens.take(
+            &token,
+            mapped,
+            &Name::parse("GAME.example").unwrap(),
+            at(99 + PAGE_TOKEN_S)
+        ));
         assert!(!tokens.take(&token, client, &name, at(101)), "it was used");
         assert!(tokens.take(&tokens.make(client, &name, at(100)), client, &name, at(101)));
     }

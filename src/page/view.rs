@@ -99,7 +99,8 @@ impl Document {
             "<form method=\"post\" action=\"{ASK_PATH}\" accept-charset=\"utf-8\" autocomplete=\"off\">\n<p>"
         );
         escape(self.words.form, &mut self.html);
-        self.html.push_str("</p>\n<input type=\"hidden\" name=\"token\" value=\"");
+        self.html
+            .push_str("</p>\n<input type=\"hidden\" name=\"token\" value=\"");
         escape(token, &mut self.html);
         self.html.push_str("\">\n<label for=\"note\">");
         escape(self.words.note, &mut self.html);

@@ -141,7 +141,10 @@ impl Words {
             return fill(self.tomorrow, &[&clock]);
         }
         let month = usize::try_from(at.month() - 1).ok().and_then(|at| self.months.get(at));
-        fill(self.later, &[&at.day().to_string(), month.copied().unwrap_or_default(), &clock])
+        fill(
+            self.later,
+            &[&at.day().to_string(), month.copied().unwrap_or_default(), &clock],
+        )
     }
 }
 
@@ -213,7 +216,17 @@ static ENGLISH: Words = Words {
     tomorrow: "tomorrow at {}",
     later: "{} {} at {}",
     months: [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
         "December",
     ],
 };
@@ -274,7 +287,17 @@ static RUSSIAN: Words = Words {
     tomorrow: "завтра в {}",
     later: "{} {} в {}",
     months: [
-        "января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября",
+        "января",
+        "февраля",
+        "марта",
+        "апреля",
+        "мая",
+        "июня",
+        "июля",
+        "августа",
+        "сентября",
+        "октября",
+        "ноября",
         "декабря",
     ],
 };
@@ -287,12 +310,46 @@ mod tests {
     impl Words {
         fn all(&self) -> Vec<&'static str> {
             let mut all = vec![
-                self.title, self.closed, self.no_blame, self.why, self.category, self.service, self.window, self.pause, self.quota,
-                self.not_among_only, self.denied, self.way_around, self.other, self.by_law, self.by_operator, self.until,
-                self.quota_until, self.now, self.ask, self.grown_up, self.form, self.note, self.send, self.sent, self.sent_more,
-                self.is_open, self.too_many_today, self.too_many_open, self.not_kept, self.token_over, self.not_asked_for,
-                self.open_title, self.open, self.open_more, self.nothing_title, self.nothing, self.for_grown_ups, self.today,
-                self.tomorrow, self.later,
+                self.title,
+                self.closed,
+                self.no_blame,
+                self.why,
+                self.category,
+                self.service,
+                self.window,
+                self.pause,
+                self.quota,
+                self.not_among_only,
+                self.denied,
+                self.way_around,
+                self.other,
+                self.by_law,
+                self.by_operator,
+                self.until,
+                self.quota_until,
+                self.now,
+                self.ask,
+                self.grown_up,
+                self.form,
+                self.note,
+                self.send,
+                self.sent,
+                self.sent_more,
+                self.is_open,
+                self.too_many_today,
+                self.too_many_open,
+                self.not_kept,
+                self.token_over,
+                self.not_asked_for,
+                self.open_title,
+                self.open,
+                self.open_more,
+                self.nothing_title,
+                self.nothing,
+                self.for_grown_ups,
+                self.today,
+                self.tomorrow,
+                self.later,
             ];
             all.extend(self.categories);
             all.extend(self.months);
@@ -354,7 +411,10 @@ mod tests {
             (date(2027, 1, 1).at(7, 0, 0, 0), "tomorrow at 7:00", "завтра в 7:00"),
             (date(2027, 1, 4).at(4, 0, 0, 0), "4 January at 4:00", "4 января в 4:00"),
         ] {
-            assert_eq!((said(Language::English, at), said(Language::Russian, at)), (english.to_owned(), russian.to_owned()));
+            assert_eq!(
+                (said(Language::English, at), said(Language::Russian, at)),
+                (english.to_owned(), russian.to_owned())
+            );
         }
     }
 

@@ -217,8 +217,14 @@ mod tests {
             ]);
         });
         assert_eq!(why(&policy, "www.bad.example", NOON_S), closed("Denied", None, false));
-        assert_eq!(why(&policy, "tiktok.com", NOON_S), closed("Service(\"TikTok\")", None, true));
-        assert_eq!(why(&policy, "other.example", NOON_S), closed("NotAmongOnly", None, true));
+        assert_eq!(
+            why(&policy, "tiktok.com", NOON_S),
+            closed("Service(\"TikTok\")", None, true)
+        );
+        assert_eq!(
+            why(&policy, "other.example", NOON_S),
+            closed("NotAmongOnly", None, true)
+        );
         assert_eq!(why(&policy, "kids.example", NOON_S), None);
     }
 
@@ -232,7 +238,10 @@ mod tests {
             ..Household::default()
         };
         let policy = policy(household, |_| {});
-        assert_eq!(why(&policy, "game.example", NOON_S), closed("Window(\"lessons\")", Some(3), true));
+        assert_eq!(
+            why(&policy, "game.example", NOON_S),
+            closed("Window(\"lessons\")", Some(3), true)
+        );
         assert_eq!(why(&policy, "video.example", NOON_S), None);
         assert_eq!(why(&policy, "game.example", NOON_S + 3 * HOUR_S), None);
     }
@@ -256,7 +265,10 @@ mod tests {
         let policy = policy(household, |_| {});
         assert_eq!(why(&policy, "a.example", NOON_S), closed("Pause", Some(1), true));
         let evening = NOON_S + 9 * HOUR_S;
-        assert_eq!(why(&policy, "a.example", evening), closed("Window(\"evening\")", Some(9), true));
+        assert_eq!(
+            why(&policy, "a.example", evening),
+            closed("Window(\"evening\")", Some(9), true)
+        );
     }
 
     #[test]
@@ -266,7 +278,10 @@ mod tests {
             ..Household::default()
         };
         let policy = policy(household, |_| {});
-        assert_eq!(why(&policy, "a.example", NOON_S), closed("Window(\"always\")", None, true));
+        assert_eq!(
+            why(&policy, "a.example", NOON_S),
+            closed("Window(\"always\")", None, true)
+        );
     }
 
     #[test]
@@ -289,7 +304,10 @@ mod tests {
         policy.accounts()[0].set_spent(true);
         // A day begins at four.
         let later = NOON_S + HOUR_S;
-        assert_eq!(why(&policy, "game.example", later), closed("Quota(\"games\")", Some(15), true));
+        assert_eq!(
+            why(&policy, "game.example", later),
+            closed("Quota(\"games\")", Some(15), true)
+        );
         assert_eq!(policy.accounts()[0].used_minute(), NOON_S / 60);
     }
 }

@@ -255,7 +255,8 @@ fn is_near(a: IpAddr, b: IpAddr) -> bool {
 /// A note as it is kept: one line of at most [`REQUEST_NOTE_CHARS`] characters, none of which does something to a screen.
 pub fn clean(note: &str) -> String {
     // Marks that turn the direction of writing, and those nobody sees.
-    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let hidden =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let shown = note.chars().filter(|c| !hidden(*c));
     let text: String = shown.map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<&str> = text.split_whitespace().collect();

@@ -25,8 +25,12 @@ fn some() -> Requests {
         ..new("Game.Example.", masha())
     };
     requests.ask(noted, NOON_S).unwrap();
-    requests.ask(new("b.example", Whom::Device("Petya's tablet".to_owned())), NOON_S + 5).unwrap();
-    requests.ask(new("c.example", Whom::Profile("guests".to_owned())), NOON_S + 9).unwrap();
+    requests
+        .ask(new("b.example", Whom::Device("Petya's tablet".to_owned())), NOON_S + 5)
+        .unwrap();
+    requests
+        .ask(new("c.example", Whom::Profile("guests".to_owned())), NOON_S + 9)
+        .unwrap();
     let until_s = Some(NOON_S + 3600);
     requests.mark(2, State::Granted { until_s }, NOON_S + 60).unwrap();
     requests.mark(3, State::Refused, NOON_S + 61).unwrap();
@@ -36,7 +40,11 @@ fn some() -> Requests {
 #[test]
 fn a_request_is_one_flat_object_that_reads_as_it_was_written() {
     let requests = some();
-    let json: Vec<String> = requests.list().iter().map(|one| serde_json::to_string(one).unwrap()).collect();
+    let json: Vec<String> = requests
+        .list()
+        .iter()
+        .map(|one| serde_json::to_string(one).unwrap())
+        .collect();
     assert_eq!(
         json,
         [
@@ -54,15 +62,24 @@ fn a_request_is_one_flat_object_that_reads_as_it_was_written() {
 fn everybody_has_ten_requests_a_day_and_others_have_theirs() {
     let mut requests = Requests::default();
     for number in 0..REQUESTS_A_DAY {
-        let id = requests.ask(new(&format!("n{number}.example"), masha()), NOON_S).unwrap();
+        let id = requests
+            .ask(new(&format!("n{number}.example"), masha()), NOON_S)
+            .unwrap();
         requests.mark(id, State::Refused, NOON_S).unwrap();
     }
     let more = new("more.example", masha());
-    for (now_s, may) in [(NOON_S, false), (NOON_S + DAY_S - 1, false), (NOON_S - 60, false), (NOON_S + DAY_S, true)] {
+    for (now_s, may) in [
+        (NOON_S, false),
+        (NOON_S + DAY_S - 1, false),
+        (NOON_S - 60, false),
+        (NOON_S + DAY_S, true),
+    ] {
         assert_eq!(requests.may_ask(&more, now_s).is_ok(), may, "{now_s}");
     }
     assert!(matches!(requests.may_ask(&more, NOON_S), Err(NotAsked::TooManyToday)));
-    requests.may_ask(&new("more.example", Whom::Person("petya".to_owned())), NOON_S).unwrap();
+    requests
+        .may_ask(&new("more.example", Whom::Person("petya".to_owned())), NOON_S)
+        .unwrap();
 }
 
 #[test]
@@ -75,7 +92,9 @@ fn strangers_of_one_profile_have_their_own_days_but_leave_room_for_each_other() 
     let mut requests = Requests::default();
     for number in 0..REQUESTS_A_DAY {
         let address = format!("2001:db8::{number:x}");
-        requests.ask(from(&address, format!("n{number}.example")), NOON_S).unwrap();
+        requests
+            .ask(from(&address, format!("n{number}.example")), NOON_S)
+            .unwrap();
     }
     let same = from("2001:db8::ffff", "more.example".to_owned());
     assert!(matches!(requests.may_ask(&same, NOON_S), Err(NotAsked::TooManyToday)));
@@ -96,11 +115,19 @@ fn strangers_of_one_profile_have_their_own_days_but_leave_room_for_each_other() 
 fn a_name_is_asked_for_once_until_it_is_decided() {
     let mut requests = Requests::default();
     let id = requests.ask(new("game.example", masha()), NOON_S).unwrap();
-    assert!(matches!(requests.ask(new("GAME.example", masha()), NOON_S), Err(NotAsked::IsOpen(1))));
-    requests.ask(new("game.example", Whom::Person("petya".to_owned())), NOON_S).unwrap();
+    assert!(matches!(
+        requests.ask(new("GAME.example", masha()), NOON_S),
+        Err(NotAsked::IsOpen(1))
+    ));
+    requests
+        .ask(new("game.example", Whom::Person("petya".to_owned())), NOON_S)
+        .unwrap();
     requests.mark(id, State::Refused, NOON_S).unwrap();
     assert_eq!(requests.ask(new("game.example", masha()), NOON_S).unwrap(), 3);
-    assert!(matches!(requests.mark(9, State::Refused, NOON_S), Err(NotMarked::NoSuch(9))));
+    assert!(matches!(
+        requests.mark(9, State::Refused, NOON_S),
+        Err(NotMarked::NoSuch(9))
+    ));
 }
 
 #[test]
@@ -110,7 +137,10 @@ fn the_oldest_decided_request_makes_room_and_open_ones_stay() {
         let whom = Whom::Person(format!("p{number}"));
         requests.ask(new("game.example", whom), NOON_S).unwrap();
     }
-    assert!(matches!(requests.ask(new("game.example", masha()), NOON_S), Err(NotAsked::Full)));
+    assert!(matches!(
+        requests.ask(new("game.example", masha()), NOON_S),
+        Err(NotAsked::Full)
+    ));
     requests.mark(3, State::Granted { until_s: None }, NOON_S).unwrap();
     requests.mark(2, State::Refused, NOON_S).unwrap();
     let id = requests.ask(new("game.example", masha()), NOON_S).unwrap();
@@ -129,12 +159,21 @@ fn a_grant_ends_in_an_hour_or_with_the_day_where_the_child_is_or_never() {
     assert_eq!(until(HowLong::Today), Some(NOON_S + 7 * 3600));
     assert_eq!(until(HowLong::ForGood), None);
     let edit = request.edit(HowLong::ForGood, NOON_S, &zone);
-    assert_eq!((edit.whom, edit.name.to_string()), (masha(), "game.example.".to_owned()));
+    assert_eq!(
+        (edit.whom, edit.name.to_string()),
+        (masha(), "game.example.".to_owned())
+    );
     // The night on which clocks are put back has an hour more.
     let berlin = TimeZone::get("Europe/Berlin").unwrap();
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second() as u64;
-    assert_eq!(HowLong::Today.until_s(at("2026-10-24T22:00Z"), &berlin), Some(at("2026-10-25T23:00Z")));
-    assert!(HowLong::Today.until_s(u64::MAX / 2, &berlin).is_some(), "beyond the calendar");
+    assert_eq!(
+        HowLong::Today.until_s(at("2026-10-24T22:00Z"), &berlin),
+        Some(at("2026-10-25T23:00Z"))
+    );
+    assert!(
+        HowLong::Today.until_s(u64::MAX / 2, &berlin).is_some(),
+        "beyond the calendar"
+    );
 }
 
 #[test]
@@ -148,7 +187,11 @@ fn requests_read_as_they_were_written_and_a_part_of_the_text_as_far_as_it_is_who
         assert_eq!(damaged.damage, Damage::Torn, "{end}");
         let kept = damaged.kept.list();
         assert_eq!(kept, &whole.list()[..kept.len()]);
-        assert_eq!(kept.len(), text[..end].matches('\n').count().saturating_sub(2).min(3), "{end}");
+        assert_eq!(
+            kept.len(),
+            text[..end].matches('\n').count().saturating_sub(2).min(3),
+            "{end}"
+        );
     }
 }
 
@@ -160,10 +203,19 @@ fn what_is_wrong_with_the_text_is_one_sentence() {
         sentence(&text.replacen("b.example", "x.example", 1)),
         "line 4 does not match its check; the one request before it was kept, those behind it are lost"
     );
-    let lines: Vec<String> = some().list().iter().map(|one| serde_json::to_string(one).unwrap()).collect();
+    let lines: Vec<String> = some()
+        .list()
+        .iter()
+        .map(|one| serde_json::to_string(one).unwrap())
+        .collect();
     let made = |lines: &[&str]| crate::checks::text("requests, version 1", lines.iter().map(|line| (*line).to_owned()));
     assert!(sentence(&made(&["next 4", &lines[1], &lines[1]])).starts_with("line 4 has a key that stood before"));
-    for odd in [made(&["next 4", &lines[1], &lines[0]]), made(&["next 3", &lines[2]]), made(&["next 0"]), made(&["{}"])] {
+    for odd in [
+        made(&["next 4", &lines[1], &lines[0]]),
+        made(&["next 3", &lines[2]]),
+        made(&["next 0"]),
+        made(&["{}"]),
+    ] {
         assert!(sentence(&odd).contains("makes no sense"), "{odd}");
     }
 }
