@@ -443,6 +443,8 @@ mod tests {
                     name: Name::parse(name).unwrap(),
                     whom: Whom::Person("masha".to_owned()),
                     from: "192.0.2.1".parse().unwrap(),
+                    why: "games, some-list".to_owned(),
+                    by_time: false,
                     note: "please".to_owned(),
                 };
                 control.requests.ask(new, 1_700_000_000).unwrap();

@@ -124,7 +124,11 @@ impl Visit<'_> {
             );
         }
         let said = if closed.may_be_asked_for() {
-            let may_ask = self.shared.service.requests.may_ask(&self.new(""), self.now.unix_s());
+            let may_ask = self
+                .shared
+                .service
+                .requests
+                .may_ask(&self.new(&closed, &text, String::new()), self.now.unix_s());
             may_ask.err().map(|why| self.not_asked(&why))
         } else {
             None
@@ -231,12 +235,14 @@ impl Visit<'_> {
         }
     }
 
-    fn new(&self, note: &str) -> New {
+    fn new(&self, closed: &Closed<'_>, text: &Text, note: String) -> New {
         New {
             name: self.site.name.clone(),
             whom: self.whom(),
             from: self.peer,
-            note: note.to_owned(),
+            why: String::from_utf8_lossy(text.as_bytes()).into_owned(),
+            by_time: closed.is_by_time(),
+            note,
         }
     }
 
@@ -257,7 +263,11 @@ impl Visit<'_> {
             document.form(&tokens.make(self.peer, &self.site.name, self.now));
             return respond(StatusCode::FORBIDDEN, words, document.finish());
         }
-        let (requests, new, now_s) = (Arc::clone(&service.requests), self.new(&form.note), self.now.unix_s());
+        let (requests, new, now_s) = (
+            Arc::clone(&service.requests),
+            self.new(&closed, &text, form.note),
+            self.now.unix_s(),
+        );
         let asked = tokio::task::spawn_blocking(move || requests.ask(new, now_s)).await;
         let asked = asked.unwrap_or_else(|error| Err(NotAsked::NotKept(std::io::Error::other(error))));
         if let Err(why) = asked {

@@ -47,6 +47,11 @@ impl Closed<'_> {
     pub fn may_be_asked_for(&self) -> bool {
         self.why != Why::Denied && self.imposed_by != ImposedBy::Law
     }
+
+    /// Whether it is closed by the time of day or by what was used, and not by what it is.
+    pub fn is_by_time(&self) -> bool {
+        matches!(self.why, Why::Window(_) | Why::Pause | Why::Quota(_))
+    }
 }
 
 impl Policy {

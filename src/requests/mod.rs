@@ -24,7 +24,7 @@ const HOUR_S: u64 = 3600;
 const DAY_S: u64 = 86_400;
 
 /// One request. As JSON it is one flat object: `{"id":3,"name":"game.example","person":"masha","from":"192.168.1.20",
-/// "asked_s":1790000000,"note":"for school","state":"granted","until_s":1790003600,"decided_s":1790000100}`.
+/// "asked_s":1790000000,"why":"games, some-list","note":"for school","state":"granted","until_s":1790003600,"decided_s":1790000100}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// From 1, never given twice.
@@ -38,6 +38,11 @@ pub struct Request {
     pub from: IpAddr,
     /// When, Unix seconds.
     pub asked_s: u64,
+    /// What closes the name, in a few words: the category and the list, a service, a window.
+    pub why: String,
+    /// That is a window, a quota or a pause: a name that is allowed for good stays closed by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_time: bool,
     /// What the child wrote, without control characters; may be empty.
     pub note: String,
     #[serde(flatten)]
@@ -88,7 +93,7 @@ pub struct Edit {
     /// With all below it.
     pub name: Name,
     /// Until then (Unix seconds) a `[[grant]]` for `whom` with `allow = [name]`, which comes before windows, quotas and lists. `None`: for
-    /// good, one of the names in `allow` of the person, or of the profile; windows and quotas go on to hold.
+    /// good, one of the names in `allow` of the person, or of the profile; windows and quotas go on to hold ([`Request::by_time`]).
     pub until_s: Option<u64>,
 }
 
@@ -131,6 +136,8 @@ pub struct New {
     pub name: Name,
     pub whom: Whom,
     pub from: IpAddr,
+    pub why: String,
+    pub by_time: bool,
     /// As it was written: [`Requests::ask`] cleans it.
     pub note: String,
 }
@@ -227,6 +234,8 @@ impl Requests {
             whom: new.whom,
             from: new.from.to_canonical(),
             asked_s: now_s,
+            why: clean(&new.why),
+            by_time: new.by_time,
             note: clean(&new.note),
             state: State::Open,
             decided_s: None,

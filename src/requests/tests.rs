@@ -13,6 +13,8 @@ fn new(name: &str, whom: Whom) -> New {
         name: Name::parse(name).unwrap(),
         whom,
         from: "192.0.2.1".parse().unwrap(),
+        why: "games, some-list".to_owned(),
+        by_time: false,
         note: String::new(),
     }
 }
@@ -22,6 +24,7 @@ fn some() -> Requests {
     let noted = New {
         note: "für die \"Schule\"\n\tbitte \u{202e}".to_owned(),
         from: "::ffff:192.0.2.7".parse().unwrap(),
+        by_time: true,
         ..new("Game.Example.", masha())
     };
     requests.ask(noted, NOON_S).unwrap();
@@ -48,9 +51,9 @@ fn a_request_is_one_flat_object_that_reads_as_it_was_written() {
     assert_eq!(
         json,
         [
-            r#"{"id":1,"name":"game.example","person":"masha","from":"192.0.2.7","asked_s":1700049600,"note":"für die \"Schule\" bitte","state":"open"}"#,
-            r#"{"id":2,"name":"b.example","device":"Petya's tablet","from":"192.0.2.1","asked_s":1700049605,"note":"","state":"granted","until_s":1700053200,"decided_s":1700049660}"#,
-            r#"{"id":3,"name":"c.example","profile":"guests","from":"192.0.2.1","asked_s":1700049609,"note":"","state":"refused","decided_s":1700049661}"#,
+            r#"{"id":1,"name":"game.example","person":"masha","from":"192.0.2.7","asked_s":1700049600,"why":"games, some-list","by_time":true,"note":"für die \"Schule\" bitte","state":"open"}"#,
+            r#"{"id":2,"name":"b.example","device":"Petya's tablet","from":"192.0.2.1","asked_s":1700049605,"why":"games, some-list","note":"","state":"granted","until_s":1700053200,"decided_s":1700049660}"#,
+            r#"{"id":3,"name":"c.example","profile":"guests","from":"192.0.2.1","asked_s":1700049609,"why":"games, some-list","note":"","state":"refused","decided_s":1700049661}"#,
         ]
     );
     for (json, request) in json.iter().zip(requests.list()) {

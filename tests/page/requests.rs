@@ -54,6 +54,8 @@ fn a_child_asks_for_a_site_once_and_the_request_is_there_after_a_restart() {
         (kept[0].note.as_str(), kept[0].state),
         ("für <b>Bio</b> bitte", State::Open)
     );
+    assert_eq!((kept[0].why.as_str(), kept[0].by_time), ("adult, adult-list", false));
+    assert_eq!(kept[1].why, "service TikTok");
     assert!(kept[0].asked_s.abs_diff(now_s()) < 60);
     drop(world);
     let world = World::new(settings(), folder.path());
