@@ -124,6 +124,13 @@ counters! {
     /// TCP connections closed because they broke the protocol.
     TcpClosedError = "tcp_closed_error",
 
+    /// Requests answered by the block page, whatever was answered.
+    PageRequests = "page_requests",
+    /// Connections to the block page closed to make room for new ones.
+    PageClosedLimit = "page_closed_limit",
+    /// Requests for a closed site that were kept.
+    PageAsked = "page_asked",
+
     /// Queries answered SERVFAIL because a list their client needs has not arrived yet.
     NotReady = "not_ready",
     /// Generations put into force after the first.

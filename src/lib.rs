@@ -28,11 +28,13 @@
 //! | [`limits`] | every bound, why this number, what happens at it |
 //! | [`count`] | what is counted, a word each |
 //! | [`dns`] | names, a borrowed view of a query, answers, the response writer, Extended DNS Errors |
+//! | [`checks`] | texts whose damage is found when they are read |
 //! | [`catalogue`] | services, safe search, ways around the filter: tables that come along |
 //! | [`schedule`] | windows, and the timetables that are made of them |
 //! | [`config`] | the file's shape, and the checked settings that the program runs on |
 //! | [`list`] | the list road, and the gate file |
 //! | [`household`] | the household file as commands show and change it, with every version kept |
+//! | [`requests`] | what children asked for, and what became of it |
 //! | [`policy`] | what becomes of a query: pure, without sockets, clock or locks |
 //! | [`cache`] | answers in wire form, read without locks |
 //! | [`resolver`] | one trait; engine (recursion), forward, scripted, and what stands in front of all |
@@ -40,6 +42,7 @@
 //! | [`generation`] | lists and policy that belong together, swapped as one |
 //! | [`query`] | `begin` and `finish` |
 //! | [`listener`] | UDP, one socket and thread a core; TCP |
+//! | [`page`] | the block page: what is closed, why, whom to ask; requests |
 //! | [`telemetry`] | logs, counters |
 //! | [`control`] | the local control socket |
 //! | [`cli`] | one file a command |
@@ -48,6 +51,7 @@
 
 pub mod cache;
 pub mod catalogue;
+pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -62,8 +66,10 @@ pub mod listener;
 pub mod local;
 pub mod nearest;
 pub mod now;
+pub mod page;
 pub mod policy;
 pub mod query;
+pub mod requests;
 pub mod resolver;
 pub mod schedule;
 pub mod telemetry;

@@ -422,6 +422,46 @@ pub const CONTROL_RETRY: Duration = Duration::from_millis(200);
 /// Entries of a cache dump gathered ahead of who reads it; the gathering waits at it, no lock held.
 pub const CONTROL_DUMP_AHEAD: usize = 256;
 
+// ---- The block page ----
+
+/// Connections to the block page at once, all its addresses together; the oldest is closed for a new one. One lives for one request, which
+/// takes a millisecond, so that these are more than a house makes.
+pub const PAGE_CONNECTIONS: usize = 256;
+/// Connections of one client (an IPv4 address, an IPv6 /64) at once; its oldest is closed for a new one. A browser opens six to a site.
+/// Connections from this machine itself are exempt.
+pub const PAGE_CONNECTIONS_PER_CLIENT: usize = 16;
+/// Longest head of a request, in bytes: browsers send the cookies of the closed site along. A longer one is answered 431.
+pub const PAGE_HEAD_BYTES: usize = 32 << 10;
+/// Header fields of a request; browsers send some twenty. More are answered 431.
+pub const PAGE_HEADERS: usize = 100;
+/// Longest body that is read, in bytes: a form with a token and a note, each of whose characters may take twelve. A longer one is answered 413.
+pub const PAGE_BODY_BYTES: usize = 8 << 10;
+/// How long the head of a request may take to come in. Then the connection is closed.
+pub const PAGE_HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may take in all. Then it is closed.
+pub const PAGE_TIME: Duration = Duration::from_secs(15);
+/// How long the form of a page can be sent, in seconds. Later the page is shown anew.
+pub const PAGE_TOKEN_S: u64 = 3600;
+/// Forms sent that are remembered, so that none is taken twice. At it the oldest is forgotten; what it asked for is bounded otherwise too.
+pub const PAGE_TOKENS_USED: usize = 4096;
+/// Longest `page.contact` and `page.message`, in characters: a few names, a few sentences. Longer ones are refused.
+pub const PAGE_CONTACT_CHARS: usize = 80;
+pub const PAGE_MESSAGE_CHARS: usize = 500;
+/// Changes of windows that are looked at to find until when a name is closed. Past them no time is said.
+pub const PAGE_CHANGES: usize = 64;
+/// How far ahead that is, in seconds: no clock time says much about what ends in two weeks.
+pub const PAGE_AHEAD_S: u64 = 14 * 86_400;
+/// Requests that are kept, open and decided ones. The oldest decided one makes room; where all are open a further one is refused.
+pub const REQUESTS: usize = 1000;
+/// Requests of one person, or of one device that is nobody's, within a day. A further one is refused: more is not asking.
+pub const REQUESTS_A_DAY: usize = 10;
+/// Open requests of one person or device, and of all strangers with one profile together. A further one is refused until some are decided.
+pub const REQUESTS_OPEN: usize = 20;
+/// Longest note of a request, in characters. It is cut off there.
+pub const REQUEST_NOTE_CHARS: usize = 200;
+/// Largest file of requests, in bytes: as many as are kept, in some 4 kB each. What is behind it is not read.
+pub const REQUESTS_BYTES: u64 = 4 << 20;
+
 // ---- DNSSEC ----
 
 /// Signatures checked for one RRset (KeyTrap, CVE-2023-50387): an honest set in the middle of a rollover has two or four, with key

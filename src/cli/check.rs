@@ -4,12 +4,12 @@
 //! Always: nothing is changed, nothing is fetched; addresses are only tried.
 //! Fails: what would stop a start ends the check with the sentence that the start would end with.
 
-use super::serve::listen::try_address;
+use super::serve::listen::{try_address, try_stream};
 use super::{Exit, Failure, Outcome, connected, lists, rdnss};
 use crate::clock;
 use crate::config::household::{Household, Subjects, Target};
 use crate::config::load::Loaded;
-use crate::config::settings::{ListSource, Settings, Unmatched, ZoneSource};
+use crate::config::settings::{AnswerKind, ListSource, ProfileSettings, Settings, Unmatched, ZoneSource};
 use crate::list::set::{Gate, RuleSetId};
 use crate::list::source::Format;
 use crate::local::Zones;
@@ -51,6 +51,7 @@ pub fn run(args: Args) -> Outcome {
             .iter()
             .flat_map(|household| contradictions(household, clock::now())),
     );
+    warnings.extend(about_page(&settings));
     about_machine(&settings, &mut warnings);
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let resolvers = rdnss::neighbors(&rdnss::FILES.map(read).join("\n"), &read(rdnss::OWN), &connected);
@@ -178,6 +179,15 @@ fn whole_sites(gate: &Gate) -> Vec<String> {
         .collect()
 }
 
+/// A block page that nobody is led to. The other way round somebody else's page may be meant.
+fn about_page(settings: &Settings) -> Option<String> {
+    let leads = |profile: &ProfileSettings| profile.answer == AnswerKind::Page;
+    (!settings.page.listen.is_empty() && !settings.profiles.iter().any(leads)).then(|| {
+        "[page] listens, but no profile leads anybody there; write answer = \"page\" and answer_addresses in the profiles of children"
+            .to_owned()
+    })
+}
+
 /// Windows of which one allows what another blocks for the same person at the same time: that is no mistake, but may not be meant.
 fn contradictions(household: &Household, now: Now) -> Vec<String> {
     let common = |a: &Target, b: &Target| {
@@ -303,18 +313,25 @@ fn about_resolvers(settings: &Settings, resolvers: &[String]) -> Option<String> 
 
 /// Tries every address. The running server itself may hold them.
 fn listen(settings: &Settings, warnings: &mut Vec<String>) -> Result<(), Failure> {
-    let mut failed = None;
-    for &addr in &settings.server.listen {
-        if let Err(error) = try_address(addr) {
-            failed = failed.or(Some((addr, error)));
-        }
-    }
+    let names = settings
+        .server
+        .listen
+        .iter()
+        .map(|&addr| (addr, "[server]", try_address(addr)));
+    let pages = settings
+        .page
+        .listen
+        .iter()
+        .map(|&addr| (addr, "[page]", try_stream(addr)));
+    let failed = names
+        .chain(pages)
+        .find_map(|(addr, section, tried)| Some((addr, section, tried.err()?)));
     match failed {
-        Some((addr, error)) if error.kind() == io::ErrorKind::AddrInUse && is_running(settings) => {
+        Some((addr, _, error)) if error.kind() == io::ErrorKind::AddrInUse && is_running(settings) => {
             warnings.push(format!("{addr} is held by the server that is running now"));
             Ok(())
         }
-        Some((addr, error)) => Err(Failure::failed(super::serve::advice::bind(addr, &error))),
+        Some((addr, section, error)) => Err(Failure::failed(super::serve::advice::bind(addr, section, &error))),
         None => Ok(()),
     }
 }

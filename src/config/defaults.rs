@@ -33,6 +33,7 @@ impl Settings {
             },
             cache: CacheSettings::default(),
             resolver: ResolverSettings::default(),
+            page: PageSettings::default(),
             zones: Vec::new(),
             records: Vec::new(),
             lists: starter::lists()

@@ -139,6 +139,7 @@ impl Loader {
         let server = self.server(shape.server.unwrap_or_default())?;
         let cache = self.cache(shape.cache.unwrap_or_default())?;
         let resolver = self.resolver(shape.resolver.unwrap_or_default())?;
+        let page = shape.page.as_ref().map(|page| self.page(page)).transpose()?;
         let zones = self.zones(&shape.zone)?;
         let records = self.records(&shape.record)?;
         let lists = self.lists(&shape.list)?;
@@ -151,6 +152,7 @@ impl Loader {
             server,
             cache,
             resolver,
+            page: page.unwrap_or_default(),
             zones,
             records,
             lists,
@@ -296,28 +298,7 @@ impl Loader {
         let default = Server::default();
         let listen = match &shape.listen {
             None => default.listen,
-            Some(listen) => {
-                let mut seen: HashMap<SocketAddr, usize> = HashMap::new();
-                for text in listen.get_ref() {
-                    let addr =
-                        values::socket_address(text.get_ref()).map_err(|why| self.wrong(text, "server.listen", why))?;
-                    if addr.port() == 0 {
-                        return Err(self.wrong(text, "server.listen", "has port 0; write the port to listen on"));
-                    }
-                    if seen.insert(addr, 0).is_some() {
-                        return Err(self.wrong(text, "server.listen", "is there twice; leave one out"));
-                    }
-                }
-                if listen.get_ref().is_empty() {
-                    return Err(self.fail(
-                        listen.span(),
-                        Problem::Other(
-                            "server.listen is empty; write an address such as \"127.0.0.1:5300\"".to_owned(),
-                        ),
-                    ));
-                }
-                self.values(listen.get_ref(), "server.listen", values::socket_address)?
-            }
+            Some(listen) => self.listen(listen, "server.listen", "127.0.0.1:5300")?,
         };
         let allow = shape
             .allow
@@ -373,6 +354,33 @@ impl Loader {
             rate_limit_slip,
             rate_limit_exempt,
         })
+    }
+
+    /// Addresses to listen on, at least one. `example`: one that could be meant.
+    pub(super) fn listen(
+        &self,
+        listen: &Spanned<Vec<Text>>,
+        key: &'static str,
+        example: &str,
+    ) -> Result<Vec<SocketAddr>, ConfigError> {
+        let mut seen = Vec::new();
+        for text in listen.get_ref() {
+            let addr = values::socket_address(text.get_ref()).map_err(|why| self.wrong(text, key, why))?;
+            if addr.port() == 0 {
+                return Err(self.wrong(text, key, "has port 0; write the port to listen on"));
+            }
+            if seen.contains(&addr) {
+                return Err(self.wrong(text, key, "is there twice; leave one out"));
+            }
+            seen.push(addr);
+        }
+        if seen.is_empty() {
+            return Err(self.fail(
+                listen.span(),
+                Problem::Other(format!("{key} is empty; write an address such as \"{example}\"")),
+            ));
+        }
+        Ok(seen)
     }
 
     /// The secrets of cookies. What is wrong with them is said without showing them.

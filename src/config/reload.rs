@@ -1,6 +1,6 @@
 //! What a reload may change, and what has to wait for a restart.
 
-use super::settings::{CacheSettings, Settings};
+use super::settings::{CacheSettings, PageSettings, Settings};
 
 impl Settings {
     /// The settings to go on with when `new` was read while `self` is running, and the keys that `new` changes but that
@@ -20,6 +20,10 @@ impl Settings {
                 ..self.cache.clone()
             },
             resolver: self.resolver.clone(),
+            page: PageSettings {
+                listen: self.page.listen.clone(),
+                ..new.page
+            },
             zones: self.zones.clone(),
             records: self.records.clone(),
             lists: new.lists,
@@ -74,6 +78,7 @@ impl Settings {
             "resolver.forward_order": resolver.forward_order;
             "resolver.fallback": resolver.fallback;
             "resolver.dns64": resolver.dns64;
+            "page.listen": page.listen;
             "zone": zones;
             "record": records;
         }

@@ -24,6 +24,7 @@ pub struct Settings {
     pub server: Server,
     pub cache: CacheSettings,
     pub resolver: ResolverSettings,
+    pub page: PageSettings,
     pub zones: Vec<Zone>,
     pub records: Vec<LocalRecord>,
     pub lists: Vec<ListSettings>,
@@ -127,6 +128,17 @@ pub struct ResolverSettings {
     pub fallback: Option<Fallback>,
     /// Prefixes of the network's translator; none: no addresses are made.
     pub dns64: Vec<Prefix>,
+}
+
+/// `[page]`: the block page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageSettings {
+    /// None: there is no block page.
+    pub listen: Vec<SocketAddr>,
+    /// Whom a child is told to ask; `None`: a grown-up.
+    pub contact: Option<String>,
+    /// Words of the family's own.
+    pub message: Option<String>,
 }
 
 /// What answers when the way that `mode` says gives no answer.

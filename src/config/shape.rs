@@ -25,6 +25,7 @@ pub struct File {
     pub server: Option<Server>,
     pub cache: Option<Cache>,
     pub resolver: Option<Resolver>,
+    pub page: Option<Spanned<Page>>,
     #[serde(default)]
     pub zone: Vec<Spanned<Zone>>,
     #[serde(default)]
@@ -133,6 +134,15 @@ pub struct Resolver {
     pub forward_order: Option<Text>,
     pub fallback: Option<Text>,
     pub dns64: Option<Vec<Text>>,
+}
+
+/// `[page]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    pub listen: Option<Spanned<Vec<Text>>>,
+    pub contact: Option<Text>,
+    pub message: Option<Text>,
 }
 
 /// `[[zone]]`

@@ -30,7 +30,7 @@ const WRONG: &[(&str, &str)] = &[
     (
         "lissten = 1",
         "stairgate.toml:1: there is no key \"lissten\" in the file; it may hold cache, client, gate, household, list, \
-         profile, record, resolver, server, state_dir, version, zone",
+         page, profile, record, resolver, server, state_dir, version, zone",
     ),
     (
         "[server]\nworkers = 1\nlissten = ['127.0.0.1:53']",
@@ -490,7 +490,7 @@ fn the_reference_file_states_the_defaults() {
 #[test]
 fn the_commented_examples_of_the_reference_file_are_right_too() {
     let text = std::fs::read_to_string(shipped("stairgate.toml")).unwrap();
-    let tables = text.find("# [[zone]]").unwrap();
+    let tables = text.find("# [page]").unwrap();
     let uncommented: String = text[tables..]
         .lines()
         .filter_map(|line| line.strip_prefix("# "))
@@ -505,6 +505,7 @@ fn the_commented_examples_of_the_reference_file_are_right_too() {
     let loaded = load(&text).unwrap();
     assert_eq!(loaded.settings.zones.len(), 2);
     assert_eq!(loaded.settings.clients.len(), 1);
+    assert_eq!(loaded.settings.page.listen.len(), 1);
 }
 
 #[test]
@@ -517,7 +518,7 @@ fn every_key_of_the_shape_stands_in_the_reference_file() {
         })
     };
     let tables = [
-        "server", "cache", "resolver", "zone", "record", "list", "profile", "client",
+        "server", "cache", "resolver", "page", "zone", "record", "list", "profile", "client",
     ];
     let of_file = fields::<shape::File>();
     for table in tables {
@@ -534,6 +535,7 @@ fn every_key_of_the_shape_stands_in_the_reference_file() {
         fields::<shape::Server>(),
         fields::<shape::Cache>(),
         fields::<shape::Resolver>(),
+        fields::<shape::Page>(),
         fields::<shape::Zone>(),
         fields::<shape::Record>(),
         fields::<shape::List>(),

@@ -3,6 +3,7 @@
 use super::protocol::{CacheEntry, Dumped, Flushed, ReloadStatus, Request, Result as Ended, Status};
 use super::socket_path;
 use crate::household::commands::{Answer, Asked};
+use crate::requests;
 use serde::de::DeserializeOwned;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -79,6 +80,26 @@ impl Client {
     /// Shows or changes the household; returns when a change is in force.
     pub fn household(&mut self, asked: Asked) -> Result<Answer, ClientError> {
         self.ask(&Request::Household { asked }, |_: Nothing| Ok(()))
+    }
+
+    /// What children asked for on the block page, the oldest first.
+    pub fn requests(&mut self) -> Result<Vec<requests::Request>, ClientError> {
+        let mut all = Vec::new();
+        self.ask(&Request::Requests, |request| {
+            all.push(request);
+            Ok(())
+        })
+        .map(|_: Dumped| all)
+    }
+
+    /// Marks a request as granted, to a Unix second or for good, after the household was changed; returns it.
+    pub fn request_granted(&mut self, id: u64, until_s: Option<u64>) -> Result<requests::Request, ClientError> {
+        self.ask(&Request::RequestGranted { id, until_s }, |_: Nothing| Ok(()))
+    }
+
+    /// Marks a request as refused; returns it.
+    pub fn request_refused(&mut self, id: u64) -> Result<requests::Request, ClientError> {
+        self.ask(&Request::RequestRefused { id }, |_: Nothing| Ok(()))
     }
 
     /// Sends a request, hands what comes before the end of its answer to `visit`, and returns what the end holds.

@@ -29,6 +29,17 @@ pub enum Request {
     Reload,
     /// Show or change the household; answered when a change is in force.
     Household { asked: Asked },
+    /// What children asked for on the block page: each [`requests::Request`](crate::requests::Request), the oldest first, then how many.
+    Requests,
+    /// A request is granted: the household has been changed so that it holds, to `until_s` (Unix seconds) or for good. Answered with the
+    /// request.
+    RequestGranted {
+        id: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until_s: Option<u64>,
+    },
+    /// A request is refused. Answered with the request.
+    RequestRefused { id: u64 },
 }
 
 /// How one request ended; flattened into the last object of its answer.
@@ -202,8 +213,14 @@ mod tests {
             below: false,
         };
         assert_eq!(flush, expected);
+        let granted = Request::RequestGranted {
+            id: 3,
+            until_s: Some(7),
+        };
+        assert_eq!(text(&granted), r#"{"command":"request-granted","id":3,"until_s":7}"#);
         for bad in [
             r#"{"command":"stop"}"#,
+            r#"{"command":"request-refused"}"#,
             r#"{"command":"cache-flush","nmae":"x"}"#,
             "{}",
             "[]",

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::dns::name::Name;
 use crate::household::commands::{Answer, Asked};
 use crate::limits;
+use crate::requests::{State, Store};
 use crate::resolver::Scope;
 use crate::telemetry::counters::Counters;
 use async_trait::async_trait;
@@ -60,6 +61,8 @@ pub struct Control {
     pub running: Arc<dyn Running>,
     pub cache: Arc<Cache>,
     pub counters: Arc<Counters>,
+    /// What children asked for.
+    pub requests: Arc<Store>,
     /// When the server started, [`Now::mono_ms`](crate::now::Now).
     pub started_mono_ms: u64,
 }
@@ -213,6 +216,27 @@ async fn answer(control: &Control, stream: &mut BufReader<UnixStream>, request: 
             Ok(answer) => finish(stream, answer).await,
             Err(sentence) => refuse(stream, sentence).await,
         },
+        Request::Requests => {
+            let requests = control.requests.list();
+            let mut lines = Vec::new();
+            requests.iter().for_each(|request| push_line(&mut lines, request));
+            write(stream, &lines).await?;
+            let entries = requests.len() as u64;
+            finish(stream, Dumped { entries }).await
+        }
+        Request::RequestGranted { id, until_s } => mark(control, stream, id, State::Granted { until_s }).await,
+        Request::RequestRefused { id } => mark(control, stream, id, State::Refused).await,
+    }
+}
+
+/// Says what became of a request, on a thread that may wait for the disk.
+async fn mark(control: &Control, stream: &mut BufReader<UnixStream>, id: u64, state: State) -> io::Result<()> {
+    let requests = Arc::clone(&control.requests);
+    let now_s = clock::now().unix_s();
+    match tokio::task::spawn_blocking(move || requests.mark(id, state, now_s)).await {
+        Ok(Ok(request)) => finish(stream, request).await,
+        Ok(Err(error)) => refuse(stream, error.to_string()).await,
+        Err(error) => refuse(stream, format!("the request cannot be marked: {error}")).await,
     }
 }
 
@@ -296,6 +320,7 @@ mod tests {
     use crate::control::{Client, ClientError};
     use crate::count::Count;
     use crate::dns::rtype;
+    use crate::requests::{New, Whom};
     use std::io::{Read, Write};
     use std::sync::Mutex;
     use std::time::Duration;
@@ -347,6 +372,7 @@ mod tests {
                 running: Arc::new(Fake::default()),
                 cache: Arc::new(Cache::new(1 << 20, Duration::ZERO, Duration::from_secs(86_400))),
                 counters: Arc::new(Counters::new()),
+                requests: Arc::new(Store::open(folder.path()).0),
                 started_mono_ms: clock::now().mono_ms - 12_345,
             };
             fill(&control);
@@ -416,6 +442,45 @@ mod tests {
         });
         assert_eq!(names, ["a.example.", "b.example.", "b.test."]);
         assert_eq!((flushed, left), (Flushed { flushed: 2, known: 5 }, 1));
+    }
+
+    #[test]
+    fn requests_of_children_are_listed_and_what_became_of_them_is_kept() {
+        let fill = |control: &Control| {
+            for name in ["a.example", "b.example"] {
+                let new = New {
+                    name: Name::parse(name).unwrap(),
+                    whom: Whom::Person("masha".to_owned()),
+                    from: "192.0.2.1".parse().unwrap(),
+                    why: "games, some-list".to_owned(),
+                    by_time: false,
+                    note: "please".to_owned(),
+                };
+                control.requests.ask(new, 1_700_000_000).unwrap();
+            }
+        };
+        with_server(fill, |path| {
+            let mut client = Client::connect(path).unwrap();
+            let asked = client.requests().unwrap();
+            let names: Vec<String> = asked.iter().map(|request| request.name.to_string()).collect();
+            assert_eq!(names, ["a.example.", "b.example."]);
+            let until_s = Some(1_700_003_600);
+            assert_eq!(
+                client.request_granted(1, until_s).unwrap().state,
+                State::Granted { until_s }
+            );
+            assert_eq!(client.request_refused(2).unwrap().state, State::Refused);
+            assert!(
+                client
+                    .request_refused(3)
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("there is no request 3;")
+            );
+            let states: Vec<State> = client.requests().unwrap().iter().map(|request| request.state).collect();
+            assert_eq!(states, [State::Granted { until_s }, State::Refused]);
+            assert_eq!(Store::open(path).0.list(), client.requests().unwrap());
+        });
     }
 
     #[test]

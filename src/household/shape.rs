@@ -239,7 +239,7 @@ impl Household {
     }
 
     /// Persons and devices of a group, those of groups within it among them, each once.
-    pub fn members(&self, group: &str) -> Vec<&str> {
+    pub fn members<'h>(&'h self, group: &'h str) -> Vec<&'h str> {
         let (mut members, mut open, mut seen) = (Vec::new(), vec![group], Vec::new());
         while let Some(name) = open.pop() {
             if seen.contains(&name) {

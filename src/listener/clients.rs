@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Who asks, as far as one client can be told from another: an IPv4 address, or the /64 of an IPv6 address, in which a client has
 /// as many addresses as it likes (RFC 4291 §2.5.1, RFC 8981). `None`: this machine itself, where a proxy or forwarder may bring
 /// the queries of everybody.
-pub(super) type Client = Option<IpAddr>;
+pub(crate) type Client = Option<IpAddr>;
 
-pub(super) fn client(address: IpAddr) -> Client {
+pub(crate) fn client(address: IpAddr) -> Client {
     match address.to_canonical() {
         address if address.is_loopback() => None,
         IpAddr::V4(address) => Some(IpAddr::V4(address)),

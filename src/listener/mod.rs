@@ -21,6 +21,7 @@ use crate::query::{self, Begun, Peer, Pending, Transport};
 use crate::resolver::{Answer, Failure, Resolver, files_left};
 use crate::telemetry::counters::Counters;
 use clients::{Among, Clients};
+pub(crate) use clients::{Client, client};
 use line::{Line, Place};
 use renew::renew;
 use std::cell::RefCell;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+pub(crate) use stream::open;
 use stream::{Places, Unsent};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 

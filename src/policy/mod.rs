@@ -29,6 +29,7 @@ mod servers;
 mod suffixes;
 mod timed;
 mod triggers;
+mod why;
 mod written;
 
 use crate::config::settings::{AnswerKind, ImposedBy};
@@ -39,6 +40,7 @@ use crate::limits::QUOTA_TTL_S;
 use crate::list::patterns::PatternError;
 use crate::list::set::RuleId;
 pub use footprint::Footprint;
+pub use why::{Closed, Why};
 
 use accounts::Account;
 use clients::{Clients, Who};

@@ -1,16 +1,16 @@
 //! What was used, as a text that outlives a restart.
 //!
 //! In: a [`Meter`]. Out: a text, and a meter from it again. The caller reads and writes the file, and replaces it whole.
-//! Always: the same meter gives the same text. Every line carries its own check, and the last one that of all.
+//! Always: the same meter gives the same text. Every line carries its check (`checks`).
 //! Fails: a text that is torn or damaged is [`Damaged`], with what stood before the damage.
 //!
-//! A line for each key, columns with tabs between them: the check of the rest; the periods, `day 2026-10-25 42 0 29384421 ff`
+//! A line for each key, columns with tabs between them: the periods, `day 2026-10-25 42 0 29384421 ff`
 //! (used, carried, latest minute, the minutes up to it as bits); the grants, `30 1790000000` (minutes left, end in Unix
 //! seconds); the key. Periods and grants are apart by `; `.
 
 use super::quota::{Account, Grant, Meter, Period, Use, check_key};
+use crate::checks::{self, Damage};
 use crate::limits::{QUOTA_GRANTS, QUOTA_KEYS, QUOTA_PERIODS};
-use std::fmt::Write;
 
 /// The first line, with the version of what follows.
 const HEADER: &str = "minutes used, version 1";
@@ -34,39 +34,11 @@ fn rest(kept: &Meter) -> String {
     }
 }
 
-/// What is wrong with a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Damage {
-    #[error("is not \"{HEADER}\": the file is of another version, or something else")]
-    Header,
-    #[error("does not match its check")]
-    Check,
-    #[error("matches its check but makes no sense")]
-    Meaning,
-    #[error("has a key that stood before")]
-    Twice,
-    #[error("is one quota more than can be kept")]
-    TooMany,
-    #[error("is missing: the file ends in the middle")]
-    Torn,
-    #[error("is the end, but lines before it are missing or in another order")]
-    End,
-    #[error("stands behind the end")]
-    Behind,
-}
-
 impl Meter {
     /// The text from which [`Meter::from_text`] reads the same meter.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{HEADER}\n");
-        for (key, account) in &self.accounts {
-            let line = account_line(key, account);
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{:016x}\t{line}", check(line.as_bytes()));
-        }
-        let all = check(text.as_bytes());
-        let _ = writeln!(text, "end\t{}\t{all:016x}", self.accounts.len());
-        text
+        let lines = self.accounts.iter().map(|(key, account)| account_line(key, account));
+        checks::text(HEADER, lines)
     }
 
     /// Reads what [`Meter::to_text`] wrote.
@@ -85,56 +57,17 @@ impl Meter {
 
 /// Fills the meter up to the first line that is wrong.
 fn read(text: &str, meter: &mut Meter) -> Result<(), (usize, Damage)> {
-    // A line without an end is half a line, even if it reads as a whole one.
-    let whole = text.rfind('\n').map_or("", |last| &text[..=last]);
-    let mut lines = (1..).zip(whole.split_terminator('\n'));
-    let mut begin = match lines.next() {
-        Some((_, HEADER)) => HEADER.len() + 1,
-        Some(_) => return Err((1, Damage::Header)),
-        None => {
-            return Err((
-                1,
-                if HEADER.starts_with(text) {
-                    Damage::Torn
-                } else {
-                    Damage::Header
-                },
-            ));
-        }
-    };
-    let mut number = 1;
-    for (line_number, line) in lines {
-        number = line_number;
-        let wrong = |damage| (number, damage);
-        if line.starts_with("end\t") {
-            let all = check(&text.as_bytes()[..begin]);
-            if line != format!("end\t{}\t{all:016x}", meter.len()) {
-                return Err(wrong(Damage::End));
-            }
-            return match text.len() == begin + line.len() + 1 {
-                true => Ok(()),
-                false => Err((number + 1, Damage::Behind)),
-            };
-        }
-        begin += line.len() + 1;
-        let (key, account) = checked(line)
-            .ok_or(wrong(Damage::Check))?
-            .ok_or(wrong(Damage::Meaning))?;
+    checks::read(HEADER, text, |line| {
+        let (key, account) = read_account(line).ok_or(Damage::Meaning)?;
         if meter.accounts.contains_key(key) {
-            return Err(wrong(Damage::Twice));
+            return Err(Damage::Twice);
         }
         if meter.len() >= QUOTA_KEYS {
-            return Err(wrong(Damage::TooMany));
+            return Err(Damage::TooMany);
         }
         meter.accounts.insert(key.into(), account);
-    }
-    Err((number + 1, Damage::Torn))
-}
-
-/// `None`: the check is wrong.
-fn checked(line: &str) -> Option<Option<(&str, Account)>> {
-    let (written, rest) = line.split_once('\t')?;
-    (written == format!("{:016x}", check(rest.as_bytes()))).then(|| read_account(rest))
+        Ok(())
+    })
 }
 
 fn account_line(key: &str, account: &Account) -> String {
@@ -193,12 +126,6 @@ fn read_grant(text: &str) -> Option<Grant> {
         minutes_left: minutes_left.parse().ok()?,
         until_s: until_s.parse().ok()?,
     })
-}
-
-/// FNV-1a of 64 bits: it finds accidents, and nobody gains by forging a file they may write.
-fn check(bytes: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 #[cfg(test)]
@@ -291,7 +218,7 @@ mod tests {
         assert!(sentence(&twice).starts_with("line 4 has a key that stood before; 2 quotas"));
         assert!(sentence(&format!("{text}x")).starts_with("line 6 stands behind the end; 3 quotas"));
         let line = "hour 2026-09-23 1 15 29836333 1\t\tx";
-        let odd = format!("{HEADER}\n{:016x}\t{line}\n", check(line.as_bytes()));
+        let odd = checks::text(HEADER, std::iter::once(line.to_owned()));
         assert!(sentence(&odd).starts_with("line 2 matches its check but makes no sense; nothing"));
     }
 

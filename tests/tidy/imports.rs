@@ -13,12 +13,14 @@ const IMPORTS: &[(&str, &str)] = &[
     ("count", ""),
     ("dns", ""),
     ("nearest", ""),
+    ("checks", ""),
     ("catalogue", "dns"),
-    ("schedule", "limits nearest"),
+    ("schedule", "limits nearest checks"),
     ("clock", "now"),
     ("config", "now limits dns nearest catalogue schedule"),
     ("list", "now limits dns config"),
     ("household", "limits nearest catalogue schedule config list"),
+    ("requests", "limits dns checks schedule list"),
     ("policy", "now limits dns catalogue schedule config list"),
     ("cache", "now limits dns config"),
     ("resolver", "now limits dns clock config cache"),
@@ -34,12 +36,16 @@ const IMPORTS: &[(&str, &str)] = &[
         "now limits count dns clock config list policy cache resolver local generation query telemetry",
     ),
     (
+        "page",
+        "now limits count dns schedule clock config requests policy generation telemetry listener",
+    ),
+    (
         "control",
-        "now limits count dns clock config list household policy cache resolver local generation query telemetry",
+        "now limits count dns clock config list requests household policy cache resolver local generation query telemetry",
     ),
     (
         "cli",
-        "now limits count dns catalogue schedule clock config list household policy cache resolver local generation query telemetry listener control",
+        "now limits count dns catalogue schedule clock config list requests household policy cache resolver local generation query telemetry listener page control",
     ),
 ];
 
@@ -54,7 +60,10 @@ const BEYOND: &[(&str, &str, &str)] = &[
 ];
 
 /// Imports of a module that are allowed for these items only.
-const ONLY: &[(&str, &str, &[&str])] = &[("query", "resolver", &["Question", "Answer", "Failure"])];
+const ONLY: &[(&str, &str, &[&str])] = &[
+    ("query", "resolver", &["Question", "Answer", "Failure"]),
+    ("page", "listener", &["ListenError", "Client", "client", "open"]),
+];
 
 /// The import table as `ARCHITECTURE.md` shows it.
 pub fn table() -> String {

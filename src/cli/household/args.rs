@@ -8,6 +8,7 @@ mod things;
 
 use crate::household::commands::Asked;
 use crate::household::edit::{Edit, Given, Kind, OwnList, Pausable, when};
+use crate::requests::HowLong;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -110,12 +111,12 @@ enum Action {
         #[arg(value_parser = pausable)]
         what: Option<Pausable>,
     },
-    /// Let somebody have something for a while, or give more minutes of a quota
+    /// Let somebody have something for a while, give more minutes of a quota, or say yes to what a child asked for
     #[command(after_help = GRANT_EXAMPLES)]
     Grant {
-        /// A person, a device, a group, profile:NAME or everyone
+        /// A person, a device, a group, profile:NAME or everyone; or a number of `stairgate household requests`
         who: String,
-        /// internet, services, categories or names; or minutes of a quota: 30m of games
+        /// internet, services, categories or names; or minutes of a quota: 30m of games; for a request hour, today or good
         #[arg(value_name = "WHAT")]
         what: Vec<String>,
         /// Begin then, not now
@@ -123,6 +124,18 @@ enum Action {
         from: Option<String>,
         #[command(flatten)]
         end: EndArgs,
+    },
+    /// List what children asked for on the block page and wait for an answer to
+    Requests {
+        /// Those that were granted or refused, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Say no to what a child asked for
+    Refuse {
+        /// Its number, as `stairgate household requests` tells it
+        #[arg(value_name = "NUMBER")]
+        request: u64,
     },
     /// Allow a name, and all below it
     #[command(after_help = NAME_EXAMPLES)]
@@ -193,7 +206,8 @@ Examples:
   stairgate household grant masha internet --for 30m
   stairgate household grant masha internet --from 21:00 --until 21:30
   stairgate household grant kids school.example --until \"friday 20:00\"
-  stairgate household grant masha 30m of games";
+  stairgate household grant masha 30m of games
+  stairgate household grant 3 today";
 
 const NAME_EXAMPLES: &str = "\
 Examples:
@@ -201,10 +215,40 @@ Examples:
   stairgate household allow once.example --for masha --hours 2
   stairgate household block bad.example --for profile:child";
 
+/// What a command line wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The household shown, or changed.
+    Household(Asked),
+    /// What children asked for; `all`: what was granted or refused, too.
+    Requests { all: bool },
+    /// A request granted.
+    Grant { request: u64, how_long: HowLong },
+    /// A request refused.
+    Refuse { request: u64 },
+}
+
+#[cfg(test)]
+impl Wanted {
+    /// What is asked of the household, which is nearly everything.
+    pub fn household(self) -> Asked {
+        match self {
+            Wanted::Household(asked) => asked,
+            other => panic!("{other:?} is not about the household"),
+        }
+    }
+}
+
 impl Args {
-    /// What is asked, or one sentence on what is wrong with the command line.
-    pub fn asked(self) -> Result<Asked, String> {
-        Ok(match self.action {
+    /// What is wanted, or one sentence on what is wrong with the command line.
+    pub fn wanted(self) -> Result<Wanted, String> {
+        let asked = match self.action {
+            Action::Requests { all } => return Ok(Wanted::Requests { all }),
+            Action::Refuse { request } => return Ok(Wanted::Refuse { request }),
+            Action::Grant { who, what, from, end } => match (who.parse(), how_long(&what)) {
+                (Ok(request), Some(how_long)) => return granted(request, how_long, from.is_some() || end.is_given()),
+                _ => Asked::from(grant(who, what, from, end)?),
+            },
             Action::Show { who } => Asked::Show { who },
             Action::History => Asked::History,
             Action::Undo { version } => Asked::Undo { version },
@@ -230,10 +274,37 @@ impl Args {
                 until: end.until,
             }),
             Action::Resume { who, what } => Asked::from(Edit::Resume { who: vec![who], what }),
-            Action::Grant { who, what, from, end } => Asked::from(grant(who, what, from, end)?),
             Action::Allow(args) => Asked::from(own_name(OwnList::Allow, args)?),
             Action::Block(args) => Asked::from(own_name(OwnList::Block, args)?),
-        })
+        };
+        Ok(Wanted::Household(asked))
+    }
+}
+
+impl EndArgs {
+    fn is_given(&self) -> bool {
+        self.lasting.is_some() || self.until.is_some()
+    }
+}
+
+fn granted(request: u64, how_long: HowLong, with_times: bool) -> Result<Wanted, String> {
+    match with_times {
+        false => Ok(Wanted::Grant { request, how_long }),
+        true => Err(format!(
+            "what a child asked for is granted for an hour, for today or for good; write `stairgate household grant {request} hour`, `today` or `good`"
+        )),
+    }
+}
+
+/// For how long a request is granted; without a word for an hour.
+fn how_long(words: &[String]) -> Option<HowLong> {
+    let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [] | ["hour"] | ["for", "an", "hour"] => Some(HowLong::Hour),
+        ["today"] => Some(HowLong::Today),
+        ["good"] | ["for", "good"] => Some(HowLong::ForGood),
+        _ => None,
     }
 }
 

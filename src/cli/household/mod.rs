@@ -5,13 +5,14 @@
 //! Fails: with one sentence; the household is as it was.
 
 pub mod args;
+mod requests;
 
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod walk_tests;
 
-pub use args::Args;
+pub use args::{Args, Wanted};
 
 use super::lists::Held;
 use super::{Exit, Failure, Outcome, settings};
@@ -23,24 +24,54 @@ use crate::household::edit::{Around, Words};
 use crate::household::{beginning, store::Store};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 pub fn run(args: Args) -> Outcome {
     let json = args.json;
     let config = args.config.clone();
-    let asked = args.asked().map_err(Failure::usage)?;
+    let wanted = args.wanted().map_err(Failure::usage)?;
     let settings = settings::load_alone(config.as_deref())?;
-    let answer = match Client::connect(&settings.state_dir) {
-        Ok(mut server) => server.household(asked)?,
-        Err(ClientError::NotRunning(_)) => on_file(&asked, &settings).map_err(Failure::failed)?,
+    let mut household = match Client::connect(&settings.state_dir) {
+        Ok(server) => Household::Server(server),
+        Err(ClientError::NotRunning(_)) => Household::File,
         Err(error) => return Err(error.into()),
     };
+    match wanted {
+        Wanted::Household(asked) => print(&household.ask(asked, &settings)?, json),
+        Wanted::Requests { all } => print(&requests::list(&mut household, &settings, all)?, json),
+        Wanted::Grant { request, how_long } => {
+            print(&requests::grant(&mut household, &settings, request, how_long)?, json)
+        }
+        Wanted::Refuse { request } => print(&requests::refuse(&mut household, &settings, request)?, json),
+    }
+}
+
+fn print(told: &(impl Serialize + Display), json: bool) -> Outcome {
     let mut out = io::stdout().lock();
     match json {
-        true => writeln!(out, "{}", serde_json::to_string(&answer).map_err(io::Error::from)?)?,
-        false => write!(out, "{answer}")?,
+        true => writeln!(out, "{}", serde_json::to_string(told).map_err(io::Error::from)?)?,
+        false => write!(out, "{told}")?,
     }
     Ok(Exit::Done)
+}
+
+/// Who carries it out.
+enum Household {
+    /// The server that runs with these settings.
+    Server(Client),
+    /// None runs: this command does, on the file.
+    File,
+}
+
+impl Household {
+    fn ask(&mut self, asked: Asked, settings: &Settings) -> Result<Answer, Failure> {
+        match self {
+            Household::Server(server) => Ok(server.household(asked)?),
+            Household::File => on_file(&asked, settings).map_err(Failure::failed),
+        }
+    }
 }
 
 /// Where no server runs.

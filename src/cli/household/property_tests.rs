@@ -1,6 +1,6 @@
 //! Random commands on a commented household: lines that a command is not about come out as they went in, in their order.
 
-use crate::cli::household::args::Args;
+use crate::cli::household::args::{Args, Wanted};
 use crate::household::commands::Asked;
 use crate::household::edit::{Around, Edit, Words, apply_to_text};
 use crate::household::shape::Household as Shape;
@@ -182,9 +182,9 @@ fn edit(line: &str) -> Edit {
     match Household::try_parse_from(words.split_whitespace())
         .unwrap()
         .args
-        .asked()
+        .wanted()
     {
-        Ok(Asked::Edit { edit }) => edit,
+        Ok(Wanted::Household(Asked::Edit { edit })) => edit,
         other => panic!("{line}: {other:?}"),
     }
 }

@@ -21,7 +21,12 @@ fn run(text: &mut String, line: &str, now: &str) -> String {
             _ => words.push(part.to_owned()),
         }
     }
-    let asked = Household::try_parse_from(words).unwrap().args.asked().unwrap();
+    let asked = Household::try_parse_from(words)
+        .unwrap()
+        .args
+        .wanted()
+        .unwrap()
+        .household();
     let Asked::Edit { edit } = asked else {
         panic!("{line} is no edit")
     };

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-/// One sentence: which address, what is wrong, what to do.
-pub fn bind(address: SocketAddr, error: &io::Error) -> String {
+/// One sentence: which address, what is wrong, what to do. `section`: where in the settings its `listen` stands, such as `[server]`.
+pub fn bind(address: SocketAddr, section: &str, error: &io::Error) -> String {
     let port = address.port();
     let (what, remedy) = match error.kind() {
         io::ErrorKind::AddrInUse if port == 53 => (
@@ -15,7 +15,7 @@ pub fn bind(address: SocketAddr, error: &io::Error) -> String {
         ),
         io::ErrorKind::AddrInUse => (
             "address already in use".to_owned(),
-            format!("`ss -lnp sport = :{port}` shows by what; stop that or change `listen` in [server]"),
+            format!("`ss -lnp sport = :{port}` shows by what; stop that or change `listen` in {section}"),
         ),
         io::ErrorKind::PermissionDenied if port < 1024 => (
             "not permitted".to_owned(),
@@ -24,9 +24,9 @@ pub fn bind(address: SocketAddr, error: &io::Error) -> String {
         ),
         io::ErrorKind::AddrNotAvailable => (
             "this machine has no such address".to_owned(),
-            "`ip address` shows those it has; change `listen` in [server]".to_owned(),
+            format!("`ip address` shows those it has; change `listen` in {section}"),
         ),
-        _ => (error.to_string(), "change `listen` in [server] or free the address".to_owned()),
+        _ => (error.to_string(), format!("change `listen` in {section} or free the address")),
     };
     format!("{address}: {what}; {remedy}")
 }
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn port_53_in_use_names_the_usual_culprit() {
         let address = SocketAddr::from(([127, 0, 0, 1], 53));
-        let sentence = bind(address, &io::Error::from(io::ErrorKind::AddrInUse));
+        let sentence = bind(address, "[server]", &io::Error::from(io::ErrorKind::AddrInUse));
         assert!(
             sentence.starts_with("127.0.0.1:53: address already in use; "),
             "{sentence}"
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_low_port_without_privilege_says_how_to_get_it() {
         let address = SocketAddr::from(([127, 0, 0, 1], 53));
-        let sentence = bind(address, &io::Error::from(io::ErrorKind::PermissionDenied));
+        let sentence = bind(address, "[server]", &io::Error::from(io::ErrorKind::PermissionDenied));
         assert!(sentence.contains("CAP_NET_BIND_SERVICE"), "{sentence}");
     }
 }

@@ -26,6 +26,9 @@ fn text(generation: &Generation) -> String {
             let _ = writeln!(out, "  {category:<12} {:>9} rules", thousands(rules));
         }
     }
+    for address in &settings.page.listen {
+        let _ = writeln!(out, "Its block page is at http://{address}/.");
+    }
     if let Some(address) = settings.server.listen.first() {
         let _ = writeln!(out, "Try it: {}", dig(*address, "example.com"));
     }

@@ -14,6 +14,11 @@ pub(in crate::cli) fn try_address(address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
+/// The same for an address of the block page, which is TCP alone.
+pub(in crate::cli) fn try_stream(address: SocketAddr) -> io::Result<()> {
+    TcpListener::bind(address).map(drop)
+}
+
 /// Leaves out addresses of the built-in example that this machine does not have, as long as one is left; a sentence for
 /// each. `try_address` is [`try_address`] but for tests.
 pub(in crate::cli) fn leave_out(

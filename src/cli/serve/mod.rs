@@ -113,6 +113,7 @@ async fn live(args: Args, settings: Settings) -> Result<(), Failure> {
     };
     let ended = started.server.run(&mut signals).await;
     info!("stopping");
+    drop(started.pages);
     let stopped = started.listeners.stop(limits::STOP_GRACE).await;
     if stopped.abandoned > 0 {
         warn!(queries = stopped.abandoned, "not answered in time");

@@ -16,6 +16,8 @@ use crate::control::{Control, Socket};
 use crate::count::Count;
 use crate::generation::Generations;
 use crate::listener::{Listeners, Service};
+use crate::page::{self, Pages};
+use crate::requests::Store;
 use crate::resolver::{self, forward::Trust};
 use crate::telemetry::counters::Counters;
 use std::net::SocketAddr;
@@ -28,6 +30,7 @@ pub(super) struct Started {
     pub(super) server: Server,
     pub(super) listeners: Listeners,
     pub(super) kept: Kept,
+    pub(super) pages: Pages,
 }
 
 pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started, Failure> {
@@ -36,6 +39,9 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         warn!("{sentence}");
     }
     settings.server.listen.iter().try_for_each(|&address| free(address))?;
+    for &address in &settings.page.listen {
+        listen::try_stream(address).map_err(|error| Failure::failed(advice::bind(address, "[page]", &error)))?;
+    }
     let counters = Arc::new(Counters::new());
     let cache = Arc::new(Cache::new(
         settings.cache.size_bytes - resolver::memory_bytes(&settings) as u64,
@@ -60,13 +66,19 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
     let kept = Kept::load(&settings, &cache, &counters);
 
     let (news_in, news) = mpsc::channel(16);
-    let (requests_in, requests) = mpsc::channel(16);
+    let (reloads_in, reloads) = mpsc::channel(16);
     let resolver = Arc::clone(&stack.resolver);
-    let state = Arc::new(State::new(Arc::clone(&generations), stack, requests_in));
+    let state = Arc::new(State::new(Arc::clone(&generations), stack, reloads_in));
+    let (requests, remark) = Store::open(&settings.state_dir);
+    if let Some(sentence) = remark {
+        warn!("{sentence}");
+    }
+    let requests = Arc::new(requests);
     let control = Control {
         running: Arc::clone(&state) as _,
         cache: Arc::clone(&cache),
         counters: Arc::clone(&counters),
+        requests: Arc::clone(&requests),
         started_mono_ms,
     };
     let service = Service {
@@ -79,7 +91,14 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
     let mut quotas = Quotas::open(&settings.state_dir);
     quotas.count(&generations.load().policy, clock::now());
     let listeners = Listeners::start(&settings.server.listen, settings.server.workers, service)
-        .map_err(|error| Failure::failed(advice::bind(error.address, &error.source)))?;
+        .map_err(|error| Failure::failed(advice::bind(error.address, "[server]", &error.source)))?;
+    let of_page = page::Service {
+        generations: Arc::clone(&generations),
+        requests,
+        counters: Arc::clone(&counters),
+    };
+    let pages = Pages::start(&settings.page.listen, of_page)
+        .map_err(|error| Failure::failed(advice::bind(error.address, "[page]", &error.source)))?;
     match Socket::bind(&settings.state_dir) {
         Ok(socket) => drop(tokio::spawn(socket.serve(Arc::new(control)))),
         Err(error) => {
@@ -109,7 +128,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         watch,
         refresh,
         news,
-        requests,
+        requests: reloads,
         missing: built.missing,
         reloading: Reloading::default(),
         quotas,
@@ -119,6 +138,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         server,
         listeners,
         kept,
+        pages,
     })
 }
 
@@ -144,5 +164,5 @@ async fn compile(args: &Args, settings: &Arc<Settings>) -> Result<build::Built, 
 
 /// Whether an address can be listened on, asked before the lists take their time.
 fn free(address: SocketAddr) -> Result<(), Failure> {
-    listen::try_address(address).map_err(|error| Failure::failed(advice::bind(address, &error)))
+    listen::try_address(address).map_err(|error| Failure::failed(advice::bind(address, "[server]", &error)))
 }

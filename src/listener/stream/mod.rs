@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 /// Opens a listening socket.
-pub(super) fn open(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn open(address: SocketAddr) -> io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Connections of a server just stopped linger; they are no reason not to start.

@@ -21,7 +21,7 @@ pub(crate) fn words(line: &str) -> Vec<String> {
 
 fn asked(line: &str) -> Result<Asked, String> {
     let parsed = Household::try_parse_from(words(line)).map_err(|error| error.to_string())?;
-    parsed.args.asked()
+    parsed.args.wanted().map(Wanted::household)
 }
 
 fn json(line: &str) -> String {
@@ -197,4 +197,26 @@ fn what_a_command_line_lacks_is_said() {
             .contains("write filter or internet, and then for whom")
     );
     assert!(asked("pause filter masha --for 30m --until 21:00").is_err());
+}
+
+#[test]
+fn a_number_with_a_length_that_requests_know_is_a_request_and_all_else_is_whoever_is_called_so() {
+    let wanted = |line: &str| {
+        let parsed = Household::try_parse_from(words(line)).map_err(|error| error.to_string())?;
+        parsed.args.wanted()
+    };
+    for (line, how_long) in [
+        ("grant 3", HowLong::Hour),
+        ("grant 3 hour", HowLong::Hour),
+        ("grant 3 Today", HowLong::Today),
+        ("grant 3 for good", HowLong::ForGood),
+    ] {
+        assert_eq!(wanted(line).unwrap(), Wanted::Grant { request: 3, how_long }, "{line}");
+    }
+    assert!(matches!(wanted("grant 3 internet --for 30m"), Ok(Wanted::Household(_))));
+    assert!(matches!(wanted("grant masha today"), Ok(Wanted::Household(_))));
+    assert!(wanted("grant 3 today --for 30m").unwrap_err().contains("grant 3 hour"));
+    assert_eq!(wanted("refuse 7").unwrap(), Wanted::Refuse { request: 7 });
+    assert!(wanted("refuse masha").is_err());
+    assert_eq!(wanted("requests --all").unwrap(), Wanted::Requests { all: true });
 }
