@@ -11,7 +11,7 @@ mod greet;
 mod kept;
 pub(in crate::cli) mod listen;
 mod open_files;
-mod quotas;
+pub(in crate::cli) mod quotas;
 mod refresh;
 mod reload;
 mod signals;
