@@ -22,6 +22,7 @@ pub mod query;
 mod rdnss;
 pub mod serve;
 mod settings;
+mod together;
 pub mod update;
 
 use clap::{Parser, Subcommand};
