@@ -28,6 +28,8 @@ pub enum Damage {
     End,
     #[error("stands behind the end")]
     Behind,
+    #[error("says that it was added to another file")]
+    Other,
 }
 
 /// The text of these lines, which hold no line ends.
@@ -35,13 +37,18 @@ pub fn text(header: &str, lines: impl Iterator<Item = String>) -> String {
     let mut text = format!("{header}\n");
     let mut count = 0;
     for line in lines {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{:016x}\t{line}", check(line.as_bytes()));
+        add_line(&mut text, &line);
         count += 1;
     }
     let all = check(text.as_bytes());
     let _ = writeln!(text, "end\t{count}\t{all:016x}");
     text
+}
+
+/// Adds a line with its check, for texts that grow.
+pub fn add_line(text: &mut String, line: &str) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{:016x}\t{line}", check(line.as_bytes()));
 }
 
 /// Hands every line of a text to `take`, up to the first that is wrong; `Err` has its number, from 1.
@@ -80,13 +87,13 @@ pub fn read(
 }
 
 /// What stands behind the check, if that is right.
-fn checked(line: &str) -> Option<&str> {
+pub fn checked(line: &str) -> Option<&str> {
     let (written, rest) = line.split_once('\t')?;
     (written == format!("{:016x}", check(rest.as_bytes()))).then_some(rest)
 }
 
-/// FNV-1a of 64 bits: it finds accidents, and nobody gains by forging a file they may write.
-fn check(bytes: &[u8]) -> u64 {
+/// The check of some bytes. FNV-1a of 64 bits: it finds accidents, and nobody gains by forging a file they may write.
+pub fn check(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }

@@ -62,6 +62,9 @@ pub const HOUSEHOLD_GROUPS: usize = 100_000;
 /// Windows, quotas, grants, pauses and own services of a household file, of each so many. A family has some dozens; a provisioning system that
 /// writes one for each subscriber means a profile or a group. A file with more is refused.
 pub const HOUSEHOLD_RULES: usize = 10_000;
+/// Longest name of a person, a device, a group or a quota, in bytes: two of them make the key of an account ([`QUOTA_KEY_BYTES`]). A longer
+/// one is refused.
+pub const HOUSEHOLD_NAME_BYTES: usize = 250;
 /// Groups within groups within groups: families and classes need two. A deeper one is refused.
 pub const GROUP_DEPTH: usize = 16;
 /// Members of all groups and of all that is for somebody, written out, four bytes each: a file of a few lines could name everybody a
@@ -539,15 +542,14 @@ pub const OVERLAP_DAYS: i64 = 366;
 
 // ---- Quotas ----
 
-/// Accounts of the quotas: one for each person and thing that settings limit. A further one is refused.
-pub const QUOTA_KEYS: usize = 16_384;
+/// Accounts of quotas that something was counted for: two quotas for each of [`HOUSEHOLD_PEOPLE`], some 200 bytes each. What goes beyond it is
+/// not counted until those are forgotten that no setting names any more, which is tried once an hour.
+pub const QUOTA_KEYS: usize = 4_000_000;
 /// Longest key of an account, in bytes: two names of settings. A longer one is refused.
 pub const QUOTA_KEY_BYTES: usize = 512;
 /// Periods that an account remembers: the current one, the one before for minutes that come late, and as many for a clock
 /// that went wrong. The one that was longest not used is forgotten.
 pub const QUOTA_PERIODS: usize = 4;
-/// Grants of an account that have not ended. A further one is refused: parents give a few a day.
-pub const QUOTA_GRANTS: usize = 16;
 /// Longest time in seconds that an answer is kept whose name counts towards a quota: what is used between two queries of a device goes
 /// uncounted, and what is spent goes on so long.
 pub const QUOTA_TTL_S: u64 = 60;

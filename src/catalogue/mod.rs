@@ -89,6 +89,11 @@ impl Services {
                 }
             }
         }
+        Ok(Services::grouped(services))
+    }
+
+    /// `services`: ascending by id.
+    fn grouped(services: Vec<Service>) -> Services {
         let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
         for (place, service) in services.iter().enumerate() {
             match groups.binary_search_by(|(id, _)| id.as_str().cmp(&service.group)) {
@@ -96,7 +101,47 @@ impl Services {
                 Err(at) => groups.insert(at, (service.group.clone(), vec![place])),
             }
         }
-        Ok(Services { services, groups })
+        Services { services, groups }
+    }
+
+    /// The group of search engines that no answer switches to a safe mode.
+    pub const WITHOUT_SAFE_MODE: &str = "search-without-safe-mode";
+
+    /// With each of these engines as a service of its own, `kagi-search`, all of them in one group. A name that is a service's already, or
+    /// lies below one of its names, stays that service's too, so that whoever blocks the service blocks its search.
+    pub fn with_search_engines(self, engines: &Names) -> Services {
+        let mut services = self.services;
+        let own = services.len();
+        for (engine, name) in engines.iter() {
+            let domain = Domain {
+                name: name.to_owned(),
+                exact: false,
+                background: false,
+                source: Names::WITHOUT_SAFE_MODE.to_owned(),
+            };
+            let above = |held: &Domain| {
+                let rest = name.strip_suffix(held.name.as_str());
+                rest.is_some_and(|rest| rest.ends_with('.') && !held.exact)
+            };
+            for service in &mut services[..own] {
+                let known = service.domains.binary_search_by(|held| held.name.as_str().cmp(name));
+                if let (Err(place), true) = (known, service.domains.iter().any(above)) {
+                    service.domains.insert(place, domain.clone());
+                }
+            }
+            let id = format!("{engine}-search");
+            match services[own..].last_mut() {
+                Some(last) if last.id == id => last.domains.push(domain),
+                _ => services.push(Service {
+                    id,
+                    name: format!("{engine} (search)"),
+                    group: Self::WITHOUT_SAFE_MODE.to_owned(),
+                    domains: vec![domain],
+                }),
+            }
+        }
+        services.sort_by(|a, b| a.id.cmp(&b.id));
+        Services::grouped(services)
     }
 
     pub fn get(&self, id: &str) -> Option<&Service> {
@@ -306,12 +351,14 @@ fn read_network(text: &str) -> Option<(IpAddr, u8)> {
 pub struct Names(Vec<(String, String)>);
 
 impl Names {
+    const WITHOUT_SAFE_MODE: &str = "search-without-safe-mode.tsv";
+
     pub fn always_reachable(text: &str) -> Result<Names, CatalogueError> {
         Names::parse::<2>("always-reachable.tsv", text, &["kind", "name"])
     }
 
     pub fn search_without_safe_mode(text: &str) -> Result<Names, CatalogueError> {
-        Names::parse::<3>("search-without-safe-mode.tsv", text, &["engine", "name", "source"])
+        Names::parse::<3>(Self::WITHOUT_SAFE_MODE, text, &["engine", "name", "source"])
     }
 
     fn parse<const N: usize>(

@@ -7,10 +7,9 @@ use std::sync::LazyLock;
 /// All tables together.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
+    /// Those of `services.tsv`, and search engines that have no safe mode a resolver could switch on.
     pub services: Services,
     pub safe_search: SafeSearch,
-    /// Search engines that have no safe mode a resolver could switch on.
-    pub unsafe_search: Names,
     pub bypass: Bypass,
     pub bypass_addresses: BypassAddresses,
     /// What is reachable although the internet is off.
@@ -33,10 +32,10 @@ impl Catalogue {
             let names = kids
                 .map(str::trim)
                 .filter(|line| !line.is_empty() && !line.starts_with('#'));
+            let engines = table!(Names::search_without_safe_mode, "search-without-safe-mode.tsv");
             Catalogue {
-                services: table!(Services::parse, "services.tsv"),
+                services: table!(Services::parse, "services.tsv").with_search_engines(&engines),
                 safe_search: table!(SafeSearch::parse, "safesearch.tsv"),
-                unsafe_search: table!(Names::search_without_safe_mode, "search-without-safe-mode.tsv"),
                 bypass: table!(Bypass::parse, "bypass.tsv"),
                 bypass_addresses: table!(BypassAddresses::parse, "bypass-addresses.tsv"),
                 reachable: table!(Names::always_reachable, "always-reachable.tsv"),
@@ -56,7 +55,8 @@ mod tests {
         let shipped = Catalogue::shipped();
         assert!(shipped.services.iter().count() >= 120);
         assert!(shipped.safe_search.iter().count() >= 194);
-        assert!(shipped.unsafe_search.iter().count() >= 10);
+        let engines = shipped.services.group(Services::WITHOUT_SAFE_MODE);
+        assert!(engines.is_some_and(|engines| engines.count() >= 20));
         assert!(shipped.bypass.iter().count() >= 1000);
         assert!(shipped.bypass_addresses.networks().count() >= 50);
         assert!(shipped.reachable.iter().count() >= 20);

@@ -336,3 +336,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn search_engines_without_a_safe_mode_are_services_of_one_group_and_stay_those_of_whom_they_were() {
+    let engines = Names(vec![
+        ("a".to_owned(), "a.example".to_owned()),
+        ("b".to_owned(), "search.big.example".to_owned()),
+        ("b".to_owned(), "search.big.test".to_owned()),
+        ("c".to_owned(), "search.one.example".to_owned()),
+    ]);
+    let rows = "big\tBig\tvideo\tbig.example\tmaker\t\none\tOne\tvideo\t=one.example\tmaker\t\n";
+    let all = services(rows).unwrap().with_search_engines(&engines);
+    let names = |id: &str| -> Vec<&str> {
+        let domains = &all.get(id).unwrap().domains;
+        domains.iter().map(|domain| domain.name.as_str()).collect()
+    };
+    let group: Vec<&str> = all
+        .group("search-without-safe-mode")
+        .unwrap()
+        .map(|service| service.id.as_str())
+        .collect();
+    assert_eq!(group, ["a-search", "b-search", "c-search"]);
+    assert_eq!(names("b-search"), ["search.big.example", "search.big.test"]);
+    assert_eq!(names("big"), ["big.example", "search.big.example"]);
+    assert_eq!(names("one"), ["one.example"]);
+    let shipped = &Catalogue::shipped().services;
+    let ids: Vec<&String> = shipped.iter().map(|service| &service.id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "no id is there twice");
+    assert!(shipped.get("kagi-search").is_some());
+}

@@ -5,18 +5,14 @@
 //! Fails: what would stop a start ends the check with the sentence that the start would end with.
 
 use super::serve::listen::{try_address, try_stream};
-use super::{Exit, Failure, Outcome, connected, lists, rdnss};
+use super::{Exit, Failure, Outcome, connected, lists, rdnss, together};
 use crate::clock;
-use crate::config::household::{Household, Subjects, Target};
 use crate::config::load::Loaded;
 use crate::config::settings::{AnswerKind, ListSource, ProfileSettings, Settings, Unmatched, ZoneSource};
 use crate::list::set::{Gate, RuleSetId};
 use crate::list::source::Format;
 use crate::local::Zones;
-use crate::now::Now;
 use crate::policy::{Policy, is_of_list};
-use crate::schedule::overlaps;
-use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -45,13 +41,8 @@ pub fn run(args: Args) -> Outcome {
     }
     about_lists(&settings, &held.gate, &mut warnings);
     about_policy(&settings, &held.gate, &policy, &mut warnings);
-    warnings.extend(
-        settings
-            .household
-            .iter()
-            .flat_map(|household| contradictions(household, clock::now())),
-    );
     warnings.extend(about_page(&settings));
+    warnings.extend(together::about(&settings, clock::now()));
     about_machine(&settings, &mut warnings);
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let resolvers = rdnss::neighbors(&rdnss::FILES.map(read).join("\n"), &read(rdnss::OWN), &connected);
@@ -188,53 +179,6 @@ fn about_page(settings: &Settings) -> Option<String> {
     })
 }
 
-/// Windows of which one allows what another blocks for the same person at the same time: that is no mistake, but may not be meant.
-fn contradictions(household: &Household, now: Now) -> Vec<String> {
-    let common = |a: &Target, b: &Target| {
-        let share = |a: &[String], b: &[String]| a.iter().any(|word| b.contains(word));
-        a.internet && b.internet
-            || share(&a.lists, &b.lists)
-            || share(&a.services, &b.services)
-            || a.names.iter().any(|name| b.names.contains(name))
-    };
-    let together = |a: &Subjects, b: &Subjects| {
-        let share = |a: &[u32], b: &[u32]| a.iter().any(|index| b.contains(index));
-        a.everyone
-            || b.everyone
-            || share(&a.people, &b.people)
-            || share(&a.devices, &b.devices)
-            || a.profiles.iter().any(|profile| b.profiles.contains(profile))
-    };
-    let mut told = Vec::new();
-    for (at, first) in household.windows.iter().enumerate() {
-        for last in &household.windows[at + 1..] {
-            let contrary = common(&first.block, &last.allow) || common(&first.allow, &last.block);
-            if !contrary || !together(&first.subjects, &last.subjects) {
-                continue;
-            }
-            let person = first.subjects.people.first().or(last.subjects.people.first());
-            let person = person.and_then(|&person| household.people.get(person as usize));
-            let zone = person.map_or(&household.zone, |person| &person.zone);
-            let second = |unix_s: i64| Timestamp::from_second(unix_s).unwrap_or_default();
-            let today = zone.to_datetime(second(now.unix_s() as i64)).date();
-            let windows = [first.when.clone(), last.when.clone()];
-            // Two are never too many.
-            let Some(met) = overlaps(&windows, zone, today).unwrap_or_default().into_iter().next() else {
-                continue;
-            };
-            told.push(format!(
-                "window \"{}\" (line {}) and window \"{}\" (line {}) hold together, for the first time at {}, and one allows what the other blocks; the last one counts",
-                first.name,
-                first.line,
-                last.name,
-                last.line,
-                zone.to_datetime(second(met.at_s)).strftime("%F %H:%M"),
-            ));
-        }
-    }
-    told
-}
-
 fn about_policy(settings: &Settings, gate: &Gate, policy: &Policy, warnings: &mut Vec<String>) {
     if settings.gate.is_some() {
         // Of lists that the settings name this was told when they were read.
@@ -344,46 +288,6 @@ fn is_running(settings: &Settings) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn windows_that_contradict_each_other_are_told_with_the_first_time_they_meet() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a writable folder");
-        write(
-            "stairgate.toml",
-            "household = \"household.toml\"\n[server]\nunmatched = \"open\"\n",
-        );
-        let window = |days: &str, what: &str| {
-            format!("[[window]]\nfor = \"masha\"\ndays = \"{days}\"\nfrom = \"10:00\"\nto = \"12:00\"\n{what}\n")
-        };
-        let told = |windows: &str| {
-            let people = "timezone = \"Europe/Moscow\"\n[profile.child]\nblock = []\nservices = [\"tiktok\"]\n[person.masha]\nprofile = \"child\"\n";
-            write("household.toml", &format!("{people}{windows}"));
-            let loaded = Settings::load(&folder.path().join("stairgate.toml"));
-            let household = loaded.expect("good settings").settings.household.expect("a household");
-            // Tuesday, 2026-12-01.
-            let now = Now {
-                mono_ms: 0,
-                unix_ms: 1_796_155_200_000,
-            };
-            contradictions(&household, now)
-        };
-        let block = window("sat", "block = [\"tiktok\"]");
-        let found = told(&format!("{block}{}", window("weekend", "allow = [\"tiktok\"]")));
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(
-            found[0].contains("(line 7)") && found[0].contains("(line 13)"),
-            "{found:?}"
-        );
-        assert!(found[0].contains("2026-12-05 10:00"), "{found:?}");
-        for other in [
-            window("sun", "allow = [\"tiktok\"]"),
-            window("sat", "allow = [\"roblox\"]"),
-            window("sat", "block = [\"tiktok\"]"),
-        ] {
-            assert_eq!(told(&format!("{block}{other}")), Vec::<String>::new());
-        }
-    }
 
     #[test]
     fn a_resolver_of_the_router_is_worth_a_warning_only_to_who_serves_the_network() {

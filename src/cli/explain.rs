@@ -1,6 +1,7 @@
 //! `stairgate explain`: what the server does with a name, and the rule, list and line that make it so.
 
 use super::inspect::unreadable;
+use super::serve::quotas;
 use super::{Exit, Failure, Outcome, connected, lists};
 use crate::clock;
 use crate::config::settings::{ProfileSettings, Settings, Unmatched};
@@ -13,7 +14,7 @@ use crate::list::rule::Effect;
 use crate::list::set::SourceId;
 use crate::list::source::SourceSpec;
 use crate::local::{Origin, Zones};
-use crate::policy::explain::{Explanation, Local, Subject, Texts, explain, plain_text};
+use crate::policy::explain::{Explanation, Local, QuotaUse, Subject, Texts, explain, plain_text};
 use crate::policy::{Asker, Policy, Refusal};
 use ipnet::IpNet;
 use std::cell::{OnceCell, RefCell};
@@ -36,7 +37,7 @@ pub struct Args {
     /// Judge as for the client at this address
     #[arg(long, value_name = "ADDR")]
     client: Option<IpAddr>,
-    /// Judge as at this moment: RFC 3339, or RFC 9557 with a zone. Nothing in the settings depends on the time yet
+    /// Judge as at this moment: RFC 3339, or RFC 9557 with a zone
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Judge by this gate file and, without a profile, by every category and every allow list in it
@@ -103,6 +104,14 @@ fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure>
     let asked = profile(args, &settings, connected);
     let policy = Policy::build_for(&held.gate, &settings, connected, now_s, |name| asked == Some(name))
         .map_err(Failure::usage)?;
+    let meter = match args.gate {
+        None => quotas::kept(&settings.state_dir, |sentence| eprintln!("{sentence}")),
+        Some(_) => None,
+    };
+    let at = i64::try_from(now_s).unwrap_or(i64::MAX);
+    if let Some(meter) = &meter {
+        quotas::tell(&policy, meter, at);
+    }
     let asker = asker(args, &settings, &policy, now_s)?;
     // A gate alone says nothing of what some server answers itself.
     let subject = match subject {
@@ -116,7 +125,7 @@ fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure>
         subject => subject,
     };
     let texts = Originals::new(&held);
-    Ok(explain(
+    let mut explanation = explain(
         &policy,
         &held.gate,
         &Texts {
@@ -127,7 +136,20 @@ fn explanation(args: &Args, connected: &[IpNet]) -> Result<Explanation, Failure>
         asker.as_ref().map_err(|refusal| *refusal),
         &subject,
         qtype,
-    ))
+    );
+    for told in &mut explanation.quotas {
+        let account = policy.accounts().iter().find(|account| *account.key == *told.key);
+        if let (Some(meter), Some(account)) = (&meter, account) {
+            let tally = meter.tally(
+                &account.key,
+                &account.quota,
+                &account.quota.period_at(at, &account.zone),
+            );
+            told.given = Some(tally.given.saturating_add(account.earned_minutes(at)));
+            told.used = Some(tally.used);
+        }
+    }
+    Ok(explanation)
 }
 
 fn subject(text: &str) -> Result<Subject, Failure> {
@@ -285,6 +307,28 @@ impl<'h> Originals<'h> {
 /// Longest line that is shown as it stands.
 const LINE_BYTES: usize = 1024;
 
+/// `games: 23 of 60 minutes used today`
+fn quota_text(quota: &QuotaUse) -> String {
+    let now = match quota.per {
+        "week" => "this week",
+        _ => "today",
+    };
+    let (name, limit) = (&quota.name, quota.limit);
+    match (quota.used, quota.given) {
+        (Some(used), Some(given)) => {
+            let beside = match given.saturating_sub(limit) {
+                0 => String::new(),
+                more => format!(" ({limit} and {more} more)"),
+            };
+            format!("{name}: {used} of {given} minutes used {now}{beside}")
+        }
+        _ => format!(
+            "{name}: {limit} minutes a {}; how many were used is not known here",
+            quota.per
+        ),
+    }
+}
+
 fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     let observed = if explanation.observed { ", observed only" } else { "" };
     writeln!(
@@ -307,11 +351,22 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     if let Some(line) = explanation.household_line {
         writeln!(out, "  line     {line} of the household")?;
     }
+    if let Some(device) = &explanation.device {
+        writeln!(out, "  device   {device}")?;
+    }
     if let Some(person) = &explanation.person {
         writeln!(out, "  person   {person}")?;
     }
     if let Some(profile) = &explanation.profile {
-        writeln!(out, "  profile  {profile}")?;
+        let from = explanation.profile_from.as_ref();
+        let from = from.map_or_else(String::new, |base| format!(" (inherited from {base})"));
+        writeln!(out, "  profile  {profile}{from}")?;
+    }
+    for quota in &explanation.quotas {
+        writeln!(out, "  quota    {}", quota_text(quota))?;
+    }
+    if explanation.path.len() > 1 {
+        writeln!(out, "  path     {}", explanation.path.join(" -> "))?;
     }
     if explanation.name_servers {
         writeln!(
@@ -332,165 +387,5 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn args(name: &str, client: Option<&str>, folder: &Path) -> Args {
-        Args {
-            name: name.to_owned(),
-            qtype: "A".to_owned(),
-            profile: None,
-            client: client.map(|addr| addr.parse().expect("an address")),
-            at: None,
-            gate: None,
-            config: Some(folder.join("stairgate.toml")),
-            json: true,
-        }
-    }
-
-    #[test]
-    fn a_client_of_a_directly_connected_network_is_explained_as_it_is_served() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a writable folder");
-        write("a.hosts", "0.0.0.0 bad.example\n");
-        write(
-            "stairgate.toml",
-            "[[list]]\nname = \"a\"\nsource = \"a.hosts\"\ncategory = \"adult\"\n[profile.default]\nblock = [\"adult\"]\n",
-        );
-        let ask = |connected: &[IpNet]| {
-            let args = args("bad.example", Some("198.51.100.7"), folder.path());
-            let Ok(explanation) = explanation(&args, connected) else {
-                panic!("good settings");
-            };
-            explanation.action
-        };
-        assert_eq!(ask(&[]), "refused");
-        assert_eq!(ask(&["198.51.100.0/24".parse().expect("a network")]), "null");
-    }
-
-    #[test]
-    fn what_this_server_answers_itself_is_explained_before_any_list_is() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a writable folder");
-        write(
-            "a.hosts",
-            "0.0.0.0 bad.example\n0.0.0.0 printer.home.arpa\n0.0.0.0 www.site.example\n0.0.0.0 x.test\n0.0.0.0 nas.example\n",
-        );
-        write(
-            "site.zone",
-            "@ SOA ns.site.example. host.site.example. 1 2 3 4 60\nwww A 192.0.2.1\nto CNAME bad.example.\n",
-        );
-        write(
-            "stairgate.toml",
-            "[server]\nallow = [\"127.0.0.0/8\"]\nunmatched = \"refuse\"\n\
-             [[list]]\nname = \"a\"\nsource = \"a.hosts\"\ncategory = \"adult\"\n[profile.default]\nblock = [\"adult\"]\n\
-             [[client]]\nname = \"me\"\nmatch = [\"127.0.0.1\"]\nprofile = \"default\"\n\
-             [[zone]]\nname = \"site.example\"\nfile = \"site.zone\"\n\
-             [[record]]\nname = \"printer.home.arpa\"\ndata = [\"A 192.168.1.20\"]\n\
-             [[record]]\nname = \"*.nas.example\"\ndata = [\"A 192.168.1.21\"]\n",
-        );
-        let ask = |name: &str, client: &str| {
-            let Ok(found) = explanation(&args(name, Some(client), folder.path()), &[]) else {
-                panic!("good settings");
-            };
-            let rule = found.rule.unwrap_or_default();
-            (format!("{} {}", found.verdict, found.action), rule, found.matches.len())
-        };
-        for (name, does, rule, matched) in [
-            (
-                "Printer.home.arpa",
-                "rewrite data=A 192.168.1.20",
-                "[[record]] printer.home.arpa",
-                1,
-            ),
-            (
-                "x.nas.example",
-                "rewrite data=A 192.168.1.21",
-                "[[record]] *.nas.example",
-                0,
-            ),
-            ("nas.example", "block null", "0.0.0.0 nas.example", 1),
-            (
-                "www.site.example",
-                "rewrite data=A 192.0.2.1",
-                "[[zone]] site.example",
-                1,
-            ),
-            ("none.site.example", "rewrite nxdomain", "[[zone]] site.example", 0),
-            ("to.site.example", "block null", "0.0.0.0 bad.example", 1),
-            ("localhost", "rewrite data=A 127.0.0.1", "built-in zone localhost", 0),
-            ("x.test", "rewrite nxdomain", "built-in zone test", 1),
-            ("_dns.resolver.arpa", "rewrite nodata", "built-in zone resolver.arpa", 0),
-            ("mask.icloud.com", "block nxdomain", "canary of iCloud Private Relay", 0),
-            ("bad.example", "block null", "0.0.0.0 bad.example", 1),
-        ] {
-            assert_eq!(
-                ask(name, "127.0.0.1"),
-                (does.to_owned(), rule.to_owned(), matched),
-                "{name}"
-            );
-        }
-        for (client, rule) in [("127.0.0.2", "server.unmatched"), ("192.0.2.1", "server.allow")] {
-            assert_eq!(
-                ask("localhost", client),
-                ("block refused".to_owned(), rule.to_owned(), 0)
-            );
-        }
-    }
-
-    #[test]
-    fn what_a_person_gets_at_a_time_is_explained_by_the_window_that_holds_then() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a writable folder");
-        write(
-            "stairgate.toml",
-            "household = \"household.toml\"\n[server]\nunmatched = \"open\"\n",
-        );
-        write(
-            "household.toml",
-            "timezone = \"Europe/Moscow\"\n[profile.child]\nblock = []\nservices = [\"tiktok\"]\n[person.masha]\nprofile = \"child\"\n\
-             [[device]]\nname = \"phone\"\nperson = \"masha\"\nmatch = [\"192.168.1.20\"]\n\
-             [[window]]\nname = \"night\"\nfor = \"masha\"\ndays = \"school nights\"\nfrom = \"21:00\"\nto = \"7:00\"\nblock = [\"internet\"]\n",
-        );
-        let ask = |name: &str, at: &str| {
-            let args = Args {
-                at: Some(at.to_owned()),
-                ..args(name, Some("192.168.1.20"), folder.path())
-            };
-            let Ok(found) = explanation(&args, &["192.168.1.0/24".parse().expect("a network")]) else {
-                panic!("good settings");
-            };
-            assert_eq!(found.person.as_deref(), Some("masha"));
-            (found.verdict, found.rule.unwrap_or_default(), found.household_line)
-        };
-        let evening = "2026-12-01T21:30:00+03:00";
-        assert_eq!(ask("www.example", evening), ("block", "night".to_owned(), Some(11)));
-        assert_eq!(
-            ask("www.example", "2026-12-01T20:30:00+03:00"),
-            ("allow", String::new(), None)
-        );
-        assert_eq!(
-            ask("www.example", "2026-12-04T21:30:00[Europe/Moscow]"),
-            ("allow", String::new(), None)
-        );
-        let service = ask("tiktok.com", "2026-12-01T20:30:00+03:00");
-        assert_eq!(service, ("block", "service TikTok".to_owned(), None));
-    }
-
-    #[test]
-    fn the_profile_that_is_asked_for_is_that_of_the_client_or_of_everybody_else() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("stairgate.toml");
-        let text = "[profile.default]\nblock = []\n[profile.child]\nblock = []\n[[client]]\nname = \"tablet\"\nmatch = [\"192.168.1.20\"]\nprofile = \"child\"\n";
-        fs::write(&file, text).expect("a writable folder");
-        let settings = Settings::load(&file).expect("good settings").settings;
-        let of = |client| {
-            let args = args("a.example", client, folder.path());
-            profile(&args, &settings, &[]).map(str::to_owned)
-        };
-        assert_eq!(of(Some("192.168.1.20")).as_deref(), Some("child"));
-        assert_eq!(of(Some("192.168.1.21")).as_deref(), Some("default"));
-        assert_eq!(of(None).as_deref(), Some("default"));
-    }
-}
+#[path = "explain_tests.rs"]
+mod tests;

@@ -23,6 +23,7 @@ pub mod query;
 mod rdnss;
 pub mod serve;
 mod settings;
+mod together;
 pub mod update;
 
 use clap::{Parser, Subcommand};

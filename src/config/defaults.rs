@@ -119,6 +119,7 @@ impl ProfileSettings {
     pub fn named(name: &str) -> ProfileSettings {
         ProfileSettings {
             name: name.to_owned(),
+            base: None,
             block: Vec::new(),
             every_category: false,
             allow_lists: Vec::new(),

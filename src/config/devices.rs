@@ -10,7 +10,6 @@ use super::persons::{Names, id};
 use super::settings::*;
 use super::shape::{self, Text};
 use super::values;
-use crate::nearest::nearest;
 use ipnet::{IpNet, Ipv4Net};
 use std::collections::{HashMap, HashSet};
 use toml::Spanned;
@@ -40,13 +39,8 @@ pub(super) fn read(
         let networks = owners.networks(loader, "client", &client.name, &client.networks)?;
         let profile = client.profile.get_ref();
         if !known.contains(profile.as_str()) {
-            return Err(loader.fail(
-                client.profile.span(),
-                Problem::NoSuchProfile {
-                    client: client.name.get_ref().clone(),
-                    profile: profile.clone(),
-                },
-            ));
+            let owner = format!("client {:?}", client.name.get_ref());
+            return Err(loader.no_such(&client.profile, owner, ("profile", "profile"), known.iter().copied()));
         }
         read.push(ClientSettings {
             name: client.name.get_ref().clone(),
@@ -86,19 +80,7 @@ fn whose(
     people: &[Person],
 ) -> Result<(String, Option<u32>), ConfigError> {
     let name = device.name.get_ref();
-    let no_such = |text: &Text, key, what, known: Vec<String>, advice| {
-        loader.fail(
-            text.span(),
-            Problem::NoSuch {
-                owner: format!("device {name:?}"),
-                key,
-                word: text.get_ref().clone(),
-                what,
-                nearest: nearest(text.get_ref(), &known),
-                advice,
-            },
-        )
-    };
+    let owner = || format!("device {name:?}");
     match (&device.person, &device.profile) {
         (Some(person), None) => {
             // In order of their ids.
@@ -106,8 +88,8 @@ fn whose(
             match people.binary_search_by(|known| known.id.cmp(id)) {
                 Ok(at) => Ok((people[at].profile.clone(), Some(at as u32))),
                 Err(_) => {
-                    let known = people.iter().map(|person| person.id.clone()).collect();
-                    Err(no_such(person, "person", "person", known, format!("add [person.{id}]")))
+                    let known = people.iter().map(|person| person.id.as_str());
+                    Err(loader.no_such(person, owner(), ("person", "person"), known))
                 }
             }
         }
@@ -116,8 +98,8 @@ fn whose(
             match profiles.contains(word.as_str()) {
                 true => Ok((word.clone(), None)),
                 false => {
-                    let known = profiles.iter().map(|&known| known.to_owned()).collect();
-                    Err(no_such(profile, "profile", "profile", known, format!("add [profile.{word}]")))
+                    let known = profiles.iter().copied();
+                    Err(loader.no_such(profile, owner(), ("profile", "profile"), known))
                 }
             }
         }

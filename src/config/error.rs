@@ -78,8 +78,6 @@ pub enum Problem {
         word: String,
         why: String,
     },
-    #[error("client {client:?} has profile {profile:?}, which is not defined; add [profile.{profile}]")]
-    NoSuchProfile { client: String, profile: String },
     #[error("{owner} has {key} = {word:?}, but there is no such {what}; {}", nearest.as_ref().map_or_else(|| advice.clone(), |near| format!("is \"{near}\" meant?")))]
     NoSuch {
         /// `person "masha"`, `window "school nights"`.

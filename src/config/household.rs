@@ -150,10 +150,8 @@ impl QuotaSettings {
     pub fn quota(&self) -> Quota {
         let minutes = |of: Duration| u32::try_from(of.as_secs() / 60).unwrap_or(u32::MAX);
         Quota {
-            minutes: minutes(self.limit),
-            period: self.per,
             carry: minutes(self.carry),
-            day_begins_hour: Quota::DAY_BEGINS_HOUR,
+            ..Quota::of_minutes(minutes(self.limit), self.per)
         }
     }
 }

@@ -15,8 +15,8 @@ use super::whom::Everybody;
 use super::words::{Place, Vocabulary, with_a_dot};
 use crate::limits;
 use crate::nearest::nearest;
-use crate::schedule::Window;
 use crate::schedule::quota::Period;
+use crate::schedule::{ParseError, TimeOfDay, Window};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use toml::Spanned;
@@ -166,11 +166,13 @@ impl Rules<'_> {
         let written = shape.get_ref();
         let line = loader.source.line(shape.span().start);
         let days = match &written.days {
-            None => vec!["every day".to_owned()],
-            Some(days) => Words::texts(days).into_iter().map(Spanned::into_inner).collect(),
+            None => vec![Spanned::new(shape.span(), "every day".to_owned())],
+            Some(days) => Words::texts(days),
         };
-        if days.is_empty() || days.iter().any(|days| days.trim().is_empty()) {
-            let span = written.days.as_ref().map_or(shape.span(), Spanned::span);
+        let blank = days.iter().find(|days| days.get_ref().trim().is_empty());
+        if days.is_empty() || blank.is_some() {
+            let span = blank.map(Spanned::span).or(written.days.as_ref().map(Spanned::span));
+            let span = span.unwrap_or(shape.span());
             return Err(loader.fail(
                 span,
                 Problem::Other(
@@ -179,14 +181,17 @@ impl Rules<'_> {
             ));
         }
         let (from, to) = (written.from.get_ref().trim(), written.to.get_ref().trim());
-        if loader.value(Some(&written.from), "window.from", 0, values::clock)? == 24 * 60 {
-            return Err(loader.wrong(
-                &written.from,
+        for (key, text, read) in [
+            (
                 "window.from",
-                "is the end of a day, at which no window begins; write \"0:00\" and the day after",
-            ));
+                &written.from,
+                TimeOfDay::beginning as fn(&str) -> Result<TimeOfDay, ParseError>,
+            ),
+            ("window.to", &written.to, TimeOfDay::parse),
+        ] {
+            read(text.get_ref())
+                .map_err(|cause| loader.fail(text.span(), Problem::Other(format!("{key}: {cause}"))))?;
         }
-        loader.value(Some(&written.to), "window.to", 0, values::clock)?;
         let name = match &written.name {
             Some(name) if name.get_ref().trim().is_empty() => {
                 return Err(loader.wrong(name, "window.name", "is empty; write a name or leave the key out"));
@@ -199,7 +204,7 @@ impl Rules<'_> {
                 };
                 let does = [what("block", &written.block), what("allow", &written.allow)];
                 let does: Vec<String> = does.into_iter().flatten().collect();
-                format!("{}, {} {from} to {to}", does.join(", "), days.join(", "))
+                format!("{}, {} {from} to {to}", does.join(", "), joined(&days))
             }
         };
         let owner = format!("window {name:?}");
@@ -237,10 +242,8 @@ impl Rules<'_> {
         let members = subjects.people.len() + subjects.devices.len();
         everybody.count(loader, &written.whom, members.saturating_mul(days.len() - 1))?;
         for days in days {
-            let when = Window::parse(days.trim(), from, to).map_err(|cause| {
-                let span = written.days.as_ref().map_or(shape.span(), Spanned::span);
-                loader.fail(span, Problem::Other(format!("window.days: {cause}")))
-            })?;
+            let when = Window::parse(days.get_ref().trim(), from, to)
+                .map_err(|cause| loader.fail(days.span(), Problem::Other(format!("window.days: {cause}"))))?;
             windows.push(WindowSettings {
                 name: name.clone(),
                 line,
@@ -263,7 +266,13 @@ impl Rules<'_> {
     ) -> Result<QuotaSettings, ConfigError> {
         let written = shape.get_ref();
         let name = written.name.get_ref();
-        loader.value(Some(&written.name), "quota.name", (), super::persons::id)?;
+        loader.value(Some(&written.name), "quota.name", (), |name| {
+            // What was used is kept under `masha/games`; of two names only the first may have a slash of its own.
+            match name.contains('/') {
+                true => Err("has a \"/\", behind which it is kept what somebody used; write a name without".to_owned()),
+                false => super::persons::id(name),
+            }
+        })?;
         let line = loader.source.line(shape.span().start);
         let (at, name_line) = (quotas.len() as u32, loader.source.line(written.name.span().start));
         if let Some((_, first)) = quotas.insert(name.clone(), (at, name_line)) {
@@ -423,10 +432,7 @@ impl Rules<'_> {
             (from, Some(until)) => self.times(loader, "grant", from.as_ref(), until, zone)?,
             (Some(text), None) => {
                 let from = times::instant(loader, text, "grant.from", zone)?;
-                let until = times::period_end(from, per, zone);
-                let until = until
-                    .ok_or_else(|| loader.wrong(text, "grant.from", "is past every calendar; write an earlier time"))?;
-                (Some(from), until)
+                (Some(from), times::period_end(from, per, zone))
             }
             (None, None) => {
                 return Err(loader.fail(

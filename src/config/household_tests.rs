@@ -450,3 +450,18 @@ fn every_key_of_a_household_stands_in_the_shipped_one() {
         assert!(starts(format!("{key} = ")), "the key {key} is missing");
     }
 }
+
+#[test]
+fn minutes_that_end_with_their_day_end_when_it_ends_for_the_quota_also_where_the_clock_jumps_over_that_hour() {
+    // In Casey it was 5:00 after 1:59 that night, so that no clock showed 4:00.
+    let household = household(
+        "[person.anna]\nprofile = 'child'\ntimezone = 'Antarctica/Casey'\n\
+         [[quota]]\nname = 'all'\nfor = 'anna'\nof = ['internet']\nlimit = '1h'\n\
+         [[grant]]\nfor = 'anna'\nquota = 'all'\nminutes = 30\nfrom = '2011-10-27T12:00'\n",
+    );
+    let anna = household.people.iter().find(|person| person.id == "anna").unwrap();
+    let (quota, earned) = (household.quotas[0].quota(), &household.earned[0]);
+    let period = quota.period_at(earned.from.unwrap(), &anna.zone);
+    assert_eq!(earned.until, period.to_s);
+    assert_eq!(earned.until, at("2011-10-27T18:00:00Z"));
+}

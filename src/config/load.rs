@@ -11,6 +11,7 @@ use super::syntax::Source;
 use super::values;
 use crate::dns::cookie;
 use crate::limits;
+use crate::nearest::nearest;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -194,6 +195,29 @@ impl Loader {
         )
     }
 
+    /// An error about a word that should be a profile or a person of the file. `owner`: who has it, `client "tablet"`.
+    pub(super) fn no_such<'k>(
+        &self,
+        text: &Text,
+        owner: String,
+        (key, what): (&'static str, &'static str),
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> ConfigError {
+        let word = text.get_ref().clone();
+        let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
+        self.fail(
+            text.span(),
+            Problem::NoSuch {
+                owner,
+                key,
+                what,
+                nearest: nearest(&word, &known),
+                advice: format!("add [{what}.{word}]"),
+                word,
+            },
+        )
+    }
+
     pub fn warn(&mut self, span: Range<usize>, sentence: String) {
         self.warnings.push(Warning {
             file: Some(self.source.file.clone()),
@@ -242,8 +266,11 @@ impl Loader {
                 .find(|(known, _)| *known == word)
                 .map(|&(_, value)| value)
                 .ok_or_else(|| {
-                    let known: Vec<String> = words.iter().map(|(known, _)| format!("\"{known}\"")).collect();
-                    format!("is not a word for it; write {}", known.join(" or "))
+                    let known: Vec<String> = words.iter().map(|&(known, _)| known.to_owned()).collect();
+                    match nearest(word, &known) {
+                        Some(near) => format!("is not a word for it; is \"{near}\" meant?"),
+                        None => format!("is not a word for it; write \"{}\"", known.join("\" or \"")),
+                    }
                 })
         })
     }

@@ -48,6 +48,10 @@ pub(super) fn read_household(
     settings.profiles = profiles::read(loader, &words, &shape.profile, zones.get(HOUSEHOLD))?;
     let persons = persons::read(loader, &settings.profiles, &shape.person, &mut zones)?;
     let mut names = persons.names;
+    for client in &shape.client {
+        // Here something can be for a client, too.
+        loader.value(Some(&client.get_ref().name), "client.name", (), persons::id)?;
+    }
     settings.clients = devices::read(
         loader,
         &settings.profiles,

@@ -11,7 +11,7 @@ use super::settings::ProfileSettings;
 use super::shape::{self, Text};
 use super::times::{self, ZoneId, Zones};
 use super::values;
-use crate::nearest::nearest;
+use crate::limits;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use toml::Spanned;
 
@@ -88,6 +88,9 @@ impl Names {
 pub(super) fn id(text: &str) -> Result<(), String> {
     if text.is_empty() || text.trim() != text || text.chars().any(char::is_control) {
         Err("is not a name; write one such as \"masha\"".to_owned())
+    } else if text.len() > limits::HOUSEHOLD_NAME_BYTES {
+        let most = limits::HOUSEHOLD_NAME_BYTES;
+        Err(format!("is longer than {most} bytes; write a shorter one"))
     } else if text == "everyone" {
         Err("already means the whole household; choose another name".to_owned())
     } else if text.starts_with("profile:") {
@@ -134,17 +137,12 @@ fn person(
     let written = shape.get_ref();
     let profile = written.profile.get_ref();
     if !profiles.contains(profile.as_str()) {
-        let known: Vec<String> = profiles.iter().map(|&known| known.to_owned()).collect();
-        return Err(loader.fail(
-            written.profile.span(),
-            Problem::NoSuch {
-                owner: format!("person {id:?}"),
-                key: "profile",
-                word: profile.clone(),
-                what: "profile",
-                nearest: nearest(profile, &known),
-                advice: format!("add [profile.{profile}]"),
-            },
+        let owner = format!("person {id:?}");
+        return Err(loader.no_such(
+            &written.profile,
+            owner,
+            ("profile", "profile"),
+            profiles.iter().copied(),
         ));
     }
     let name = loader.value(written.name.as_ref(), "person.name", id.to_owned(), |text| {

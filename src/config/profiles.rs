@@ -98,18 +98,9 @@ fn bases(loader: &Loader, owns: &[Own<'_>]) -> Result<Vec<Option<usize>>, Config
             Some(text) => match by_name.get(text.get_ref().as_str()) {
                 Some(&base) => Some(base),
                 None => {
-                    let known: Vec<String> = owns.iter().map(|own| own.name.to_owned()).collect();
-                    return Err(loader.fail(
-                        text.span(),
-                        Problem::NoSuch {
-                            owner: format!("profile {:?}", own.name),
-                            key: "base",
-                            word: text.get_ref().clone(),
-                            what: "profile",
-                            nearest: nearest(text.get_ref(), &known),
-                            advice: format!("add [profile.{}]", text.get_ref()),
-                        },
-                    ));
+                    let owner = format!("profile {:?}", own.name);
+                    let known = owns.iter().map(|own| own.name);
+                    return Err(loader.no_such(text, owner, ("base", "profile"), known));
                 }
             },
         });
@@ -157,6 +148,7 @@ fn merged(base: ProfileSettings, own: &Own<'_>) -> ProfileSettings {
     let types: BTreeSet<u16> = base.types.iter().chain(&own.types).copied().collect();
     ProfileSettings {
         name: own.name.to_owned(),
+        base: own.base.map(|base| base.get_ref().clone()),
         block: add(base.block, own.block.as_deref().unwrap_or_default()),
         every_category: false,
         allow_lists: add(base.allow_lists, &own.allow_lists),

@@ -287,6 +287,8 @@ pub enum ImposedBy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileSettings {
     pub name: String,
+    /// The profile it was made of, whose words are among these; there is no way from it back to this one.
+    pub base: Option<String>,
     /// Categories or list names.
     pub block: Vec<String>,
     /// Blocks every category, beside what `block` names: the profile `default` where the settings define nobody.

@@ -227,7 +227,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[profile.default]\ndeny=['x']\n[[client]]\nname='t'\nmatch=['10.0.0.1']\nprofile='child'",
-        "stairgate.toml:6: client \"t\" has profile \"child\", which is not defined; add [profile.child]",
+        "stairgate.toml:6: client \"t\" has profile = \"child\", but there is no such profile; add [profile.child]",
     ),
     (
         "[profile.child]\ndeny=['x']\n[[client]]\nname='t'\nmatch=['10.0.0.1']\nprofile='child'",

@@ -10,9 +10,9 @@ use super::load::Loader;
 use super::shape::{self, Text};
 use crate::nearest::nearest;
 use crate::schedule::quota::{Period, Quota};
-use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Timestamp, ToSpan};
 use std::collections::HashMap;
 use toml::Spanned;
 
@@ -124,6 +124,11 @@ pub(super) fn instant(
     }
     match written.parse::<Timestamp>() {
         Ok(at) => Ok(at.as_second()),
+        Err(_) if is_shaped(written) => Err(loader.wrong(
+            text,
+            key,
+            "is no day and time of the calendar; look up how many days the month has",
+        )),
         Err(_) => Err(loader.wrong(text, key, wrong)),
     }
 }
@@ -131,15 +136,7 @@ pub(super) fn instant(
 /// `2026-12-24T20:00` or `2026-12-24T20:00:30`, with a blank for the `T` if somebody likes that. Nothing may follow, so that no offset is
 /// passed over.
 fn local(text: &str) -> Option<DateTime> {
-    let fits = |shape: &str| {
-        text.len() == shape.len()
-            && text.bytes().zip(shape.bytes()).all(|(byte, wanted)| match wanted {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't' | b' '),
-                wanted => byte == wanted,
-            })
-    };
-    if !fits("0000-00-00T00:00") && !fits("0000-00-00T00:00:00") {
+    if !is_shaped(text) {
         return None;
     }
     let date: Date = text[..10].parse().ok()?;
@@ -148,23 +145,22 @@ fn local(text: &str) -> Option<DateTime> {
     Some(date.to_datetime(time))
 }
 
-/// The hour at which a day of a quota begins.
-const DAY_BEGINS_HOUR: i8 = Quota::DAY_BEGINS_HOUR as i8;
-
-/// When the period of a quota ends in which `from` lies.
-pub(super) fn period_end(from: i64, per: Period, zone: &TimeZone) -> Option<i64> {
-    let shown = zone.to_datetime(Timestamp::from_second(from).ok()?);
-    let mut day = shown.date();
-    if shown.hour() < DAY_BEGINS_HOUR {
-        day = day.yesterday().ok()?;
-    }
-    let days = match per {
-        Period::Day => 1,
-        Period::Week => 7 - i64::from(day.weekday().since(Weekday::Monday)),
+/// Whether the digits stand where [`local`] has them.
+fn is_shaped(text: &str) -> bool {
+    let fits = |shape: &str| {
+        text.len() == shape.len()
+            && text.bytes().zip(shape.bytes()).all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't' | b' '),
+                wanted => byte == wanted,
+            })
     };
-    let end = day.checked_add(days.days()).ok()?.at(DAY_BEGINS_HOUR, 0, 0, 0);
-    let end = zone.to_ambiguous_timestamp(end).later().ok()?;
-    Some(end.as_second())
+    fits("0000-00-00T00:00") || fits("0000-00-00T00:00:00")
+}
+
+/// When the period of a quota ends in which `from` lies; as those who count the minutes have it.
+pub(super) fn period_end(from: i64, per: Period, zone: &TimeZone) -> i64 {
+    Quota::of_minutes(0, per).period_at(from, zone).to_s
 }
 
 /// Own names of a profile or person.

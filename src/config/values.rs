@@ -188,24 +188,6 @@ pub fn own(text: &str) -> Result<OwnName, String> {
     })
 }
 
-/// A time of the day as the wall clock shows it, in minutes: `7:00` to `24:00`.
-pub fn clock(text: &str) -> Result<u32, String> {
-    let wrong = || "is not a time of the day; write hours and minutes such as \"7:00\" or \"21:30\"".to_owned();
-    let digits = |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    let (hours, minutes) = text.trim().split_once(':').ok_or_else(wrong)?;
-    if !digits(hours, 2) || !digits(minutes, 2) || minutes.len() != 2 {
-        return Err(wrong());
-    }
-    let (hours, minutes): (u32, u32) = (
-        hours.parse().map_err(|_| wrong())?,
-        minutes.parse().map_err(|_| wrong())?,
-    );
-    match hours * 60 + minutes {
-        all if minutes < 60 && all <= 24 * 60 => Ok(all),
-        _ => Err(wrong()),
-    }
-}
-
 /// A query type: its mnemonic, or `TYPE65` (RFC 3597 §5). Not those that are no data (RFC 6895 §3.1), but for ANY.
 pub fn query_type(text: &str) -> Result<u16, String> {
     let upper = text.trim().to_ascii_uppercase();
@@ -466,19 +448,6 @@ mod tests {
         assert!(own("=school.example").unwrap().exact);
         assert!(!own("*.school.example").unwrap().exact);
         assert!(own("=").is_err() && own("==x.example").is_err_and(|why| why.contains("is not a domain name")));
-    }
-
-    #[test]
-    fn a_day_ends_at_24_00() {
-        assert_eq!(
-            [clock("7:00"), clock("07:05"), clock("24:00")],
-            [Ok(420), Ok(425), Ok(1440)]
-        );
-        for wrong in [
-            "", "7", "7:0", "7:60", "24:01", "25:00", "-1:00", "+7:00", "7:00 pm", "007:00", "9pm",
-        ] {
-            assert!(clock(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

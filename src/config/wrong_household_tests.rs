@@ -87,7 +87,35 @@ const WRONG: &[(&str, &str)] = &[
         "[[group]]\nname = 'kids'\nmembers = []",
         "12: group \"kids\" has no members; name persons and devices, or leave it out",
     ),
+    (
+        "[[client]]\nname = 'everyone'\nprofile = 'child'\nmatch = ['10.0.0.2']",
+        "11: client.name = \"everyone\" already means the whole household; choose another name",
+    ),
+    (
+        "[[client]]\nname = 'guests'\nprofile = 'chid'\nmatch = ['10.0.0.2']",
+        "12: client \"guests\" has profile = \"chid\", but there is no such profile; is \"child\" meant?",
+    ),
+    (
+        "[[quota]]\nname = 'a/b'\nfor = 'masha'\nof = ['tiktok']\nlimit = '1h'",
+        "11: quota.name = \"a/b\" has a \"/\", behind which it is kept what somebody used; write a name without",
+    ),
+    (
+        "[[pause]]\nfor = 'masha'\nwhat = 'fliter'\nuntil = '2030-01-01T00:00'",
+        "12: pause.what = \"fliter\" is not a word for it; is \"filter\" meant?",
+    ),
+    (
+        "[[pause]]\nfor = 'masha'\nwhat = 'filter'\nuntil = '2030-02-30T00:00'",
+        "13: pause.until = \"2030-02-30T00:00\" is no day and time of the calendar; look up how many days the month has",
+    ),
     // Windows.
+    (
+        "[[window]]\nfor = 'masha'\ndays = [\n'mon',\n'tuw',\n]\nfrom = '21:00'\nto = '7:00'\nblock = ['internet']",
+        "14: window.days: \"tuw\" is no day; did you mean \"tue\"?",
+    ),
+    (
+        "[[window]]\nfor = 'masha'\ndays = ['mon',\n' ']\nfrom = '21:00'\nto = '7:00'\nblock = ['internet']",
+        "13: window.days names no day; write days such as \"mon-fri\" or leave the key out",
+    ),
     (
         "[[window]]\nfor = 'masha'\nfrom = '21:00'\nto = '7:00'",
         "10: a window neither blocks nor allows anything; write block = [\"internet\"] or the like, or leave it out",
@@ -120,11 +148,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[window]]\nfor = 'masha'\nfrom = '9pm'\nto = '7:00'\nblock = ['internet']",
-        "12: window.from = \"9pm\" is not a time of the day; write hours and minutes such as \"7:00\" or \"21:30\"",
+        "12: window.from: \"9pm\" is no time; write 21:00",
     ),
     (
         "[[window]]\nfor = 'masha'\nfrom = '24:00'\nto = '7:00'\nblock = ['internet']",
-        "12: window.from = \"24:00\" is the end of a day, at which no window begins; write \"0:00\" and the day after",
+        "12: window.from: no window begins at 24:00; write 0:00 and the day after",
     ),
     (
         "[[window]]\nfor = 'masha'\ndays = []\nfrom = '21:00'\nto = '7:00'\nblock = ['internet']",

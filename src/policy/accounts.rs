@@ -35,7 +35,7 @@ impl Holder {
 #[derive(Debug)]
 pub struct Account {
     /// `masha/games`: the same after a restart.
-    pub key: String,
+    pub key: Box<str>,
     pub quota: Quota,
     /// The zone whose days count.
     pub zone: TimeZone,
@@ -44,6 +44,8 @@ pub struct Account {
     /// Minutes since 1970 of the latest use.
     used_minute: AtomicU64,
     spent: AtomicBool,
+    /// Whether it was said if it is spent.
+    told: AtomicBool,
 }
 
 /// Minutes that were given until a time.
@@ -59,12 +61,13 @@ pub struct Earned {
 impl Account {
     pub fn new(key: String, quota: Quota, zone: TimeZone) -> Account {
         Account {
-            key,
+            key: key.into(),
             quota,
             zone,
             earned: Vec::new(),
             used_minute: AtomicU64::new(0),
             spent: AtomicBool::new(false),
+            told: AtomicBool::new(false),
         }
     }
 
@@ -98,6 +101,13 @@ impl Account {
     /// Says whether anything is left.
     pub fn set_spent(&self, spent: bool) {
         self.spent.store(spent, Ordering::Relaxed);
+        self.told.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something may have changed in the minutes from this one on: it was used in them, is spent, or was never looked at. Of a million
+    /// accounts that is so for few.
+    pub fn is_due(&self, minute: u64) -> bool {
+        self.used_minute() >= minute || self.is_spent() || !self.told.load(Ordering::Relaxed)
     }
 
     /// Minutes given beside the quota at this Unix second.

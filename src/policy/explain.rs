@@ -4,12 +4,15 @@
 //! Always: the verdict is the one the server gives; this module only looks up where it comes from. What a resolver would say
 //! is not known here, so aliases are followed as far as rules and local zones write them.
 
+mod origin;
+
 use super::decide::What;
 use super::decision::{Action, Cause, Decision};
+use super::plans::Does;
 use super::rules::Act;
-use super::{Asker, Met, Policy, Refusal, written};
-use crate::config::household::{OwnName, Person};
-use crate::config::settings::{AnswerKind, ProfileSettings, Settings};
+use super::{Asker, ClientId, Met, Policy, Refusal, written};
+use crate::config::household::OwnName;
+use crate::config::settings::{AnswerKind, Settings};
 use crate::dns::key::{Key, to_text};
 use crate::dns::name::Name;
 use crate::dns::rtype;
@@ -19,6 +22,7 @@ use crate::list::lines::Lines;
 use crate::list::patterns::Patterns;
 use crate::list::rule::{Effect, Pattern};
 use crate::list::set::{Gate, RuleId, SourceId};
+use origin::Asked;
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -43,12 +47,27 @@ pub struct Explanation {
     pub action: String,
     /// None for clients that are not filtered.
     pub profile: Option<String>,
+    /// The base of that profile which says what it rests on. Left out where the profile says it itself, or nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile_from: Option<String>,
+    /// The device, or the client of the settings. Left out for strangers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The person whose device it is. Left out for a device that is nobody's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
     /// Where in the household file the window, grant or pause stands that it rests on. Left out where it rests on none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub household_line: Option<usize>,
+    /// Step by step from who asks to what it rests on: "device phone", "person masha", "profile child (inherited from base)", "window night
+    /// (household, line 11)", "rule ||x.example^", "list ads:7".
+    pub path: Vec<String>,
+    /// Quotas that asking for it counts towards, and one that is spent. Left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaUse>,
+    /// What stands in that line of the household.
+    #[serde(skip)]
+    kind: Option<&'static str>,
     /// The profile or the list only observes: the query is resolved, and the rule is the one that would have acted.
     pub observed: bool,
     /// It is resolved, and lists of the profile have rules about name servers (RPZ NSDNAME and NSIP), which may yet act on what comes of
@@ -57,6 +76,23 @@ pub struct Explanation {
     pub name_servers: bool,
     /// All rules of enabled lists that matched, the longest names first.
     pub matches: Vec<Match>,
+}
+
+/// A quota of whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuotaUse {
+    pub name: String,
+    /// "day" or "week"
+    pub per: &'static str,
+    /// Minutes of each such period.
+    pub limit: u32,
+    /// Minutes of this period, with those that went over into it and those that were granted; `null`: it is not at hand what was used.
+    pub given: Option<u32>,
+    /// Minutes used in this period; `null` likewise.
+    pub used: Option<u32>,
+    /// Its account.
+    #[serde(skip)]
+    pub key: String,
 }
 
 /// One rule that matched.
@@ -130,8 +166,13 @@ pub fn explain(
         category: None,
         action: "resolve".to_owned(),
         profile: None,
+        profile_from: None,
+        device: None,
         person: None,
         household_line: None,
+        path: Vec::new(),
+        quotas: Vec::new(),
+        kind: None,
         observed: false,
         name_servers: false,
         matches: Vec::new(),
@@ -146,6 +187,7 @@ pub fn explain(
             explanation.verdict = "block";
             explanation.rule = Some(rule.to_owned());
             explanation.action = "refused".to_owned();
+            explanation.path = vec![format!("rule {rule}")];
             return explanation;
         }
     };
@@ -153,12 +195,21 @@ pub fn explain(
         .person
         .and_then(|person| settings.household.as_ref()?.people.get(person as usize));
     explanation.person = person.map(|person| person.id.clone());
+    let client = asker
+        .client
+        .and_then(|ClientId(client)| settings.clients.get(client as usize));
+    explanation.device = client.map(|client| client.name.clone());
     let profile = asker.profile.and_then(|id| {
         let name = policy.profile_name(id);
         explanation.profile = Some(name.to_owned());
         settings.profiles.iter().find(|profile| profile.name == name)
     });
-    let asked = Asked { profile, person };
+    let asked = Asked {
+        profile,
+        profiles: &settings.profiles,
+        person,
+        qtype,
+    };
     let key = name.map(|name| Key::from_wire(name.as_wire()));
     let what = match (&key, subject) {
         (Some(key), _) => What::Name(key),
@@ -181,6 +232,7 @@ pub fn explain(
         finder.all(met, qtype)
     };
     explanation.matches = all(what, asker, met);
+    explanation.quotas = quotas(policy, asker, &decision);
     let mut asker = *asker;
     let mut next = match subject {
         Subject::Local(_, says) => {
@@ -219,16 +271,55 @@ pub fn explain(
         asker = asker.after(&decision);
     }
     explanation.name_servers = resolved && policy.inspects(&asker).servers;
+    explanation.path = explanation.steps(settings.household.is_some());
     explanation
 }
 
-/// Who asks, as the settings have it.
-struct Asked<'s> {
-    profile: Option<&'s ProfileSettings>,
-    person: Option<&'s Person>,
+/// The quotas that the question was counted towards when it was decided, and the one that the decision rests on. The policy is made for one
+/// explanation, so that nothing was counted before.
+fn quotas(policy: &Policy, asker: &Asker, decision: &Decision) -> Vec<QuotaUse> {
+    let limits = policy
+        .plans
+        .items(asker.layer)
+        .filter(|(_, item)| item.does == Does::Limits);
+    let accounts = limits.filter_map(|(number, item)| Some((number, item, policy.plans.account(number, asker)?)));
+    accounts
+        .filter(|(number, _, account)| account.used_minute() != 0 || decision.cause == Cause::Timed(*number))
+        .map(|(_, item, account)| QuotaUse {
+            name: item.name.clone(),
+            per: account.quota.period.word(),
+            limit: account.quota.minutes,
+            given: None,
+            used: None,
+            key: account.key.to_string(),
+        })
+        .collect()
 }
 
 impl Explanation {
+    /// The way from who asks to what it rests on.
+    fn steps(&self, household: bool) -> Vec<String> {
+        let device = if household { "device" } else { "client" };
+        let inherited = self.profile_from.as_ref();
+        let inherited = inherited.map_or_else(String::new, |base| format!(" (inherited from {base})"));
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        let what = match (self.kind, self.household_line) {
+            (Some(kind), Some(line)) => self.rule.as_ref().map(|rule| match rule == kind {
+                true => format!("{kind} (household, line {line})"),
+                false => format!("{kind} {rule} (household, line {line})"),
+            }),
+            _ => self.rule.as_ref().map(|rule| format!("rule {rule}")),
+        };
+        let steps = [
+            self.device.as_ref().map(|name| format!("{device} {name}")),
+            self.person.as_ref().map(|id| format!("person {id}")),
+            self.profile.as_ref().map(|name| format!("profile {name}{inherited}")),
+            what,
+            self.list.as_ref().map(|list| format!("list {list}{line}")),
+        ];
+        steps.into_iter().flatten().collect()
+    }
+
     /// Takes over a decision; what matched is known.
     fn rests_on(&mut self, policy: &Policy, gate: &Gate, asked: &Asked<'_>, decision: &Decision) {
         let own = |names: Option<&Vec<OwnName>>, index: u32| {
@@ -237,7 +328,8 @@ impl Explanation {
                 .map(|own| own_text(&own.name))
         };
         (self.rule, self.list, self.line, self.category) = (None, None, None, None);
-        self.household_line = None;
+        (self.household_line, self.kind) = (None, None);
+        self.profile_from = asked.origin(policy, &decision.cause);
         match decision.cause {
             Cause::Nothing | Cause::Unfiltered => {}
             Cause::Canary(feature) => self.rule = Some(format!("canary of {feature}")),
@@ -247,6 +339,12 @@ impl Explanation {
                 let item = policy.plans.item(number);
                 self.rule = item.map(|item| item.name.clone());
                 self.household_line = item.map(|item| item.line);
+                self.kind = item.map(|item| match item.does {
+                    Does::PausesFilter | Does::PausesInternet => "pause",
+                    Does::Grants => "grant",
+                    Does::Limits => "quota",
+                    Does::Allows | Does::Blocks => "window",
+                });
             }
             Cause::NotAmongOnly => self.rule = Some("only".to_owned()),
             Cause::Type => self.rule = Some("types".to_owned()),

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// The engine whose safe mode has two strengths.
-const YOUTUBE: &str = "youtube";
+pub const YOUTUBE: &str = "youtube";
 
 /// Every service, safe host and way around the filter that is known, by name.
 #[derive(Default)]
@@ -267,6 +267,11 @@ impl Marks {
     /// The service of a number, as a person calls it.
     pub fn service(&self, number: u16) -> &str {
         self.services.get(usize::from(number)).map_or("", |name| name)
+    }
+
+    /// The number of a service, by its id.
+    pub fn number(&self, id: &str) -> Option<u16> {
+        self.numbers.get(id).copied()
     }
 
     /// The engine whose safe mode has this target.

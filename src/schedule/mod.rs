@@ -1,8 +1,7 @@
 //! When something holds: windows that come back on certain days, and spans that come once.
 //!
 //! In: windows and spans as settings and parents write them, a time zone. Out: a [`Timetable`], asked by the second.
-//! Always: pure; the caller passes the time and the zone. Same inputs, same table. Two schedules that are equal as values
-//! hold at the same times, so that one table serves everybody who has the schedule.
+//! Always: pure; the caller passes the time and the zone. Same inputs, same table.
 //! Fails: text that is no schedule is a [`ParseError`], one sentence; a schedule beyond its bounds is a [`TooManyItems`].
 
 pub mod days;
@@ -24,25 +23,8 @@ pub use parse::ParseError;
 pub use timetable::{StateId, Timetable, TooManyItems};
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use local::{MINUTES_PER_DAY, Offsets, civil_s};
 use std::fmt;
-
-/// What decides when the items of a schedule hold; the key under which equal schedules share a [`Timetable`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Schedule {
-    /// IANA name of the zone whose wall clock counts, such as `Europe/Berlin`.
-    pub zone: String,
-    pub windows: Vec<Window>,
-    pub spans: Vec<Span>,
-}
-
-impl Schedule {
-    /// The timetable from `from_s` up to `to_s`, both Unix seconds. `zone`: the one that is named here.
-    pub fn compile(&self, zone: &TimeZone, from_s: i64, to_s: i64) -> Result<Timetable, TooManyItems> {
-        Timetable::compile(&self.windows, &self.spans, zone, from_s, to_s)
-    }
-}
 
 /// Hours that come back: on each of `days`, from one time of the wall clock to another.
 ///

@@ -3,6 +3,7 @@
 use super::*;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 /// Zones, each with days on which its clock does something, or does nothing.

@@ -54,10 +54,7 @@ fn advice(nearest: &Option<String>) -> String {
 impl Window {
     /// Reads the days on which a window begins, and its first and last time: `"school nights"`, `"21:00"`, `"7:00"`.
     pub fn parse(days: &str, from: &str, to: &str) -> Result<Window, ParseError> {
-        let (days, from, to) = (Days::parse(days)?, TimeOfDay::parse(from)?, TimeOfDay::parse(to)?);
-        if from.minutes() == super::local::MINUTES_PER_DAY {
-            return Err(ParseError::BeginsAtTheEnd);
-        }
+        let (days, from, to) = (Days::parse(days)?, TimeOfDay::beginning(from)?, TimeOfDay::parse(to)?);
         Ok(Window { days, from, to })
     }
 }
@@ -66,7 +63,9 @@ impl Days {
     /// Reads `mon-fri, 2026-10-03 except 2026-12-24..2027-01-08`: days with commas, blanks or "and" between them, and after
     /// "except" those that are left out.
     pub fn parse(text: &str) -> Result<Days, ParseError> {
-        let lower = text.to_lowercase().replace(" - ", "-").replace(" .. ", "..");
+        // Telephones write longer dashes of their own accord.
+        let lower = text.to_lowercase().replace(['–', '—', '−'], "-");
+        let lower = lower.replace(" - ", "-").replace(" .. ", "..");
         let (mut included, mut excepted) = (Terms::default(), None);
         for piece in lower.split(',') {
             let words: Vec<&str> = piece.split_whitespace().filter(|word| *word != "and").collect();
@@ -214,6 +213,14 @@ fn date(word: &str) -> Result<Date, ParseError> {
 }
 
 impl TimeOfDay {
+    /// As [`TimeOfDay::parse`], for a time at which something begins: at 24:00 nothing does.
+    pub fn beginning(text: &str) -> Result<TimeOfDay, ParseError> {
+        match TimeOfDay::parse(text)? {
+            time if time.minutes() == super::local::MINUTES_PER_DAY => Err(ParseError::BeginsAtTheEnd),
+            time => Ok(time),
+        }
+    }
+
     /// Reads `7:00`, `07:00`, `21:30` or `24:00`.
     pub fn parse(text: &str) -> Result<TimeOfDay, ParseError> {
         let text = text.trim();
@@ -270,6 +277,8 @@ mod tests {
         assert_eq!(shown(" Every Day "), "every day");
         assert_eq!(shown("weekend and wed"), "wed, sat, sun");
         assert_eq!(shown("mon wed,fri"), "mon, wed, fri");
+        assert_eq!(shown("mon\u{2013}fri"), "weekdays");
+        assert_eq!(shown("mon \u{2014} wed"), "mon, tue, wed");
         assert_eq!(shown("2027-01-01, 2026-12-24 .. 2026-12-31"), "2026-12-24..2027-01-01");
         assert_eq!(
             shown("school nights, 2026-10-03 except 2026-12-24..2027-01-08, wed"),

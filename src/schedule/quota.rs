@@ -1,16 +1,16 @@
-//! How many minutes of a day or a week are left.
+//! How many minutes of a day or a week were used.
 //!
-//! In: quotas, the minutes in which something was used, grants; the time and the zone from the caller. Out: [`Left`].
+//! In: quotas, the minutes in which something was used; the time and the zone from the caller. Out: a [`Tally`].
 //! Always: pure. A minute counts once for a key, whichever device asked. A clock that goes wrong and comes back finds what
 //! was used before, and one that is set back does not begin a period anew.
 //! Fails: what is beyond the bounds of the settings is a [`MeterError`], and then nothing was counted.
 
 use super::local::{DAY_S, Offsets, civil_s, instant};
-use crate::limits::{QUOTA_GRANTS, QUOTA_KEY_BYTES, QUOTA_KEYS, QUOTA_PERIODS};
+use crate::limits::{QUOTA_KEY_BYTES, QUOTA_KEYS, QUOTA_PERIODS};
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// How much may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,8 +25,18 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// The hour at which a day begins if nobody says otherwise: few are up then, and no clock is changed.
+    /// The hour at which a day begins if nobody says otherwise: few are up then, and hardly any clock is changed.
     pub const DAY_BEGINS_HOUR: u8 = 4;
+
+    /// So many minutes of each period, none of which go over, with days that begin at the usual hour.
+    pub fn of_minutes(minutes: u32, period: Period) -> Quota {
+        Quota {
+            minutes,
+            period,
+            carry: 0,
+            day_begins_hour: Quota::DAY_BEGINS_HOUR,
+        }
+    }
 }
 
 /// After what time minutes are given anew.
@@ -38,6 +48,14 @@ pub enum Period {
 }
 
 impl Period {
+    /// As settings write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Period::Day => "day",
+            Period::Week => "week",
+        }
+    }
+
     fn days(self) -> i64 {
         match self {
             Period::Day => 1,
@@ -93,86 +111,60 @@ fn days_after(date: Date, days: i64) -> Date {
     date.saturating_add(SignedDuration::from_secs(days * DAY_S))
 }
 
-/// What is left of a quota.
+/// What was used of a quota in a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
-    /// Minutes that may still be used, the earned ones included.
-    pub minutes: u32,
-    /// Those of them that were earned. They are used up first, the ones that end soonest before others.
-    pub earned: u32,
-    /// When the next period begins, Unix seconds.
-    pub resets_at_s: i64,
+pub struct Tally {
+    /// Minutes of the period, with those that went over into it.
+    pub given: u32,
+    /// Minutes that were used; more than were given where somebody gave others beside the quota.
+    pub used: u32,
+    /// Minutes since 1970: the latest that was counted for the key, in whichever period; `None`: none was.
+    pub last_minute: Option<i64>,
 }
 
 /// Why something was not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MeterError {
-    #[error("{QUOTA_KEYS} quotas are counted already; drop those that nobody has any more")]
+    #[error("{QUOTA_KEYS} quotas are counted already; leave some out of the household")]
     TooManyKeys,
     #[error("the key of a quota has {bytes} bytes; 1 to {QUOTA_KEY_BYTES} without control characters can be kept")]
     BadKey { bytes: usize },
-    #[error("{QUOTA_GRANTS} grants are open already; wait until one has ended")]
-    TooManyGrants,
 }
 
-/// What was used, by key: for whom and for what, such as `masha/games`, the same after a restart.
+/// What was used, by key: for whom and for what, such as `masha/games`, the same after a restart. A key that nothing was counted for takes
+/// no room.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Meter {
-    pub(super) accounts: BTreeMap<Box<str>, Account>,
+    pub(super) accounts: HashMap<Box<str>, Account>,
 }
 
 impl Meter {
-    /// Counts the minute of `now_s`, Unix seconds, unless it has been counted, and tells what is left after it. It counts
-    /// even where nothing is left.
-    pub fn note(&mut self, key: &str, quota: &Quota, now_s: i64, zone: &TimeZone) -> Result<Left, MeterError> {
-        self.note_in(key, quota, &quota.period_at(now_s, zone), now_s)
+    /// Counts the minute of `now_s`, Unix seconds, unless it has been counted. It counts even where nothing is left. `period`: that of
+    /// `now_s`, as [`Quota::period_at`] gives it.
+    pub fn note(&mut self, key: &str, quota: &Quota, period: &PeriodSpan, now_s: i64) -> Result<(), MeterError> {
+        self.account(key, QUOTA_KEYS)?.note(quota, period.first_day, now_s);
+        Ok(())
     }
 
-    /// [`Meter::note`] for who has the period at hand, as [`Quota::period_at`] gave it.
-    pub fn note_in(&mut self, key: &str, quota: &Quota, period: &PeriodSpan, now_s: i64) -> Result<Left, MeterError> {
-        let account = self.account(key)?;
-        account.note(quota, period.first_day, now_s);
-        Ok(account.left(quota, period, now_s))
-    }
-
-    /// What is left at `now_s`, Unix seconds; changes nothing.
-    pub fn left(&self, key: &str, quota: &Quota, now_s: i64, zone: &TimeZone) -> Left {
-        self.left_in(key, quota, &quota.period_at(now_s, zone), now_s)
-    }
-
-    /// [`Meter::left`] for who has the period at hand.
-    pub fn left_in(&self, key: &str, quota: &Quota, period: &PeriodSpan, now_s: i64) -> Left {
-        match self.accounts.get(key) {
-            Some(account) => account.left(quota, period, now_s),
-            None => Account::default().left(quota, period, now_s),
-        }
-    }
-
-    /// What the period gives and what went over into it, less what was used; less than nothing where minutes were given beside it.
-    pub fn balance_in(&self, key: &str, quota: &Quota, period: &PeriodSpan) -> i64 {
-        let none = Account::default();
-        let account = self.accounts.get(key).unwrap_or(&none);
+    /// What was used in a period of all it gives; changes nothing.
+    pub fn tally(&self, key: &str, quota: &Quota, period: &PeriodSpan) -> Tally {
+        let Some(account) = self.accounts.get(key) else {
+            return Tally {
+                given: quota.minutes,
+                used: 0,
+                last_minute: None,
+            };
+        };
         let current = match account.find(quota.period, period.first_day) {
             Some(at) => account.uses[at],
             None => account.open(quota, period.first_day),
         };
-        i64::from(quota.minutes) + i64::from(current.carried.min(quota.carry)) - i64::from(current.used)
-    }
-
-    /// Gives `minutes` more until `until_s`, Unix seconds. What is not used by then is gone.
-    pub fn earn(&mut self, key: &str, minutes: u32, until_s: i64, now_s: i64) -> Result<(), MeterError> {
-        let grants = &mut self.account(key)?.grants;
-        if grants.len() >= QUOTA_GRANTS {
-            // Those that have ended stay as long as there is room: the clock may be wrong.
-            grants.retain(|grant| grant.until_s > now_s && grant.minutes_left > 0);
+        let latest = account.uses.first().filter(|latest| latest.recent != 0);
+        Tally {
+            given: quota.minutes.saturating_add(current.carried.min(quota.carry)),
+            used: current.used,
+            last_minute: latest.map(|latest| latest.last_minute),
         }
-        if grants.len() >= QUOTA_GRANTS {
-            return Err(MeterError::TooManyGrants);
-        }
-        let place = grants.partition_point(|grant| grant.until_s <= until_s);
-        let minutes_left = minutes;
-        grants.insert(place, Grant { minutes_left, until_s });
-        Ok(())
     }
 
     /// Forgets the keys that `keep` does not want: those that settings no longer name.
@@ -189,10 +181,11 @@ impl Meter {
         self.accounts.is_empty()
     }
 
-    fn account(&mut self, key: &str) -> Result<&mut Account, MeterError> {
+    /// The account of a key, where there may be `most`.
+    fn account(&mut self, key: &str, most: usize) -> Result<&mut Account, MeterError> {
         if !self.accounts.contains_key(key) {
             check_key(key)?;
-            if self.accounts.len() >= QUOTA_KEYS {
+            if self.accounts.len() >= most {
                 return Err(MeterError::TooManyKeys);
             }
             self.accounts.insert(key.into(), Account::default());
@@ -218,8 +211,6 @@ pub(super) fn check_key(key: &str) -> Result<(), MeterError> {
 pub(super) struct Account {
     /// At most [`QUOTA_PERIODS`], the one that was counted in last first.
     pub(super) uses: Vec<Use>,
-    /// At most [`QUOTA_GRANTS`], by their end.
-    pub(super) grants: Vec<Grant>,
 }
 
 /// One period of a key.
@@ -227,7 +218,7 @@ pub(super) struct Account {
 pub(super) struct Use {
     pub(super) period: Period,
     pub(super) first_day: Date,
-    /// Minutes, without those that were earned.
+    /// Minutes.
     pub(super) used: u32,
     /// Minutes that went over from the period before.
     pub(super) carried: u32,
@@ -237,47 +228,24 @@ pub(super) struct Use {
     pub(super) recent: u64,
 }
 
-/// Minutes that were earned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grant {
-    pub(super) minutes_left: u32,
-    /// Unix seconds.
-    pub(super) until_s: i64,
-}
-
 impl Account {
     fn note(&mut self, quota: &Quota, first_day: Date, now_s: i64) {
         match self.find(quota.period, first_day) {
             Some(at) => self.uses[..=at].rotate_right(1),
             None => {
-                self.uses.insert(0, self.open(quota, first_day));
-                self.uses.truncate(QUOTA_PERIODS);
+                let opened = self.open(quota, first_day);
+                self.uses.truncate(QUOTA_PERIODS - 1);
+                // No more room than that: there may be millions of accounts.
+                self.uses.reserve_exact(1);
+                self.uses.insert(0, opened);
             }
         }
         let current = &mut self.uses[0];
         if !current.count(now_s.div_euclid(60)) {
             return;
         }
-        match self.grants.iter_mut().find(|grant| grant.is_open(now_s)) {
-            Some(grant) => grant.minutes_left -= 1,
-            None => current.used = current.used.saturating_add(1),
-        }
+        current.used = current.used.saturating_add(1);
         self.carry_on(quota);
-    }
-
-    fn left(&self, quota: &Quota, period: &PeriodSpan, now_s: i64) -> Left {
-        let current = match self.find(quota.period, period.first_day) {
-            Some(at) => self.uses[at],
-            None => self.open(quota, period.first_day),
-        };
-        let open = self.grants.iter().filter(|grant| grant.is_open(now_s));
-        let earned = open.fold(0u32, |sum, grant| sum.saturating_add(grant.minutes_left));
-        let given = quota.minutes.saturating_add(current.carried.min(quota.carry));
-        Left {
-            minutes: given.saturating_sub(current.used).saturating_add(earned),
-            earned,
-            resets_at_s: period.to_s,
-        }
     }
 
     fn find(&self, period: Period, first_day: Date) -> Option<usize> {
@@ -351,12 +319,6 @@ impl Use {
         self.last_minute = minute;
         self.recent = 1;
         true
-    }
-}
-
-impl Grant {
-    fn is_open(&self, now_s: i64) -> bool {
-        self.minutes_left > 0 && now_s < self.until_s
     }
 }
 

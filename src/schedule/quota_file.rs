@@ -1,19 +1,22 @@
 //! What was used, as a text that outlives a restart.
 //!
-//! In: a [`Meter`]. Out: a text, and a meter from it again. The caller reads and writes the file, and replaces it whole.
-//! Always: the same meter gives the same text. Every line carries its check (`checks`).
+//! In: a [`Meter`]. Out: a text, and a meter from it again; lines to add where little changed since, so that a million accounts are not
+//! written for the sake of one. The caller reads and writes the files: one for the whole text, which is replaced, one for the lines.
+//! Always: the same meter gives the same text. Every line carries its own check, and the last one of the text that of all.
 //! Fails: a text that is torn or damaged is [`Damaged`], with what stood before the damage.
 //!
-//! A line for each key, columns with tabs between them: the periods, `day 2026-10-25 42 0 29384421 ff`
-//! (used, carried, latest minute, the minutes up to it as bits); the grants, `30 1790000000` (minutes left, end in Unix
-//! seconds); the key. Periods and grants are apart by `; `.
+//! A line for each key, columns with tabs between them: the check of the rest; the periods with `; ` between them, `day 2026-10-25 42 0
+//! 29384421 ff` (used, carried, latest minute, the minutes up to it as bits); the key. Of lines that were added the last of a key counts, and
+//! the first of them all names the text that they are added to by its check.
 
-use super::quota::{Account, Grant, Meter, Period, Use, check_key};
+use super::quota::{Account, Meter, Period, Use, check_key};
 use crate::checks::{self, Damage};
-use crate::limits::{QUOTA_GRANTS, QUOTA_KEYS, QUOTA_PERIODS};
+use crate::limits::{QUOTA_KEYS, QUOTA_PERIODS};
 
 /// The first line, with the version of what follows.
-const HEADER: &str = "minutes used, version 1";
+const HEADER: &str = "minutes used, version 2";
+/// The first line of what is added to a text, with the check of that text behind it.
+const MORE_HEADER: &str = "minutes used since, version 2";
 
 /// Why a text is not, or not wholly, what was written.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +37,60 @@ fn rest(kept: &Meter) -> String {
     }
 }
 
+/// Why lines that were added to a text are not all what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} {damage}; what was used is known up to there")]
+pub struct DamagedMore {
+    /// From 1.
+    pub line: usize,
+    pub damage: Damage,
+}
+
 impl Meter {
     /// The text from which [`Meter::from_text`] reads the same meter.
     pub fn to_text(&self) -> String {
-        let lines = self.accounts.iter().map(|(key, account)| account_line(key, account));
-        checks::text(HEADER, lines)
+        let mut accounts: Vec<(&Box<str>, &Account)> = self.accounts.iter().collect();
+        accounts.sort_unstable_by_key(|(key, _)| *key);
+        checks::text(
+            HEADER,
+            accounts.into_iter().map(|(key, account)| account_line(key, account)),
+        )
+    }
+
+    /// Begins what is added to a text of [`Meter::to_text`].
+    pub fn begin_more(text: &str) -> String {
+        format!("{MORE_HEADER}\t{:016x}\n", checks::check(text.as_bytes()))
+    }
+
+    /// Adds the line of a key as it is now, if anything is counted for it.
+    pub fn add_more(&self, key: &str, more: &mut String) {
+        if let Some(account) = self.accounts.get(key) {
+            checks::add_line(more, &account_line(key, account));
+        }
+    }
+
+    /// Reads what was added to `text`, of which this meter is, up to the first line that is wrong.
+    pub fn read_more(&mut self, text: &str, more: &str) -> Result<(), DamagedMore> {
+        let wrong = |line, damage| DamagedMore { line, damage };
+        let begin = Meter::begin_more(text);
+        let Some(lines) = more.strip_prefix(begin.as_str()) else {
+            let damage = if begin.starts_with(more) {
+                Damage::Torn
+            } else {
+                Damage::Other
+            };
+            return Err(wrong(1, damage));
+        };
+        for (number, line) in (2..).zip(lines.split_inclusive('\n')) {
+            let line = line.strip_suffix('\n').ok_or(wrong(number, Damage::Torn))?;
+            let line = checks::checked(line).ok_or(wrong(number, Damage::Check))?;
+            let (key, account) = read_account(line).ok_or(wrong(number, Damage::Meaning))?;
+            if self.len() >= QUOTA_KEYS && !self.accounts.contains_key(key) {
+                return Err(wrong(number, Damage::TooMany));
+            }
+            self.accounts.insert(key.into(), account);
+        }
+        Ok(())
     }
 
     /// Reads what [`Meter::to_text`] wrote.
@@ -72,29 +124,19 @@ fn read(text: &str, meter: &mut Meter) -> Result<(), (usize, Damage)> {
 
 fn account_line(key: &str, account: &Account) -> String {
     let uses = account.uses.iter().map(|used| {
-        let period = match used.period {
-            Period::Day => "day",
-            Period::Week => "week",
-        };
+        let period = used.period.word();
         let (day, last, recent) = (used.first_day, used.last_minute, used.recent);
         format!("{period} {day} {} {} {last} {recent:x}", used.used, used.carried)
     });
-    let grants = account
-        .grants
-        .iter()
-        .map(|grant| format!("{} {}", grant.minutes_left, grant.until_s));
-    let (uses, grants): (Vec<_>, Vec<_>) = (uses.collect(), grants.collect());
-    format!("{}\t{}\t{key}", uses.join("; "), grants.join("; "))
+    let uses: Vec<String> = uses.collect();
+    format!("{}\t{key}", uses.join("; "))
 }
 
 fn read_account(line: &str) -> Option<(&str, Account)> {
-    let mut columns = line.splitn(3, '\t');
-    let (uses, grants, key) = (columns.next()?, columns.next()?, columns.next()?);
+    let (uses, key) = line.split_once('\t')?;
     check_key(key).ok()?;
-    let uses = items(uses).map(read_use).collect::<Option<Vec<Use>>>()?;
-    let grants = items(grants).map(read_grant).collect::<Option<Vec<Grant>>>()?;
-    let fits = uses.len() <= QUOTA_PERIODS && grants.len() <= QUOTA_GRANTS;
-    (fits && grants.is_sorted_by_key(|grant| grant.until_s)).then_some((key, Account { uses, grants }))
+    let uses = items(uses).map(read_use).collect::<Option<Box<[Use]>>>()?;
+    (uses.len() <= QUOTA_PERIODS).then_some((key, Account { uses: uses.into() }))
 }
 
 fn items(column: &str) -> impl Iterator<Item = &str> {
@@ -117,14 +159,6 @@ fn read_use(text: &str) -> Option<Use> {
         carried: carried.parse().ok()?,
         last_minute: last_minute.parse().ok()?,
         recent: u64::from_str_radix(recent, 16).ok()?,
-    })
-}
-
-fn read_grant(text: &str) -> Option<Grant> {
-    let (minutes_left, until_s) = text.split_once(' ')?;
-    Some(Grant {
-        minutes_left: minutes_left.parse().ok()?,
-        until_s: until_s.parse().ok()?,
     })
 }
 
@@ -151,13 +185,49 @@ mod tests {
         let mut meter = Meter::default();
         for minute in [0, 1, 3, 1440, 1450, 3000] {
             let now_s = 1_790_000_000 + minute * 60;
-            meter.note("masha/games", &DAY, now_s, &TimeZone::UTC).unwrap();
-            meter.note("Peter K./all; of it", &WEEK, now_s, &TimeZone::UTC).unwrap();
+            note(&mut meter, "masha/games", &DAY, now_s);
+            note(&mut meter, "Peter K./all; of it", &WEEK, now_s);
         }
-        meter.earn("masha/games", 30, 1_790_600_000, 1_790_000_000).unwrap();
-        meter.earn("masha/games", 10, 1_790_500_000, 1_790_000_000).unwrap();
-        meter.earn("only/earned", 5, 1_790_500_000, 1_790_000_000).unwrap();
+        note(&mut meter, "petya/games", &DAY, 1_790_000_000);
         meter
+    }
+
+    fn note(meter: &mut Meter, key: &str, quota: &Quota, now_s: i64) {
+        let period = quota.period_at(now_s, &TimeZone::UTC);
+        meter.note(key, quota, &period, now_s).unwrap();
+    }
+
+    #[test]
+    fn lines_that_were_added_are_read_as_far_as_they_are_whole_and_of_that_text() {
+        let mut meter = example();
+        let (before, text) = (meter.clone(), meter.to_text());
+        let mut more = Meter::begin_more(&text);
+        note(&mut meter, "masha/games", &DAY, 1_790_000_000 + 60 * 3001);
+        meter.add_more("masha/games", &mut more);
+        let one = (meter.clone(), more.len());
+        note(&mut meter, "masha/games", &DAY, 1_790_000_000 + 60 * 3002);
+        note(&mut meter, "new/games", &DAY, 1_790_000_000);
+        for key in ["masha/games", "new/games", "nobody/games"] {
+            meter.add_more(key, &mut more);
+        }
+        let read = |more: &str| {
+            let mut read = Meter::from_text(&text).unwrap();
+            (read.read_more(&text, more), read)
+        };
+        assert_eq!(read(&more), (Ok(()), meter));
+        let torn = |line| {
+            Err(DamagedMore {
+                line,
+                damage: Damage::Torn,
+            })
+        };
+        assert_eq!(read(&more[..one.1 + 9]), (torn(3), one.0));
+        assert_eq!(read(&more[..20]), (torn(1), before.clone()));
+        let changed = more.replacen("\tday", "\tdax", 1);
+        let wrong = |line, damage| Err(DamagedMore { line, damage });
+        assert_eq!(read(&changed), (wrong(2, Damage::Check), before.clone()));
+        let other = Meter::begin_more(&Meter::default().to_text());
+        assert_eq!(read(&other), (wrong(1, Damage::Other), before));
     }
 
     #[test]
@@ -174,7 +244,7 @@ mod tests {
         assert_eq!(
             rest,
             "day 2026-09-23 1 15 29836333 1; day 2026-09-22 2 15 29834783 401; day 2026-09-21 3 0 29833336 d\t\
-             10 1790500000; 30 1790600000\tmasha/games"
+             masha/games"
         );
     }
 
@@ -209,7 +279,7 @@ mod tests {
             "line 1 is missing: the file ends in the middle; nothing could be kept, so that all minutes count from 0"
         );
         assert!(
-            sentence("minutes used, version 2\n").starts_with("line 1 is not \"minutes used, version 1\": the file")
+            sentence("minutes used, version 1\n").starts_with("line 1 is not \"minutes used, version 2\": the file")
         );
         let second = text.lines().nth(2).unwrap();
         let without = text.replacen(&format!("{second}\n"), "", 1);
@@ -217,8 +287,8 @@ mod tests {
         let twice = text.replacen(second, &format!("{second}\n{second}"), 1);
         assert!(sentence(&twice).starts_with("line 4 has a key that stood before; 2 quotas"));
         assert!(sentence(&format!("{text}x")).starts_with("line 6 stands behind the end; 3 quotas"));
-        let line = "hour 2026-09-23 1 15 29836333 1\t\tx";
-        let odd = checks::text(HEADER, std::iter::once(line.to_owned()));
+        let line = "hour 2026-09-23 1 15 29836333 1\tx";
+        let odd = format!("{HEADER}\n{:016x}\t{line}\n", checks::check(line.as_bytes()));
         assert!(sentence(&odd).starts_with("line 2 matches its check but makes no sense; nothing"));
     }
 
@@ -237,7 +307,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_is_a_panic(text in "(minutes used, version 1\n)?(end\t|day |; |[0-9a-f]{16}\t|\\PC|\n){0,20}") {
+        fn no_text_is_a_panic(text in "(minutes used, version 2\n)?(end\t|day |; |[0-9a-f]{16}\t|\\PC|\n){0,20}") {
             let _ = Meter::from_text(&text);
         }
     }

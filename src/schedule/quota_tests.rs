@@ -26,15 +26,24 @@ fn unix(text: &str) -> i64 {
     text.parse::<Timestamp>().unwrap().as_second()
 }
 
+fn note(meter: &mut Meter, key: &str, quota: &Quota, now_s: i64, zone: &TimeZone) -> Result<(), MeterError> {
+    meter.note(key, quota, &quota.period_at(now_s, zone), now_s)
+}
+
+fn left_in(meter: &Meter, quota: &Quota, now_s: i64, zone: &TimeZone) -> u32 {
+    let tally = meter.tally(KEY, quota, &quota.period_at(now_s, zone));
+    tally.given.saturating_sub(tally.used)
+}
+
 /// Counts so many minutes in a row.
 fn play(meter: &mut Meter, quota: &Quota, from_s: i64, minutes: i64) {
     for minute in 0..minutes {
-        meter.note(KEY, quota, from_s + minute * 60, &berlin()).unwrap();
+        note(meter, KEY, quota, from_s + minute * 60, &berlin()).unwrap();
     }
 }
 
 fn left(meter: &Meter, quota: &Quota, now_s: i64) -> u32 {
-    meter.left(KEY, quota, now_s, &berlin()).minutes
+    left_in(meter, quota, now_s, &berlin())
 }
 
 #[test]
@@ -42,7 +51,7 @@ fn a_minute_counts_once_whoever_asks_in_it_and_late_ones_count_too() {
     let (mut meter, quota) = (Meter::default(), quota(60, Period::Day, 0));
     let noon = unix("2026-09-01T10:00Z");
     for after in [0, 59, 1, 180, 120, 125, 30, 60 * 63, 60, 61] {
-        meter.note(KEY, &quota, noon + after, &berlin()).unwrap();
+        note(&mut meter, KEY, &quota, noon + after, &berlin()).unwrap();
     }
     // The minutes 0, 1, 2, 3 and 63.
     assert_eq!(left(&meter, &quota, noon), 55);
@@ -134,32 +143,6 @@ fn a_minute_that_comes_after_the_day_is_taken_from_what_went_over() {
 }
 
 #[test]
-fn earned_minutes_are_used_first_and_are_gone_at_their_end() {
-    let (mut meter, quota) = (Meter::default(), quota(60, Period::Day, 0));
-    let noon = unix("2026-09-01T10:00Z");
-    play(&mut meter, &quota, noon, 50);
-    let now = noon + 3600;
-    meter.earn(KEY, 30, now + 3600, now).unwrap();
-    meter.earn(KEY, 5, now + 600, now).unwrap();
-    let both = meter.left(KEY, &quota, now, &berlin());
-    assert_eq!((both.minutes, both.earned), (45, 35));
-    play(&mut meter, &quota, now, 7);
-    // Five of the one that ends sooner, two of the other.
-    assert_eq!(left(&meter, &quota, now + 420), 38);
-    assert_eq!(left(&meter, &quota, now + 3599), 38);
-    assert_eq!(left(&meter, &quota, now + 3600), 10);
-}
-
-#[test]
-fn a_grant_is_worth_all_its_minutes_even_after_too_many_were_used() {
-    let (mut meter, quota) = (Meter::default(), quota(10, Period::Day, 0));
-    let noon = unix("2026-09-01T10:00Z");
-    play(&mut meter, &quota, noon, 100);
-    meter.earn(KEY, 30, noon + DAY_S, noon + 6000).unwrap();
-    assert_eq!(left(&meter, &quota, noon + 6000), 30);
-}
-
-#[test]
 fn a_clock_that_is_set_back_within_the_day_gives_no_minutes_and_counts_those_that_are_lived_again() {
     let (mut meter, quota) = (Meter::default(), quota(300, Period::Day, 0));
     let noon = unix("2026-09-01T10:00Z");
@@ -185,12 +168,11 @@ fn a_clock_that_is_set_back_to_before_all_that_is_known_goes_on_with_what_was_le
 fn a_clock_that_runs_far_ahead_and_comes_back_finds_what_was_used() {
     let (mut meter, quota) = (Meter::default(), quota(60, Period::Day, 0));
     let noon = unix("2026-09-01T10:00Z");
-    meter.earn(KEY, 5, noon + 7200, noon).unwrap();
     play(&mut meter, &quota, noon, 50);
     for wrong in ["2035-01-01T12:00Z", "2035-01-02T12:00Z", "2099-01-01T12:00Z"] {
         play(&mut meter, &quota, unix(wrong), 20);
     }
-    assert_eq!(left(&meter, &quota, noon), 15);
+    assert_eq!(left(&meter, &quota, noon), 10);
     // And the next day begins as it should.
     play(&mut meter, &quota, noon + DAY_S, 1);
     assert_eq!(left(&meter, &quota, noon + DAY_S), 59);
@@ -220,18 +202,16 @@ fn a_day_and_a_week_of_one_key_are_counted_apart() {
 fn what_is_beyond_the_bounds_is_refused_and_counts_nothing() {
     let (mut meter, quota) = (Meter::default(), quota(60, Period::Day, 0));
     for key in ["", "a\tb", "a\nb", &"x".repeat(QUOTA_KEY_BYTES + 1)] {
-        let refused = meter.note(key, &quota, 0, &berlin());
+        let refused = note(&mut meter, key, &quota, 0, &berlin());
         assert_eq!(refused, Err(MeterError::BadKey { bytes: key.len() }));
     }
-    for grant in 0..QUOTA_GRANTS as i64 {
-        meter.earn(KEY, 1, 100 + grant, 0).unwrap();
-    }
-    assert_eq!(meter.earn(KEY, 1, 1000, 0), Err(MeterError::TooManyGrants));
-    assert_eq!(meter.earn(KEY, 1, 1000, 100), Ok(()));
-    for key in 1..QUOTA_KEYS {
-        meter.earn(&key.to_string(), 1, 1, 0).unwrap();
-    }
-    assert_eq!(meter.note("more", &quota, 0, &berlin()), Err(MeterError::TooManyKeys));
+    note(&mut meter, KEY, &quota, 0, &berlin()).unwrap();
+    assert!(
+        meter
+            .account("more", 1)
+            .is_err_and(|refused| refused == MeterError::TooManyKeys)
+    );
+    assert!(meter.account(KEY, 1).is_ok() && meter.account("more", 2).is_ok());
     meter.retain(|key| key == KEY);
     assert_eq!(meter.len(), 1);
 }
@@ -242,28 +222,19 @@ fn times_beyond_the_calendar_are_no_panic() {
     for period in [Period::Day, Period::Week] {
         for now_s in [i64::MIN, -1, 0, i64::MAX - 1, i64::MAX] {
             let most = quota(u32::MAX, period, u32::MAX);
-            meter.note(KEY, &most, now_s, &berlin()).unwrap();
-            meter.earn(KEY, u32::MAX, now_s, now_s).unwrap();
+            note(&mut meter, KEY, &most, now_s, &berlin()).unwrap();
             // The last day of the calendar has none behind it.
-            meter.left(KEY, &most, now_s, &berlin());
+            left(&meter, &most, now_s);
         }
     }
-}
-
-/// What happened, in the order in which it was noted.
-#[derive(Debug, Clone, Copy)]
-enum Event {
-    /// At this second.
-    Note(i64),
-    /// So many minutes until a second.
-    Earn(u32, i64),
 }
 
 /// Keeps everything, and replays it whenever it is asked.
 struct Model {
     zone: TimeZone,
     quota: Quota,
-    events: Vec<Event>,
+    /// The seconds of what was used, in the order in which it was noted.
+    events: Vec<i64>,
     /// The day of each minute from the first one on, by reading the clock.
     first_minute: i64,
     days: Vec<Date>,
@@ -308,27 +279,10 @@ impl Model {
     fn left(&self, now_s: i64) -> u32 {
         let mut minutes = BTreeSet::new();
         let mut used: BTreeMap<Date, u32> = BTreeMap::new();
-        let mut grants: Vec<(i64, u32)> = Vec::new();
-        for event in &self.events {
-            match *event {
-                Event::Earn(earned, until_s) => grants.push((until_s, earned)),
-                Event::Note(at_s) => {
-                    let base = used.entry(self.period(at_s)).or_default();
-                    if minutes.insert(at_s.div_euclid(60)) {
-                        let open = grants.iter_mut().filter(|(until_s, left)| *until_s > at_s && *left > 0);
-                        match open.min_by_key(|(until_s, _)| *until_s) {
-                            Some((_, left)) => *left -= 1,
-                            None => *base += 1,
-                        }
-                    }
-                }
-            }
+        for &at_s in &self.events {
+            let base = used.entry(self.period(at_s)).or_default();
+            *base += u32::from(minutes.insert(at_s.div_euclid(60)));
         }
-        let earned: u32 = grants
-            .iter()
-            .filter(|(until_s, _)| *until_s > now_s)
-            .map(|(_, left)| left)
-            .sum();
         let current = self.period(now_s);
         let (mut period, mut carried) = (used.keys().next().copied().unwrap_or(current), 0);
         while period < current {
@@ -341,7 +295,7 @@ impl Model {
             }
         }
         let before = used.get(&current).copied().unwrap_or(0);
-        (self.quota.minutes + carried).saturating_sub(before) + earned
+        (self.quota.minutes + carried).saturating_sub(before)
     }
 }
 
@@ -352,7 +306,7 @@ proptest! {
     fn a_meter_agrees_with_keeping_everything(
         place in 0usize..6,
         (minutes, weekly, carry, hour) in (0u32..90, any::<bool>(), prop_oneof![Just(0u32), 1u32..200], 0u8..24),
-        steps in proptest::collection::vec((0i64..4, 0i64..1500, 0i64..45, 0u32..40, any::<bool>()), 1..60),
+        steps in proptest::collection::vec((0i64..4, 0i64..1500, 0i64..45, any::<bool>()), 1..60),
     ) {
         let (name, begin) = [
             ("Europe/Berlin", "2026-10-23T10:00Z"),
@@ -369,34 +323,29 @@ proptest! {
         let mut meter = Meter::default();
         // Nothing comes so late that it belongs to a time before the first period.
         let mut clock_s = begin_s;
-        meter.note(KEY, &quota, begin_s, &model.zone).unwrap();
-        model.events.push(Event::Note(begin_s));
+        note(&mut meter, KEY, &quota, begin_s, &model.zone).unwrap();
+        model.events.push(begin_s);
         let first_s = quota.period_at(begin_s, &model.zone).from_s;
-        for (kind, ahead, late, earned, restart) in steps {
+        for (kind, ahead, late, restart) in steps {
             // Mostly minutes in a row, sometimes up to a day ahead.
             clock_s += if kind == 0 { ahead * 60 } else { ahead % 150 };
             clock_s = clock_s.min(begin_s + 30 * DAY_S);
             let late_s = if kind == 3 { 0 } else { late * 60 };
             let late_s = late_s.min(clock_s - first_s);
             let now_s = clock_s - late_s;
-            if earned > 30 && meter.accounts.values().all(|account| account.grants.len() < QUOTA_GRANTS) {
-                let until_s = now_s + i64::from(earned - 30) * 1800;
-                meter.earn(KEY, earned, until_s, now_s).unwrap();
-                model.events.push(Event::Earn(earned, until_s));
-            } else {
-                let told = meter.note(KEY, &quota, now_s, &model.zone).unwrap();
-                model.events.push(Event::Note(now_s));
-                prop_assert_eq!(told.minutes, model.left(now_s));
-            }
+            note(&mut meter, KEY, &quota, now_s, &model.zone).unwrap();
+            model.events.push(now_s);
+            prop_assert_eq!(left_in(&meter, &quota, now_s, &model.zone), model.left(now_s));
             if restart {
                 meter = Meter::from_text(&meter.to_text()).unwrap();
             }
-            let fast = meter.left(KEY, &quota, clock_s, &model.zone);
-            prop_assert_eq!(fast.minutes, model.left(clock_s), "{} {}", name, Timestamp::from_second(clock_s).unwrap());
+            let fast = left_in(&meter, &quota, clock_s, &model.zone);
+            let resets_at_s = quota.period_at(clock_s, &model.zone).to_s;
+            prop_assert_eq!(fast, model.left(clock_s), "{} {}", name, Timestamp::from_second(clock_s).unwrap());
             // It resets at the first minute that belongs to another period.
             let current = model.period(clock_s);
-            prop_assert_ne!(model.period(fast.resets_at_s), current);
-            prop_assert_eq!(model.period(fast.resets_at_s - 60), current);
+            prop_assert_ne!(model.period(resets_at_s), current);
+            prop_assert_eq!(model.period(resets_at_s - 60), current);
         }
     }
 }
@@ -409,11 +358,14 @@ fn a_month_of_every_minute_is_counted_to_the_minute() {
     let mut days: BTreeMap<Date, u32> = BTreeMap::new();
     for now_s in (begin..end).step_by(60) {
         // Three devices.
-        let told = [0, 20, 59].map(|second| meter.note(KEY, &quota, now_s + second, &zone).unwrap());
+        let told = [0, 20, 59].map(|second| {
+            note(&mut meter, KEY, &quota, now_s + second, &zone).unwrap();
+            left_in(&meter, &quota, now_s, &zone)
+        });
         assert!(told[0] == told[1] && told[1] == told[2]);
         let day = days.entry(quota.period_at(now_s, &zone).first_day).or_default();
         *day += 1;
-        assert_eq!(told[0].minutes, 100u32.saturating_sub(*day));
+        assert_eq!(told[0], 100u32.saturating_sub(*day));
     }
     assert_eq!(days.len(), 31);
     // The day on which the clock is set back has 25 hours.

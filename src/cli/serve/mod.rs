@@ -12,7 +12,7 @@ mod kept;
 pub(in crate::cli) mod listen;
 mod notice;
 mod open_files;
-mod quotas;
+pub(in crate::cli) mod quotas;
 mod refresh;
 mod reload;
 mod signals;
