@@ -6,13 +6,14 @@
 use super::error::{ConfigError, Problem};
 use super::household::Person;
 use super::load::Loader;
+use super::log::WrittenLog;
 use super::profiles::warn_of_both;
-use super::settings::ProfileSettings;
+use super::settings::{LogSettings, ProfileSettings};
 use super::shape::{self, Text};
 use super::times::{self, ZoneId, Zones};
 use super::values;
 use crate::nearest::nearest;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use toml::Spanned;
 
 /// All persons.
@@ -103,7 +104,8 @@ pub(super) fn read(
     shapes: &BTreeMap<String, Spanned<shape::Person>>,
     zones: &mut Zones,
 ) -> Result<Persons, ConfigError> {
-    let known: HashSet<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
+    let logs = profiles.iter().map(|profile| (profile.name.as_str(), profile.log));
+    let known: HashMap<&str, LogSettings> = logs.collect();
     // In the order of the file, so that the first wrong one is the one reported; then in order of their ids, as the map has them.
     let mut in_order: Vec<(usize, &String, &Spanned<shape::Person>)> = shapes
         .iter()
@@ -128,13 +130,13 @@ fn person(
     loader: &mut Loader,
     id: &str,
     shape: &Spanned<shape::Person>,
-    profiles: &HashSet<&str>,
+    profiles: &HashMap<&str, LogSettings>,
     zones: &mut Zones,
 ) -> Result<(Person, ZoneId), ConfigError> {
     let written = shape.get_ref();
     let profile = written.profile.get_ref();
-    if !profiles.contains(profile.as_str()) {
-        let known: Vec<String> = profiles.iter().map(|&known| known.to_owned()).collect();
+    let Some(&log) = profiles.get(profile.as_str()) else {
+        let known: Vec<String> = profiles.keys().map(|&known| known.to_owned()).collect();
         return Err(loader.fail(
             written.profile.span(),
             Problem::NoSuch {
@@ -146,7 +148,12 @@ fn person(
                 advice: format!("add [profile.{profile}]"),
             },
         ));
-    }
+    };
+    let own_log = WrittenLog::read(
+        loader,
+        (written.log.as_ref(), "person.log"),
+        (written.log_for.as_ref(), "person.log_for"),
+    )?;
     let name = loader.value(written.name.as_ref(), "person.name", id.to_owned(), |text| {
         match text.trim() {
             "" => Err("is empty; write a name or leave the key out".to_owned()),
@@ -175,6 +182,7 @@ fn person(
         zone: zone.clone(),
         allow,
         deny,
+        log: own_log.over(log),
     };
     Ok((person, zone_id))
 }
