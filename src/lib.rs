@@ -31,6 +31,7 @@
 //! | [`catalogue`] | services, safe search, ways around the filter: tables that come along |
 //! | [`schedule`] | windows, and the timetables that are made of them |
 //! | [`config`] | the file's shape, and the checked settings that the program runs on |
+//! | [`activity`] | what is kept of who asked what, for those who chose so |
 //! | [`list`] | the list road, and the gate file |
 //! | [`policy`] | what becomes of a query: pure, without sockets, clock or locks |
 //! | [`cache`] | answers in wire form, read without locks |
@@ -45,6 +46,7 @@
 //!
 //! `ARCHITECTURE.md` has the promises, who may import whom, and what people see when something fails.
 
+pub mod activity;
 pub mod cache;
 pub mod catalogue;
 pub mod cli;

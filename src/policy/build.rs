@@ -157,6 +157,7 @@ impl Policy {
             // Without a profile of that name nobody is let through unfiltered. Settings that were checked have one.
             Unmatched::Default => profile("default").map(Some),
         };
+        policy.keeping = Keeping::new(settings);
         policy.profiles = profiles;
         policy.details = details;
         policy.tables = tables;
@@ -196,6 +197,7 @@ impl Policy {
             sources: Vec::new(),
             marks: Marks::default(),
             plans: Plans::default(),
+            keeping: Keeping::default(),
             made_s: 0,
             always: OwnNames::default(),
             translated: iter::once(translate::WELL_KNOWN)

@@ -196,7 +196,7 @@ fn read_grant(text: &str) -> Option<Grant> {
 }
 
 /// FNV-1a of 64 bits: it finds accidents, and nobody gains by forging a file they may write.
-fn check(bytes: &[u8]) -> u64 {
+pub fn check(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }

@@ -376,6 +376,7 @@ impl Server {
             cache: Arc::clone(&cache),
             resolver,
             counters: Arc::clone(&counters),
+            activity: Arc::default(),
         };
         let address = SocketAddr::new(ip.parse().unwrap(), 0);
         let listeners = Listeners::start(&[address], 2, service).unwrap();

@@ -17,8 +17,9 @@ const IMPORTS: &[(&str, &str)] = &[
     ("schedule", "limits nearest"),
     ("clock", "now"),
     ("config", "now limits dns nearest catalogue schedule"),
+    ("activity", "limits dns schedule config"),
     ("list", "now limits dns config"),
-    ("policy", "now limits dns catalogue schedule config list"),
+    ("policy", "now limits dns catalogue schedule config activity list"),
     ("cache", "now limits dns config"),
     ("resolver", "now limits dns clock config cache"),
     ("local", "now limits dns config"),
@@ -30,15 +31,15 @@ const IMPORTS: &[(&str, &str)] = &[
     ("telemetry", "now limits count dns clock config list policy query"),
     (
         "listener",
-        "now limits count dns clock config list policy cache resolver local generation query telemetry",
+        "now limits count dns clock config activity list policy cache resolver local generation query telemetry",
     ),
     (
         "control",
-        "now limits count dns clock config list policy cache resolver local generation query telemetry",
+        "now limits count dns clock config activity list policy cache resolver local generation query telemetry",
     ),
     (
         "cli",
-        "now limits count dns catalogue schedule clock config list policy cache resolver local generation query telemetry listener control",
+        "now limits count dns catalogue schedule clock config activity list policy cache resolver local generation query telemetry listener control",
     ),
 ];
 
