@@ -65,7 +65,10 @@ pub fn request() -> [u8; HEADER_BYTES + NEIGHBOR_BYTES] {
 
 /// Reads one datagram of the answer into `neighbors`. Whether it was the last.
 pub fn read(mut bytes: &[u8], neighbors: &mut Vec<Neighbor>) -> bool {
-    while let Some((length, kind)) = bytes.get(..HEADER_BYTES).and_then(|header| Some((u32_at(header, 0)?, u16_at(header, 4)?))) {
+    while let Some((length, kind)) = bytes
+        .get(..HEADER_BYTES)
+        .and_then(|header| Some((u32_at(header, 0)?, u16_at(header, 4)?)))
+    {
         let length = length as usize;
         let Some(message) = bytes.get(HEADER_BYTES..length) else {
             return true;
@@ -86,7 +89,9 @@ fn neighbor(message: &[u8]) -> Option<Neighbor> {
     let mut attributes = message.get(NEIGHBOR_BYTES..)?;
     let (mut addr, mut confirmed) = (None, None);
     while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
-        let Some(value) = attributes.get(4..usize::from(length)) else { break };
+        let Some(value) = attributes.get(4..usize::from(length)) else {
+            break;
+        };
         match kind {
             ATTRIBUTE_ADDRESS => {
                 let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
@@ -135,7 +140,11 @@ mod tests {
         // A hardware address, which is longer than it says in whole words.
         let mut times = confirmed.to_ne_bytes().to_vec();
         times.extend([9; 12]);
-        for (kind, value) in [(2u16, &[1, 2, 3, 4, 5, 6][..]), (ATTRIBUTE_ADDRESS, addr), (ATTRIBUTE_TIMES, &times)] {
+        for (kind, value) in [
+            (2u16, &[1, 2, 3, 4, 5, 6][..]),
+            (ATTRIBUTE_ADDRESS, addr),
+            (ATTRIBUTE_TIMES, &times),
+        ] {
             body.extend((4 + value.len() as u16).to_ne_bytes());
             body.extend(kind.to_ne_bytes());
             body.extend(value);
@@ -165,7 +174,10 @@ mod tests {
             confirmed_s,
         };
         assert_eq!(neighbors, [heard("192.168.1.20", 12), heard("fe80::7", 6000)]);
-        assert!(!read(&entry(0x02, &[192, 168, 1, 20], 0), &mut neighbors), "more follows");
+        assert!(
+            !read(&entry(0x02, &[192, 168, 1, 20], 0), &mut neighbors),
+            "more follows"
+        );
     }
 
     #[test]
@@ -175,7 +187,11 @@ mod tests {
         // The response to its last query makes the kernel look for it once more.
         assert_eq!(silent(asked, asked + 1, asked + 25), None);
         assert_eq!(silent(asked, 0, asked + 25), None, "a phone that is away or asleep");
-        assert_eq!(silent(0, asked, asked + 25), None, "nothing was seen of it since the start");
+        assert_eq!(
+            silent(0, asked, asked + 25),
+            None,
+            "nothing was seen of it since the start"
+        );
     }
 
     proptest! {

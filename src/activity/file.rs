@@ -36,7 +36,10 @@ impl Record {
             lines += 1;
         };
         for ((key, date), day) in &self.days {
-            let categories = day.categories.iter().map(|(category, count)| format!("{category} {count}"));
+            let categories = day
+                .categories
+                .iter()
+                .map(|(category, count)| format!("{category} {count}"));
             let categories = categories.collect::<Vec<_>>().join("; ");
             let (queries, blocked, left_out) = (day.queries, day.blocked, day.left_out);
             let all = format!("day\t{date}\t{queries}\t{blocked}\t{left_out}\t{categories}\t{key}");
@@ -178,15 +181,24 @@ mod tests {
         let (record, text) = (example(), example().to_text());
         for end in 0..text.len() {
             let damaged = Record::from_text(&text[..end]).unwrap_err();
-            let days = text[..end].rfind('\n').map_or(0, |whole| text[..whole].matches("\tday\t").count());
+            let days = text[..end]
+                .rfind('\n')
+                .map_or(0, |whole| text[..whole].matches("\tday\t").count());
             assert_eq!(damaged.kept.days.len(), days, "{end}");
             for (key, day) in &damaged.kept.days {
                 assert_eq!(record.days[key].queries, day.queries);
-                assert!(day.names.iter().all(|(name, seen)| record.days[key].names[name] == *seen));
+                assert!(
+                    day.names
+                        .iter()
+                        .all(|(name, seen)| record.days[key].names[name] == *seen)
+                );
             }
         }
         let torn = Record::from_text(&text[..text.len() - 3]).unwrap_err().to_string();
-        assert!(torn.contains("is not as it was written; the 4 days before it were kept"), "{torn}");
+        assert!(
+            torn.contains("is not as it was written; the 4 days before it were kept"),
+            "{torn}"
+        );
     }
 
     proptest! {

@@ -62,9 +62,13 @@ impl Record {
 
     /// Notes one query as far as `keepers` have it now: less may have been chosen since it was asked.
     pub fn note(&mut self, keepers: &Keepers, asked: &Asked) {
-        let Some(whose) = keepers.get(&asked.whose.key) else { return };
+        let Some(whose) = keepers.get(&asked.whose.key) else {
+            return;
+        };
         let choice = whose.log.choice.min(asked.whose.log.choice);
-        let Some(date) = date(asked.minute * 60, &whose.zone) else { return };
+        let Some(date) = date(asked.minute * 60, &whose.zone) else {
+            return;
+        };
         if choice == LogChoice::Nothing {
             return;
         }
@@ -78,7 +82,9 @@ impl Record {
             *day.categories.entry(category).or_default() += 1;
         }
         let name = asked.name.as_deref().filter(|_| choice == LogChoice::Names);
-        let Some(name) = name.and_then(Name::from_wire) else { return };
+        let Some(name) = name.and_then(Name::from_wire) else {
+            return;
+        };
         let key = (name.to_lower().to_string(), asked.blocked);
         if let Some(seen) = day.names.get_mut(&key) {
             seen.first = seen.first.min(asked.minute);
@@ -89,7 +95,14 @@ impl Record {
         } else {
             self.names += 1;
             let (first, last) = (asked.minute, asked.minute);
-            day.names.insert(key, Seen { first, last, queries: 1 });
+            day.names.insert(
+                key,
+                Seen {
+                    first,
+                    last,
+                    queries: 1,
+                },
+            );
         }
     }
 
@@ -100,7 +113,9 @@ impl Record {
         self.days.retain(|(key, day), kept| {
             let whose = keepers.get(key).filter(|whose| whose.log.choice != LogChoice::Nothing);
             let stays = whose.is_some_and(|whose| is_kept(*day, whose, now_s));
-            if whose.is_some_and(|whose| whose.log.choice < LogChoice::Names) && !(kept.names.is_empty() && kept.left_out == 0) {
+            if whose.is_some_and(|whose| whose.log.choice < LogChoice::Names)
+                && !(kept.names.is_empty() && kept.left_out == 0)
+            {
                 kept.names.clear();
                 kept.left_out = 0;
                 shrunk = true;
@@ -128,7 +143,9 @@ impl Record {
 /// Whether a day is still kept: today and those before it, so many as were chosen. One that is ahead of the clock by more than a day is from a
 /// clock that went wrong.
 fn is_kept(day: Date, whose: &Whose, now_s: u64) -> bool {
-    let Some(today) = date(now_s, &whose.zone) else { return true };
+    let Some(today) = date(now_s, &whose.zone) else {
+        return true;
+    };
     let first = today.saturating_sub((i64::from(whose.log.days) - 1).days());
     first <= day && day <= today.saturating_add(1.day())
 }
@@ -168,7 +185,9 @@ pub(super) mod tests {
     }
 
     pub fn keepers(all: &[&Arc<Whose>]) -> Keepers {
-        all.iter().map(|&whose| (whose.key.clone(), Arc::clone(whose))).collect()
+        all.iter()
+            .map(|&whose| (whose.key.clone(), Arc::clone(whose)))
+            .collect()
     }
 
     fn only(record: &Record) -> &Day {
@@ -212,7 +231,10 @@ pub(super) mod tests {
         let mut record = Record::default();
         for number in 0..ACTIVITY_NAMES_A_DAY + 5 {
             let category = format!("c{number}");
-            record.note(&keepers, &asked(&masha, NOON, &format!("n{number}.example"), Some(&category)));
+            record.note(
+                &keepers,
+                &asked(&masha, NOON, &format!("n{number}.example"), Some(&category)),
+            );
         }
         let day = only(&record);
         assert_eq!((day.names.len(), day.left_out), (ACTIVITY_NAMES_A_DAY, 5));
@@ -220,7 +242,10 @@ pub(super) mod tests {
         assert_eq!(day.categories.values().sum::<u64>(), day.queries);
         for days in 1..60 {
             for number in 0..ACTIVITY_NAMES_A_DAY {
-                record.note(&keepers, &asked(&masha, NOON + days * DAY, &format!("n{number}.example"), None));
+                record.note(
+                    &keepers,
+                    &asked(&masha, NOON + days * DAY, &format!("n{number}.example"), None),
+                );
             }
         }
         assert_eq!(record.names, ACTIVITY_NAMES);
@@ -255,7 +280,12 @@ pub(super) mod tests {
         for minute in [midnight - 1, midnight] {
             record.note(&keepers, &asked(&masha, minute, "a.example", None));
         }
-        let dates = |record: &Record| record.days(None).map(|(_, date, _)| date.to_string()).collect::<Vec<_>>();
+        let dates = |record: &Record| {
+            record
+                .days(None)
+                .map(|(_, date, _)| date.to_string())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(dates(&record), ["2023-11-15", "2023-11-16"]);
         assert!(!record.shrink(&keepers, 60 * (midnight + DAY) - 1));
         assert!(record.shrink(&keepers, 60 * (midnight + DAY)));

@@ -56,7 +56,9 @@ impl Record {
             *of_each.entry(key).or_default() += 1;
         }
         for (key, date, day) in self.days(whose) {
-            let left = of_each.get_mut(key).map_or(0, |left| std::mem::replace(left, *left - 1));
+            let left = of_each
+                .get_mut(key)
+                .map_or(0, |left| std::mem::replace(left, *left - 1));
             if days.is_some_and(|days| left > usize::from(days)) {
                 continue;
             }

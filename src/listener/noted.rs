@@ -18,7 +18,13 @@ const ANSWER: &str = "in an answer";
 
 /// Notes a query that was begun, unless it waits: then [`waits`] does.
 #[inline]
-pub(super) fn begun(shared: &Shared, generation: &Generation, asker: Option<&Asker>, read: &Read<'_>, done: &(Begun, Counts)) {
+pub(super) fn begun(
+    shared: &Shared,
+    generation: &Generation,
+    asker: Option<&Asker>,
+    read: &Read<'_>,
+    done: &(Begun, Counts),
+) {
     if let Some(asker) = asker
         && let Some(whose) = generation.policy.asks(asker)
     {

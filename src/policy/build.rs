@@ -4,6 +4,7 @@
 //! Fails: a profile that names what is nowhere is a [`PolicyError`].
 
 use super::clients::{self, Clients};
+use super::keeping::Keeping;
 use super::marks::Marks;
 use super::plans::{Made, Plans};
 use super::profile::{OwnNames, Table};
@@ -176,6 +177,8 @@ impl Policy {
         });
         Policy {
             clients: clients.unwrap_or_else(|never| match never {}),
+            // What is kept of whom does not depend on lists.
+            keeping: Keeping::new(settings),
             ..Policy::of_nobody(settings)
         }
     }

@@ -33,7 +33,7 @@ const NOBODY: u32 = u32::MAX;
 impl Keeping {
     pub(super) fn new(settings: &Settings) -> Keeping {
         let household = settings.household.as_ref();
-        let zone = household.map_or(&TimeZone::UTC, |household| &household.zone);
+        let zone = household.map_or(TimeZone::UTC, |household| household.zone.clone());
         let mut all = Keeping {
             asked: match settings.clients.len() {
                 many if many > ASKED_CLIENTS => Box::default(),
@@ -46,24 +46,29 @@ impl Keeping {
         if !people.any(|person| keeps(person.log)) && !settings.profiles.iter().any(|profile| keeps(profile.log)) {
             return all;
         }
-        let profiles = settings.profiles.iter().map(|profile| (profile.name.as_str(), profile.log));
+        let profiles = settings
+            .profiles
+            .iter()
+            .map(|profile| (profile.name.as_str(), profile.log));
         let logs: HashMap<&str, LogSettings> = profiles.collect();
         let mut of_people: HashMap<u32, u32> = HashMap::new();
         let of_clients = settings.clients.iter().map(|client| {
-            let person = client.person.and_then(|at| Some((at, household?.people.get(at as usize)?)));
+            let person = client
+                .person
+                .and_then(|at| Some((at, household?.people.get(at as usize)?)));
             match person {
                 Some((at, person)) => *of_people
                     .entry(at)
                     .or_insert_with(|| all.add(key("person", &person.id), person.log, &person.zone)),
                 None => {
                     let log = logs.get(client.profile.as_str()).copied().unwrap_or_default();
-                    all.add(key("device", &client.name), log, zone)
+                    all.add(key("device", &client.name), log, &zone)
                 }
             }
         });
         all.of_clients = of_clients.collect::<Vec<_>>().into();
         let of_profiles = settings.profiles.iter();
-        let of_profiles = of_profiles.map(|profile| all.add(key("profile", &profile.name), profile.log, zone));
+        let of_profiles = of_profiles.map(|profile| all.add(key("profile", &profile.name), profile.log, &zone));
         all.of_profiles = of_profiles.collect::<Vec<_>>().into();
         all
     }
@@ -145,7 +150,9 @@ impl Policy {
     /// What a decision that blocks rests on, in a word or two: the category of the list, or what of the settings.
     pub fn blocked_by(&self, decision: &Decision) -> &str {
         match decision.cause {
-            Cause::Rule(_) => self.category_and_list(decision).map_or("lists", |(category, _)| category),
+            Cause::Rule(_) => self
+                .category_and_list(decision)
+                .map_or("lists", |(category, _)| category),
             Cause::Service(number) => self.marks.service(number),
             Cause::Way(_) | Cause::Canary(_) => "bypass",
             Cause::Timed(_) => "times",

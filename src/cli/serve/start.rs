@@ -1,5 +1,6 @@
 //! Starts a server: first what may refuse (addresses, settings), then what takes time (lists), then what answers.
 
+use super::activity::Activity;
 use super::kept::Kept;
 use super::quotas::Quotas;
 use super::refresh::Refresh;
@@ -61,7 +62,14 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
     let (news_in, news) = mpsc::channel(16);
     let (requests_in, requests) = mpsc::channel(16);
     let resolver = Arc::clone(&stack.resolver);
-    let state = Arc::new(State::new(Arc::clone(&generations), stack, requests_in));
+    let activity = Arc::new(Activity::open(&settings.state_dir, &counters));
+    activity.follow(&generations.load().policy, clock::now());
+    let state = Arc::new(State::new(
+        Arc::clone(&generations),
+        stack,
+        Arc::clone(&activity),
+        requests_in,
+    ));
     let control = Control {
         running: Arc::clone(&state) as _,
         cache: Arc::clone(&cache),
@@ -73,6 +81,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         cache: Arc::clone(&cache),
         resolver,
         counters: Arc::clone(&counters),
+        activity: Arc::clone(&activity.rings),
     };
     // What is spent is so from the first answer on.
     let mut quotas = Quotas::open(&settings.state_dir);
@@ -108,6 +117,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         missing: built.missing,
         reloading: Reloading::default(),
         quotas,
+        activity,
     };
     Ok(Started {
         server,
