@@ -162,3 +162,79 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::household::{Household, Person};
+    use crate::config::settings::{ClientSettings, ProfileSettings};
+    use crate::list::set::Gate;
+    use std::path::Path;
+
+    fn client(number: u32, person: Option<u32>) -> ClientSettings {
+        ClientSettings {
+            name: format!("d{number}"),
+            tags: Vec::new(),
+            networks: vec![std::net::IpAddr::from((0x0a00_0000 + number).to_be_bytes()).into()],
+            profile: "kept".to_owned(),
+            person,
+        }
+    }
+
+    fn log(choice: LogChoice) -> LogSettings {
+        LogSettings { choice, days: 7 }
+    }
+
+    /// Two persons with a device each and so many devices that are nobody's, whose profile keeps counts.
+    fn policy(devices: u32) -> Policy {
+        let mut settings = Settings::builtin(Path::new("/"));
+        settings.lists.clear();
+        let mut kept = ProfileSettings::named("kept");
+        kept.log = log(LogChoice::Counts);
+        settings.profiles.push(kept);
+        let person = |id: &str, choice| Person {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            profile: "kept".to_owned(),
+            zone: TimeZone::UTC,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            log: log(choice),
+        };
+        settings.household = Some(Household {
+            people: vec![person("masha", LogChoice::Names), person("petya", LogChoice::Nothing)],
+            ..Household::default()
+        });
+        settings.clients = (0..devices + 2)
+            .map(|number| client(number, (number < 2).then_some(number)))
+            .collect();
+        Policy::build_at(&Gate::empty(), &settings, &[], 1_700_000_000).unwrap()
+    }
+
+    fn asks(policy: &Policy, number: u32) -> Option<(String, LogChoice)> {
+        let addr = std::net::IpAddr::from((0x0a00_0000 + number).to_be_bytes());
+        let asker = policy.client(addr, 1_700_000_000).unwrap();
+        policy.asks(&asker).map(|whose| (whose.key.clone(), whose.log.choice))
+    }
+
+    #[test]
+    fn a_person_has_its_own_choice_a_device_that_of_its_profile_and_strangers_that_of_theirs() {
+        let policy = policy(1);
+        assert_eq!(asks(&policy, 0), Some(("person:masha".to_owned(), LogChoice::Names)));
+        assert_eq!(asks(&policy, 1), None);
+        assert_eq!(asks(&policy, 2), Some(("device:d2".to_owned(), LogChoice::Counts)));
+        // The default profile keeps nothing.
+        assert_eq!(asks(&policy, 9), None);
+        let asked: Vec<(&str, bool)> = policy.asked().map(|(name, minute)| (name, minute != 0)).collect();
+        assert_eq!(asked, [("d0", true), ("d1", true), ("d2", true)], "whatever is kept");
+    }
+
+    #[test]
+    fn past_the_bound_nothing_is_kept_and_it_is_known_of_how_many() {
+        let policy = policy(ACTIVITY_WHOSE as u32 + 4);
+        assert_eq!(policy.kept_of().len(), ACTIVITY_WHOSE);
+        // Masha is one of those within it; the profile itself is one of those past it.
+        assert_eq!(policy.not_kept_of(), 6);
+        assert_eq!(asks(&policy, ACTIVITY_WHOSE as u32 + 5), None);
+    }
+}
