@@ -105,6 +105,7 @@ fn person(id: usize, profile: &str, own: Vec<OwnName>) -> Person {
         zone: TimeZone::UTC,
         allow: Vec::new(),
         deny: own,
+        log: Default::default(),
     }
 }
 

@@ -231,6 +231,7 @@ fn listen(gate: &Path, bounded: bool) {
         cache: Arc::new(cache()),
         resolver: Arc::new(Everything),
         counters: Arc::new(Counters::new()),
+        activity: Arc::default(),
     };
     let listeners = runtime
         .block_on(async { Listeners::start(&[SocketAddr::from(([127, 0, 0, 1], 0))], 1, service) })

@@ -141,6 +141,8 @@ counters! {
     FetchesFailed = "fetches_failed",
     /// Files that could not be kept on disk.
     FilesNotKept = "files_not_kept",
+    /// Queries of clients who chose that something is kept, and that came too fast to be noted.
+    ActivityDropped = "activity_dropped",
 }
 
 /// What happened with one query: a set, each count at most once.

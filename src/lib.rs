@@ -32,6 +32,7 @@
 //! | [`catalogue`] | services, safe search, ways around the filter: tables that come along |
 //! | [`schedule`] | windows, and the timetables that are made of them |
 //! | [`config`] | the file's shape, and the checked settings that the program runs on |
+//! | [`activity`] | what is kept of who asked what, for those who chose so |
 //! | [`list`] | the list road, and the gate file |
 //! | [`household`] | the household file as commands show and change it, with every version kept |
 //! | [`requests`] | what children asked for, and what became of it |
@@ -49,6 +50,7 @@
 //!
 //! `ARCHITECTURE.md` has the promises, who may import whom, and what people see when something fails.
 
+pub mod activity;
 pub mod cache;
 pub mod catalogue;
 pub mod checks;

@@ -553,3 +553,28 @@ pub const QUOTA_PERIODS: usize = 4;
 /// Longest time in seconds that an answer is kept whose name counts towards a quota: what is used between two queries of a device goes
 /// uncounted, and what is spent goes on so long.
 pub const QUOTA_TTL_S: u64 = 60;
+
+// ---- Activity ----
+
+/// Most days that settings may have activity kept for: a school term. More is an error.
+pub const ACTIVITY_DAYS: u16 = 90;
+/// Persons, devices and profiles of whom activity is kept: a household, a school. Of those behind nothing is kept, and the log says so.
+pub const ACTIVITY_WHOSE: usize = 4096;
+/// Names kept of one person or device and one day; those that come later are counted as left out. A phone asks for some hundreds.
+pub const ACTIVITY_NAMES_A_DAY: usize = 2000;
+/// Names kept in all, some hundred bytes each; those that come later are counted as left out.
+pub const ACTIVITY_NAMES: usize = 100_000;
+/// Categories counted for one person or device and one day; those behind go together as "other".
+pub const ACTIVITY_CATEGORIES: usize = 64;
+/// Largest file of what is kept, in bytes: as many names of full length and counts as there may be. A larger one is not read.
+pub const ACTIVITY_FILE_BYTES: u64 = 256 << 20;
+/// Queries that a thread holds until they are noted, each second: of those who chose that something is kept. Those that come
+/// while it is full are counted as dropped.
+pub const ACTIVITY_RING: usize = 4096;
+/// Devices of which it is known when they last asked, four bytes each. Where settings name more, of none: an operator has other means.
+pub const ASKED_CLIENTS: usize = 65_536;
+/// Longest answer of the kernel about neighbors that is read, in bytes: some ten thousand entries. The rest is left out.
+pub const NEIGHBORS_BYTES: usize = 1 << 20;
+/// Minutes without a query after which a device that was active counts as silent: phones ask for something every few minutes while
+/// they are used, and answers are kept for some.
+pub const SILENT_MINUTES: u64 = 10;

@@ -5,6 +5,7 @@
 //!
 //! A command is a module with `Args` (what clap fills in) and `run(Args) -> Outcome`.
 
+pub mod activity;
 pub mod cache;
 pub mod check;
 pub mod compile;
@@ -62,6 +63,8 @@ enum Command {
     Update(update::Args),
     /// Look at or empty the running server's answer cache
     Cache(cache::Args),
+    /// Say what is kept of who asked what, which rules hold for somebody, which devices fell silent
+    Activity(activity::Args),
     /// Resolve a name as the settings say, without policy, and print the response
     Query(query::Args),
     /// Ask the running server whether it answers; exit 0 if it does
@@ -82,6 +85,7 @@ impl Command {
             Command::Check(args) => check::run(args),
             Command::Update(args) => update::run(args),
             Command::Cache(args) => cache::run(args),
+            Command::Activity(args) => activity::run(args),
             Command::Query(args) => query::run(args),
             Command::Health(args) => health::run(args),
             Command::Household(args) => household::run(args),

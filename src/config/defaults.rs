@@ -136,6 +136,7 @@ impl ProfileSettings {
             answer_ttl: Duration::from_secs(30),
             imposed_by: ImposedBy::Household,
             observe: false,
+            log: LogSettings::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! Always: whatever one part says of another is an index that exists, groups are written out, and times are in the
 //! zone of whom they are for.
 
+use super::settings::LogSettings;
 use crate::dns::name::Name;
 use crate::schedule::Window;
 use crate::schedule::quota::{Period, Quota};
@@ -68,6 +69,8 @@ pub struct Person {
     /// Own names, which come before those of the profile.
     pub allow: Vec<OwnName>,
     pub deny: Vec<OwnName>,
+    /// Its own choice, or else that of the profile.
+    pub log: LogSettings,
 }
 
 /// A name of a profile or a person: `"school.example"` with all below it, `"=school.example"` alone, `{ name = "...", until = "..." }` for a time.

@@ -92,6 +92,26 @@ fn lists_of_a_profile_add_to_those_of_its_base_and_single_values_take_their_plac
 }
 
 #[test]
+fn what_is_kept_is_nothing_unless_said_and_a_persons_word_counts_before_the_profiles() {
+    let loaded = load(
+        "[profile.base]\nblock = ['adult']\nlog = 'counts'\nlog_for = '30d'\n[profile.own]\nbase = 'base'\nlog = 'names'\n\
+         [person.a]\nprofile = 'own'\n[person.b]\nprofile = 'own'\nlog = 'nothing'\n\
+         [person.c]\nprofile = 'child'\nlog = 'counts'\nlog_for = '24h'\n",
+    )
+    .unwrap();
+    let log = |choice, days| LogSettings { choice, days };
+    assert_eq!(profile(&loaded, "child").log, LogSettings::default());
+    assert_eq!(profile(&loaded, "base").log, log(LogChoice::Counts, 30));
+    assert_eq!(profile(&loaded, "own").log, log(LogChoice::Names, 30));
+    let people = loaded.settings.household.unwrap().people;
+    let of = |id: &str| people.iter().find(|person| person.id == id).unwrap().log;
+    assert_eq!(of("masha"), LogSettings::default());
+    assert_eq!(of("a"), log(LogChoice::Names, 30));
+    assert_eq!(of("b"), log(LogChoice::Nothing, 30));
+    assert_eq!(of("c"), log(LogChoice::Counts, 1));
+}
+
+#[test]
 fn a_base_may_stand_below_and_what_it_blocks_need_not_be_said_again() {
     let loaded = load("[profile.a]\nbase = 'b'\n[profile.b]\nbase = 'child'\n").unwrap();
     assert_eq!(profile(&loaded, "a").block, ["adult", "games"]);

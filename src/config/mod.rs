@@ -16,6 +16,7 @@ mod defaults;
 mod devices;
 mod entries;
 mod household_load;
+mod log;
 mod page;
 mod people;
 mod persons;

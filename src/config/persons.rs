@@ -6,13 +6,14 @@
 use super::error::{ConfigError, Problem};
 use super::household::Person;
 use super::load::Loader;
+use super::log::WrittenLog;
 use super::profiles::warn_of_both;
-use super::settings::ProfileSettings;
+use super::settings::{LogSettings, ProfileSettings};
 use super::shape::{self, Text};
 use super::times::{self, ZoneId, Zones};
 use super::values;
 use crate::limits;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use toml::Spanned;
 
 /// All persons.
@@ -106,7 +107,8 @@ pub(super) fn read(
     shapes: &BTreeMap<String, Spanned<shape::Person>>,
     zones: &mut Zones,
 ) -> Result<Persons, ConfigError> {
-    let known: HashSet<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
+    let logs = profiles.iter().map(|profile| (profile.name.as_str(), profile.log));
+    let known: HashMap<&str, LogSettings> = logs.collect();
     // In the order of the file, so that the first wrong one is the one reported; then in order of their ids, as the map has them.
     let mut in_order: Vec<(usize, &String, &Spanned<shape::Person>)> = shapes
         .iter()
@@ -131,20 +133,25 @@ fn person(
     loader: &mut Loader,
     id: &str,
     shape: &Spanned<shape::Person>,
-    profiles: &HashSet<&str>,
+    profiles: &HashMap<&str, LogSettings>,
     zones: &mut Zones,
 ) -> Result<(Person, ZoneId), ConfigError> {
     let written = shape.get_ref();
     let profile = written.profile.get_ref();
-    if !profiles.contains(profile.as_str()) {
+    let Some(&log) = profiles.get(profile.as_str()) else {
         let owner = format!("person {id:?}");
         return Err(loader.no_such(
             &written.profile,
             owner,
             ("profile", "profile"),
-            profiles.iter().copied(),
+            profiles.keys().copied(),
         ));
-    }
+    };
+    let own_log = WrittenLog::read(
+        loader,
+        (written.log.as_ref(), "person.log"),
+        (written.log_for.as_ref(), "person.log_for"),
+    )?;
     let name = loader.value(written.name.as_ref(), "person.name", id.to_owned(), |text| {
         match text.trim() {
             "" => Err("is empty; write a name or leave the key out".to_owned()),
@@ -173,6 +180,7 @@ fn person(
         zone: zone.clone(),
         allow,
         deny,
+        log: own_log.over(log),
     };
     Ok((person, zone_id))
 }

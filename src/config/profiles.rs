@@ -7,6 +7,7 @@
 use super::error::{ConfigError, Problem};
 use super::household::OwnName;
 use super::load::Loader;
+use super::log::WrittenLog;
 use super::settings::*;
 use super::shape::{self, Text};
 use super::times;
@@ -40,6 +41,7 @@ struct Own<'s> {
     answer_ttl: Option<Duration>,
     imposed_by: Option<ImposedBy>,
     observe: Option<bool>,
+    log: WrittenLog,
 }
 
 /// Reads all profiles, by name. `zone`: of times in them.
@@ -169,6 +171,7 @@ fn merged(base: ProfileSettings, own: &Own<'_>) -> ProfileSettings {
         answer_ttl: own.answer_ttl.unwrap_or(base.answer_ttl),
         imposed_by: own.imposed_by.unwrap_or(base.imposed_by),
         observe: own.observe.unwrap_or(base.observe),
+        log: own.log.over(base.log),
     }
 }
 
@@ -280,6 +283,11 @@ fn own<'s>(
             None => None,
         },
         observe: written.observe,
+        log: WrittenLog::read(
+            loader,
+            (written.log.as_ref(), "profile.log"),
+            (written.log_for.as_ref(), "profile.log_for"),
+        )?,
     })
 }
 

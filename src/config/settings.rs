@@ -315,6 +315,36 @@ pub struct ProfileSettings {
     pub answer_ttl: Duration,
     pub imposed_by: ImposedBy,
     pub observe: bool,
+    /// What is kept of who asked what.
+    pub log: LogSettings,
+}
+
+/// What is kept of who asked what, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LogSettings {
+    pub choice: LogChoice,
+    /// Days, that of today among them; from 1 to 90.
+    pub days: u16,
+}
+
+/// From least to most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogChoice {
+    Nothing,
+    /// How many queries a day, how many of them blocked, and by which category.
+    Counts,
+    /// The names too.
+    Names,
+}
+
+impl Default for LogSettings {
+    /// Nothing; what is asked for without a time is kept for a week.
+    fn default() -> LogSettings {
+        LogSettings {
+            choice: LogChoice::Nothing,
+            days: 7,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

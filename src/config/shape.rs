@@ -202,6 +202,8 @@ pub struct Profile {
     pub answer_ttl: Option<Text>,
     pub imposed_by: Option<Text>,
     pub observe: Option<bool>,
+    pub log: Option<Text>,
+    pub log_for: Option<Text>,
 }
 
 /// `[[client]]`
@@ -224,6 +226,8 @@ pub struct Person {
     pub timezone: Option<Text>,
     pub allow: Option<Vec<Spanned<OwnName>>>,
     pub deny: Option<Vec<Spanned<OwnName>>>,
+    pub log: Option<Text>,
+    pub log_for: Option<Text>,
 }
 
 /// `[[device]]`

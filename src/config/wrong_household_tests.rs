@@ -16,6 +16,18 @@ const WRONG: &[(&str, &str)] = &[
         "12: person.timezone = \"Europe/Moskow\" is not a time zone; is \"Europe/Moscow\" meant?",
     ),
     (
+        "[person.petya]\nprofile = 'child'\nlog = 'everything'",
+        "12: person.log = \"everything\" is not a word for it; write \"nothing\" or \"counts\" or \"names\"",
+    ),
+    (
+        "[profile.a]\nblock = []\nlog_for = '91d'",
+        "12: profile.log_for = \"91d\" is out of bounds; write whole days from \"1d\" to \"90d\"",
+    ),
+    (
+        "[person.petya]\nprofile = 'child'\nlog_for = '36h'",
+        "12: person.log_for = \"36h\" is out of bounds; write whole days from \"1d\" to \"90d\"",
+    ),
+    (
         "[person.everyone]\nprofile = 'child'",
         "10: person \"everyone\" already means the whole household; choose another name",
     ),

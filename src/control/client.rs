@@ -1,7 +1,8 @@
 //! The asking side of the control socket, for the command line.
 
-use super::protocol::{CacheEntry, Dumped, Flushed, ReloadStatus, Request, Result as Ended, Status};
+use super::protocol::{CacheEntry, Dumped, Flushed, Forgotten, ReloadStatus, Request, Result as Ended, Status};
 use super::socket_path;
+use crate::activity::report::{DayReport, DeviceReport};
 use crate::household::commands::{Answer, Asked};
 use crate::requests;
 use serde::de::DeserializeOwned;
@@ -70,6 +71,32 @@ impl Client {
     /// Returns how much was forgotten.
     pub fn cache_flush(&mut self, name: Option<String>, below: bool) -> Result<Flushed, ClientError> {
         self.ask(&Request::CacheFlush { name, below }, |_: Nothing| Ok(()))
+    }
+
+    /// What is kept of one, or of all.
+    pub fn activity(&mut self, whose: Option<String>, days: Option<u16>) -> Result<Vec<DayReport>, ClientError> {
+        self.list(&Request::Activity { whose, days })
+    }
+
+    /// Returns of how many days something was kept.
+    pub fn activity_forget(&mut self, whose: String) -> Result<u64, ClientError> {
+        let end: Result<Forgotten, ClientError> = self.ask(&Request::ActivityForget { whose }, |_: Nothing| Ok(()));
+        end.map(|end| end.days)
+    }
+
+    /// What is known of each device.
+    pub fn devices(&mut self) -> Result<Vec<DeviceReport>, ClientError> {
+        self.list(&Request::ActivityDevices)
+    }
+
+    /// All that comes before the end of an answer.
+    fn list<Item: DeserializeOwned>(&mut self, request: &Request) -> Result<Vec<Item>, ClientError> {
+        let mut items = Vec::new();
+        self.ask(request, |item| {
+            items.push(item);
+            Ok(())
+        })
+        .map(|_: Dumped| items)
     }
 
     /// Returns when the reload is done.

@@ -5,7 +5,7 @@
 //! and no query for a request. Lines, connections and idle time are bounded.
 //! Fails: a request that cannot be done is answered `{"ok":false,"error":"one sentence"}`; the connection stays.
 //!
-//! Over it go names that clients looked up (`cache-dump`) and asked for (`requests`): that is why nobody but the server's own user may open it.
+//! Over it go names that clients looked up (`cache-dump`, `activity`) and asked for (`requests`): that is why nobody but the server's own user may open it.
 
 mod client;
 mod protocol;
@@ -13,8 +13,8 @@ mod server;
 
 pub use client::{Client, ClientError};
 pub use protocol::{
-    CacheEntry, FetchFailure, FetchStatus, Flushed, GenerationStatus, ListStatus, ReloadStatus, Request, Result,
-    SnapshotStatus, SourceStatus, Status,
+    CacheEntry, FetchFailure, FetchStatus, Flushed, Forgotten, GenerationStatus, ListStatus, ReloadStatus, Request,
+    Result, SnapshotStatus, SourceStatus, Status,
 };
 pub use server::{Control, Running, Socket, SocketError};
 

@@ -25,6 +25,17 @@ pub enum Request {
         #[serde(default)]
         below: bool,
     },
+    /// What is kept of one (`person:masha`, `device:console`, `profile:default`), or of all: the last days, or all of them.
+    Activity {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        whose: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        days: Option<u16>,
+    },
+    /// Forget what is kept of one.
+    ActivityForget { whose: String },
+    /// When each device last asked, and what is known of those that fell silent.
+    ActivityDevices,
     /// Read settings, household and lists again, as SIGHUP does; answered when that is done.
     Reload,
     /// Show or change the household; answered when a change is in force.
@@ -190,6 +201,12 @@ pub struct Flushed {
     /// What the resolver knew beside them: records, denials, delegations, failures.
     #[serde(default)]
     pub known: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// Days of which something was kept.
+    pub days: u64,
 }
 
 /// Counters by name.

@@ -1,9 +1,11 @@
 //! The answering side of the control socket.
 
 use super::protocol::{
-    CacheEntry, Dumped, Flushed, GenerationStatus, ListStatus, ReloadStatus, Request, Result as Ended, Status, by_name,
+    CacheEntry, Dumped, Flushed, Forgotten, GenerationStatus, ListStatus, ReloadStatus, Request, Result as Ended,
+    Status, by_name,
 };
 use super::socket_path;
+use crate::activity::report::{DayReport, DeviceReport};
 use crate::cache::Cache;
 use crate::clock;
 use crate::dns::name::Name;
@@ -53,6 +55,18 @@ pub trait Running: Send + Sync {
     /// many things that was.
     fn forget(&self, _: &Scope) -> usize {
         0
+    }
+    /// What is kept of who asked what: of one or of all, the last days or all of them.
+    fn activity(&self, _whose: Option<&str>, _days: Option<u16>) -> Vec<DayReport> {
+        Vec::new()
+    }
+    /// Forgets what is kept of one; the days there were, or a sentence why it is still on disk.
+    fn forget_activity(&self, _whose: &str) -> std::result::Result<u64, String> {
+        Ok(0)
+    }
+    /// When devices last asked.
+    fn devices(&self) -> Vec<DeviceReport> {
+        Vec::new()
     }
 }
 
@@ -208,6 +222,24 @@ async fn answer(control: &Control, stream: &mut BufReader<UnixStream>, request: 
             let flushed = control.cache.flush(name.as_ref(), below) as u64;
             finish(stream, Flushed { flushed, known }).await
         }
+        Request::Activity { whose, days } => {
+            let running = Arc::clone(&control.running);
+            let looking = tokio::task::spawn_blocking(move || running.activity(whose.as_deref(), days));
+            match looking.await {
+                Ok(days) => list(stream, &days).await,
+                Err(error) => refuse(stream, format!("what is kept cannot be looked at: {error}")).await,
+            }
+        }
+        Request::ActivityForget { whose } => {
+            let running = Arc::clone(&control.running);
+            let forgetting = tokio::task::spawn_blocking(move || running.forget_activity(&whose));
+            match forgetting.await {
+                Ok(Ok(days)) => finish(stream, Forgotten { days }).await,
+                Ok(Err(sentence)) => refuse(stream, sentence).await,
+                Err(error) => refuse(stream, format!("it may still be kept: {error}")).await,
+            }
+        }
+        Request::ActivityDevices => list(stream, &control.running.devices()).await,
         Request::Reload => {
             let status = control.running.reload().await;
             finish(stream, status).await
@@ -275,6 +307,17 @@ async fn dump(control: &Control, stream: &mut BufReader<UnixStream>) -> io::Resu
         Ok(()) => finish(stream, Dumped { entries }).await,
         Err(error) => refuse(stream, format!("the dump broke off: {error}")).await,
     }
+}
+
+/// Writes items, and how many there were.
+async fn list(stream: &mut BufReader<UnixStream>, items: &[impl Serialize]) -> io::Result<()> {
+    for some in items.chunks(limits::CONTROL_DUMP_AHEAD) {
+        let mut lines = Vec::new();
+        some.iter().for_each(|item| push_line(&mut lines, item));
+        write(stream, &lines).await?;
+    }
+    let entries = items.len() as u64;
+    finish(stream, Dumped { entries }).await
 }
 
 async fn finish(stream: &mut BufReader<UnixStream>, value: impl Serialize) -> io::Result<()> {

@@ -7,17 +7,21 @@
 
 mod clients;
 mod line;
+mod noted;
 mod renew;
 mod stream;
 mod udp;
 
+use crate::activity::Asked;
+use crate::activity::ring::Rings;
 use crate::cache::Cache;
 use crate::clock;
 use crate::count::{Count, Counts};
 use crate::generation::{Generation, Generations};
 use crate::limits::{MESSAGE_BYTES, PENDING_ENDING, PENDING_QUERIES, RENEWALS, STALE_WAIT, TCP_UNSENT_ALL_BYTES};
 use crate::now::Now;
-use crate::query::{self, Begun, Peer, Pending, Transport};
+use crate::policy::Asker;
+use crate::query::{self, Begun, Peer, Pending, Read, Transport};
 use crate::resolver::{Answer, Failure, Resolver, files_left};
 use crate::telemetry::counters::Counters;
 use clients::{Among, Clients};
@@ -43,6 +47,8 @@ pub struct Service {
     pub cache: Arc<Cache>,
     pub resolver: Arc<dyn Resolver>,
     pub counters: Arc<Counters>,
+    /// Where queries of those go who chose that something is kept of them.
+    pub activity: Arc<Rings>,
 }
 
 /// Running listeners.
@@ -252,8 +258,27 @@ fn begin(
     now: Now,
     out: &mut [u8],
 ) -> (Begun, Counts) {
-    let cache = &shared.service.cache;
-    counted(peer, || query::begin(generation, cache, bytes, peer, now, out))
+    counted(peer, || {
+        let read = query::read(&shared.service.cache, bytes);
+        let asker = query::identify(generation, peer, now);
+        begin_read(shared, generation, &read, peer, asker, now, out)
+    })
+}
+
+/// [`query::begin_for`], and noted for those who chose that something is kept.
+#[inline]
+fn begin_read(
+    shared: &Shared,
+    generation: &Arc<Generation>,
+    read: &Read<'_>,
+    peer: &Peer,
+    asker: Option<Asker>,
+    now: Now,
+    out: &mut [u8],
+) -> (Begun, Counts) {
+    let done = query::begin_for(generation, &shared.service.cache, read, peer, asker, now, out);
+    noted::begun(shared, generation, asker.as_ref(), read, &done);
+    done
 }
 
 /// What is begun with a query from `peer`, with the query itself counted.
@@ -298,6 +323,7 @@ fn answer_later(
     let waiting = Waiting {
         shared: Arc::clone(shared),
         deliver: Some(deliver),
+        noted: noted::waits(&pending),
         place: shared.line.enter(),
         _among: among,
         _permit: permit,
@@ -315,6 +341,7 @@ fn answer_over_limit(
     out: &mut [u8],
 ) -> Later {
     let mut all = count.into();
+    let noted = noted::waits(&pending);
     loop {
         let (begun, counts) =
             guarded(|| query::finish(pending, Err(failure.clone()), &shared.service.cache, clock::now(), out));
@@ -329,6 +356,10 @@ fn answer_over_limit(
             Begun::Drop => Later::Drop,
         };
         shared.service.counters.add(all);
+        if let Some(mut asked) = noted {
+            noted::end(&mut asked, all);
+            shared.service.activity.put(*asked);
+        }
         return later;
     }
 }
@@ -337,6 +368,8 @@ fn answer_over_limit(
 struct Waiting<D: FnOnce(&Shared, &[u8])> {
     shared: Arc<Shared>,
     deliver: Option<D>,
+    /// What is to be noted of it, where something is kept.
+    noted: Option<Box<Asked>>,
     place: Place,
     _among: Among,
     _permit: OwnedSemaphorePermit,
@@ -345,6 +378,10 @@ struct Waiting<D: FnOnce(&Shared, &[u8])> {
 impl<D: FnOnce(&Shared, &[u8])> Waiting<D> {
     fn deliver(&mut self, response: &[u8], counts: Counts) {
         self.shared.service.counters.add(counts);
+        if let Some(mut asked) = self.noted.take() {
+            noted::end(&mut asked, counts);
+            self.shared.service.activity.put(*asked);
+        }
         if let Some(deliver) = self.deliver.take() {
             deliver(&self.shared, response);
         }
@@ -474,6 +511,7 @@ mod tests {
             cache: Arc::new(Cache::new(1 << 20, Duration::ZERO, Duration::from_secs(60))),
             resolver: Arc::new(Silent),
             counters: Arc::default(),
+            activity: Arc::default(),
         };
         let listeners = Listeners::start(&["127.0.0.1:0".parse().unwrap()], 1, service).unwrap();
         let shared = &listeners.shared;

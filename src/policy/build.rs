@@ -4,6 +4,7 @@
 //! Fails: a profile that names what is nowhere is a [`PolicyError`].
 
 use super::clients::{self, Clients};
+use super::keeping::Keeping;
 use super::marks::Marks;
 use super::plans::{Made, Plans};
 use super::profile::{OwnNames, Table};
@@ -157,6 +158,7 @@ impl Policy {
             // Without a profile of that name nobody is let through unfiltered. Settings that were checked have one.
             Unmatched::Default => profile("default").map(Some),
         };
+        policy.keeping = Keeping::new(settings);
         policy.profiles = profiles;
         policy.details = details;
         policy.tables = tables;
@@ -175,6 +177,8 @@ impl Policy {
         });
         Policy {
             clients: clients.unwrap_or_else(|never| match never {}),
+            // What is kept of whom does not depend on lists.
+            keeping: Keeping::new(settings),
             ..Policy::of_nobody(settings)
         }
     }
@@ -196,6 +200,7 @@ impl Policy {
             sources: Vec::new(),
             marks: Marks::default(),
             plans: Plans::default(),
+            keeping: Keeping::default(),
             made_s: 0,
             always: OwnNames::default(),
             translated: iter::once(translate::WELL_KNOWN)

@@ -17,6 +17,7 @@ mod decide;
 mod footprint;
 mod hosts;
 mod judge;
+mod keeping;
 mod longest;
 mod marks;
 mod people;
@@ -45,6 +46,7 @@ pub use why::{Closed, Why};
 use accounts::Account;
 use clients::{Clients, Who};
 use decision::{Cause, Decision};
+use keeping::Keeping;
 use marks::{Chosen, Marks};
 use plans::{LayerId, Plans};
 use profile::{OwnNames, Table};
@@ -161,6 +163,7 @@ pub struct Policy {
     sources: Vec<Source>,
     marks: Marks,
     plans: Plans,
+    keeping: Keeping,
     /// The Unix second it was made at.
     made_s: u64,
     /// What is reachable whatever is off.

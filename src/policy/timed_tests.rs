@@ -38,6 +38,7 @@ fn person(id: &str) -> Person {
         zone: berlin(),
         allow: Vec::new(),
         deny: Vec::new(),
+        log: Default::default(),
     }
 }
 

@@ -23,6 +23,14 @@ pub struct Read<'q> {
     pub(super) key: Option<&'q Key>,
 }
 
+impl<'q> Read<'q> {
+    /// QNAME in wire form as sent and QTYPE; `None` where the bytes are no query.
+    pub fn question(&self) -> Option<(&'q [u8], u16)> {
+        let query = self.query.as_ref().ok()?;
+        Some((query.qname(), query.qtype))
+    }
+}
+
 /// Reads a query.
 #[inline]
 pub fn read<'q>(cache: &Cache, bytes: &'q [u8]) -> Read<'q> {

@@ -384,6 +384,11 @@ impl Pending {
         &self.question
     }
 
+    /// Who asked, and QNAME in wire form as sent.
+    pub fn asked_by(&self) -> (&Asker, &[u8]) {
+        (&self.asker, &self.section[..self.section.len() - 4])
+    }
+
     /// The generation the query began with.
     pub fn generation(&self) -> &Arc<Generation> {
         &self.generation

@@ -1,5 +1,6 @@
 //! The program as its operator meets it: the real binary, real files, real sockets on loopback.
 
+mod activity;
 mod bad_sources;
 mod cache;
 mod common;

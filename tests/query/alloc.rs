@@ -186,6 +186,12 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
                 let (begun, counts) = query::begin_for(&generation, &cache, &read, &peer, *asker, now, &mut out);
                 assert_eq!(answered_at_once(begun, bytes), 0);
                 assert!(counts.contains(*count));
+                // Of whom nothing is kept nothing is made.
+                assert!(
+                    asker
+                        .as_ref()
+                        .is_some_and(|asker| generation.policy.asks(asker).is_none())
+                );
             }
         }
     };

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinDecodable;
+use stairgate::activity::ring::Rings;
 use stairgate::cache::Cache;
 use stairgate::config::settings::{ProfileSettings, Settings};
 use stairgate::count::{Count, Counts};
@@ -362,6 +363,7 @@ pub struct Server {
     pub generations: Arc<Generations>,
     pub cache: Arc<Cache>,
     pub counters: Arc<Counters>,
+    pub activity: Arc<Rings>,
     pub address: SocketAddr,
 }
 
@@ -371,11 +373,13 @@ impl Server {
         let generations = Arc::new(Generations::new(generation(settings)));
         let counters = Arc::new(Counters::new());
         let cache = Arc::new(cache());
+        let activity = Arc::new(Rings::default());
         let service = Service {
             generations: Arc::clone(&generations),
             cache: Arc::clone(&cache),
             resolver,
             counters: Arc::clone(&counters),
+            activity: Arc::clone(&activity),
         };
         let address = SocketAddr::new(ip.parse().unwrap(), 0);
         let listeners = Listeners::start(&[address], 2, service).unwrap();
@@ -385,6 +389,7 @@ impl Server {
             generations,
             cache,
             counters,
+            activity,
             address,
         }
     }

@@ -111,6 +111,7 @@ fn at_night() -> Settings {
             zone: TimeZone::UTC,
             allow: Vec::new(),
             deny: Vec::new(),
+            log: Default::default(),
         }],
         windows: vec![WindowSettings {
             name: "night".to_owned(),

@@ -1,5 +1,6 @@
 //! The road of a query, walked with a made-up resolver: from bytes to bytes, and over real sockets on loopback.
 
+mod activity;
 mod ahead;
 mod aliases;
 mod alloc;

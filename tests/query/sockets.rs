@@ -123,6 +123,7 @@ async fn a_port_already_in_use_is_an_error_that_names_it() {
         cache: Arc::new(cache()),
         resolver: Script::new(),
         counters: Arc::default(),
+        activity: Arc::default(),
     };
     let error = Listeners::start(&[server.address], 1, service())
         .err()

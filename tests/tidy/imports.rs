@@ -18,10 +18,11 @@ const IMPORTS: &[(&str, &str)] = &[
     ("schedule", "limits nearest checks"),
     ("clock", "now"),
     ("config", "now limits dns nearest catalogue schedule"),
+    ("activity", "limits dns checks schedule config"),
     ("list", "now limits dns config"),
     ("household", "limits nearest catalogue schedule config list"),
     ("requests", "limits dns checks schedule list"),
-    ("policy", "now limits dns catalogue schedule config list"),
+    ("policy", "now limits dns catalogue schedule config activity list"),
     ("cache", "now limits dns config"),
     ("resolver", "now limits dns clock config cache"),
     ("local", "now limits dns config"),
@@ -33,7 +34,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("telemetry", "now limits count dns clock config list policy query"),
     (
         "listener",
-        "now limits count dns clock config list policy cache resolver local generation query telemetry",
+        "now limits count dns clock config activity list policy cache resolver local generation query telemetry",
     ),
     (
         "page",
@@ -41,11 +42,11 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "control",
-        "now limits count dns clock config list requests household policy cache resolver local generation query telemetry",
+        "now limits count dns clock config activity list household requests policy cache resolver local generation query telemetry",
     ),
     (
         "cli",
-        "now limits count dns catalogue schedule clock config list requests household policy cache resolver local generation query telemetry listener page control",
+        "now limits count dns catalogue schedule clock config activity list household requests policy cache resolver local generation query telemetry listener page control",
     ),
 ];
 

@@ -107,7 +107,7 @@ fn remove(path: &Path) {
 }
 
 /// Where it is written before it is whole.
-fn draft(path: &Path) -> PathBuf {
+pub(super) fn draft(path: &Path) -> PathBuf {
     path.with_extension("draft")
 }
 
@@ -123,7 +123,7 @@ fn read(file: File, bound_bytes: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Writes a file that only this user may read, whole or not at all.
-fn write<T>(path: &Path, fill: impl FnOnce(File) -> io::Result<T>) -> io::Result<T> {
+pub(super) fn write<T>(path: &Path, fill: impl FnOnce(File) -> io::Result<T>) -> io::Result<T> {
     let draft = draft(path);
     // One that a stop left half done.
     match fs::remove_file(&draft) {

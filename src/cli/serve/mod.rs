@@ -5,11 +5,13 @@
 //! Fails: wrong settings end a start with 2, a gate that does not verify with 3, anything else with 1. Once it answers,
 //! nothing but a signal ends it, except waiting in vain for a list that it needs.
 
+pub(in crate::cli) mod activity;
 pub mod advice;
 mod build;
 mod greet;
 mod kept;
 pub(in crate::cli) mod listen;
+mod neighbors;
 mod notice;
 mod open_files;
 pub(in crate::cli) mod quotas;
@@ -119,5 +121,6 @@ async fn live(args: Args, settings: Settings) -> Result<(), Failure> {
         warn!(queries = stopped.abandoned, "not answered in time");
     }
     started.kept.save(&started.server.settings);
+    started.server.activity.save(clock::now());
     ended
 }

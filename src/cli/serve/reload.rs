@@ -4,6 +4,7 @@
 //! Always: one reload at a time, built beside the queries and put into force by one swap; what comes meanwhile leads to
 //! one more. Fails by leaving in force what is, and saying so in the log and the status.
 
+use super::activity::Activity;
 use super::build::{self, Built};
 use super::notice::Notice;
 use super::quotas::Quotas;
@@ -52,6 +53,7 @@ pub(super) struct Server {
     pub(super) reloading: Reloading,
     pub(super) quotas: Quotas,
     pub(super) notice: Notice,
+    pub(super) activity: Arc<Activity>,
 }
 
 /// The reload under way, and the next.
@@ -67,6 +69,8 @@ pub(super) struct Reloading {
 
 /// How often it is counted what was used of quotas: several times a minute, so that none goes unseen.
 const QUOTAS_EVERY: Duration = Duration::from_secs(10);
+/// How often it is noted what is kept of who asked what: rings are made for the queries of a second.
+const NOTED_EVERY: Duration = Duration::from_secs(1);
 
 /// What a reload has come to before it is put into force.
 struct Prepared {
@@ -84,6 +88,8 @@ impl Server {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counts = tokio::time::interval(QUOTAS_EVERY);
         counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut notes = tokio::time::interval(NOTED_EVERY);
+        notes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut starting = !self.missing.is_empty();
         loop {
             tokio::select! {
@@ -121,6 +127,7 @@ impl Server {
                 },
                 _ = looks.tick() => self.look(),
                 _ = counts.tick() => self.quotas.count(&self.generations.load().policy, clock::now()),
+                _ = notes.tick() => self.activity.tick(&self.generations.load().policy, clock::now()),
                 () = &mut give_up, if starting => return Err(self.never_arrived()),
             }
         }
@@ -289,6 +296,8 @@ impl Server {
         query::prepare(&built.generation, &self.cache);
         self.quotas.count(&before.policy, clock::now());
         self.quotas.count(&built.generation.policy, clock::now());
+        built.generation.policy.remember(&before.policy);
+        self.activity.follow(&built.generation.policy, clock::now());
         self.generations.store(Arc::new(built.generation));
         self.counters.add(Count::Reloads.into());
         info!(generation = number, "reloaded");

@@ -1,5 +1,6 @@
 //! Starts a server: first what may refuse (addresses, settings), then what takes time (lists), then what answers.
 
+use super::activity::Activity;
 use super::kept::Kept;
 use super::notice::Notice;
 use super::quotas::Quotas;
@@ -68,7 +69,14 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
     let (news_in, news) = mpsc::channel(16);
     let (reloads_in, reloads) = mpsc::channel(16);
     let resolver = Arc::clone(&stack.resolver);
-    let state = Arc::new(State::new(Arc::clone(&generations), stack, reloads_in));
+    let activity = Arc::new(Activity::open(&settings.state_dir, &counters));
+    activity.follow(&generations.load().policy, clock::now());
+    let state = Arc::new(State::new(
+        Arc::clone(&generations),
+        stack,
+        Arc::clone(&activity),
+        reloads_in,
+    ));
     let (requests, remark) = Store::open(&settings.state_dir);
     if let Some(sentence) = remark {
         warn!("{sentence}");
@@ -86,6 +94,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         cache: Arc::clone(&cache),
         resolver,
         counters: Arc::clone(&counters),
+        activity: Arc::clone(&activity.rings),
     };
     // What is spent is so from the first answer on.
     let mut quotas = Quotas::open(&settings.state_dir);
@@ -133,6 +142,7 @@ pub(super) async fn start(args: Args, mut settings: Settings) -> Result<Started,
         reloading: Reloading::default(),
         quotas,
         notice,
+        activity,
     };
     Ok(Started {
         server,

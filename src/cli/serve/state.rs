@@ -1,5 +1,7 @@
 //! What the control socket may know of a running server, and how it asks for a reload.
 
+use super::activity::Activity;
+use crate::activity::report::{DayReport, DeviceReport};
 use crate::clock;
 use crate::config::settings::{ListSettings, ListSource, Settings};
 use crate::control::{
@@ -33,6 +35,7 @@ pub(super) enum Anew {
 pub(super) struct State {
     generations: Arc<Generations>,
     stack: Stack,
+    activity: Arc<Activity>,
     last_reload: Mutex<Option<ReloadStatus>>,
     /// Why the last fetch of a list failed, by list.
     failed: Mutex<BTreeMap<String, FetchFailure>>,
@@ -40,10 +43,16 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(generations: Arc<Generations>, stack: Stack, requests: mpsc::Sender<Waiting>) -> State {
+    pub(super) fn new(
+        generations: Arc<Generations>,
+        stack: Stack,
+        activity: Arc<Activity>,
+        requests: mpsc::Sender<Waiting>,
+    ) -> State {
         State {
             generations,
             stack,
+            activity,
             last_reload: Mutex::default(),
             failed: Mutex::default(),
             requests,
@@ -169,6 +178,18 @@ impl Running for State {
 
     fn forget(&self, scope: &Scope) -> usize {
         self.stack.forget(scope)
+    }
+
+    fn activity(&self, whose: Option<&str>, days: Option<u16>) -> Vec<DayReport> {
+        self.activity.report(whose, days)
+    }
+
+    fn forget_activity(&self, whose: &str) -> Result<u64, String> {
+        self.activity.forget(whose, clock::now())
+    }
+
+    fn devices(&self) -> Vec<DeviceReport> {
+        self.activity.devices(&self.generations.load().policy, clock::now())
     }
 }
 

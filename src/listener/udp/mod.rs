@@ -5,7 +5,7 @@
 //! Always: no error of one datagram ends the thread or touches another datagram. Fails by dropping, counted.
 //! Keeps: RFC 1035 §4.2.1, RFC 6891 §6.2, RFC 5452 §9 (the response's source address).
 
-use super::{Later, Shared, answer_later, caught, counted, guarded, renew};
+use super::{Later, Shared, answer_later, begin_read, caught, counted, guarded, renew};
 use crate::count::{Count, Counts};
 use crate::dns::edns;
 use crate::limits::{LOOKED_AHEAD, SOCKET_BYTES, STOP_GRACE, STOP_NOTICE, UDP_BATCH};
@@ -205,7 +205,7 @@ impl Worker<'_> {
         let out = responses.room();
         let (begun, counts) = counted(&peer, || {
             let read = read.unwrap_or_else(|| query::read(cache, incoming.bytes));
-            query::begin_for(generation, cache, &read, &peer, asker, now, out)
+            begin_read(self.shared, generation, &read, &peer, asker, now, out)
         });
         self.counters.add_all(counts);
         let begun = match self.fate(&begun, counts, &peer, now) {
