@@ -156,7 +156,12 @@ impl Quotas {
             }
             // The last minute is a whole one.
             let under_way = counted(&told, this_minute);
-            account.set_spent(left(account, &told, at) <= 0 && !under_way);
+            let used_up = left(account, &told, at) <= 0;
+            account.set_spent(used_up && !under_way);
+            if used_up && under_way {
+                // Whenever the next look is: it may come late.
+                account.look_again();
+            }
         }
         if !self.changed.is_empty() && now_s.abs_diff(self.saved_s) >= SAVED_EVERY_S {
             self.saved_s = now_s;
