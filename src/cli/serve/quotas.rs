@@ -84,10 +84,10 @@ pub(in crate::cli) fn kept(state_dir: &Path, say: impl Fn(String)) -> Option<Met
         say(format!("{}: {damaged}", file.display()));
         *damaged.kept
     });
-    if let Some(added) = read(&more) {
-        if let Err(damaged) = meter.read_more(&text, &added) {
-            say(format!("{}: {damaged}", more.display()));
-        }
+    if let Some(added) = read(&more)
+        && let Err(damaged) = meter.read_more(&text, &added)
+    {
+        say(format!("{}: {damaged}", more.display()));
     }
     Some(meter)
 }
