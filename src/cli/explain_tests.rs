@@ -216,7 +216,7 @@ fn the_path_names_the_base_that_says_what_decides_and_where_it_stands() {
         assert_eq!(home.path(name, NOON), format!("{masha}{steps}"), "{name}");
     }
     let night = home.path("wikipedia.org", "2026-12-01T22:00:00+03:00");
-    assert_eq!(night, format!("{masha} -> window night (household, line 23)"));
+    assert_eq!(night, format!("{masha} -> window night (household, line 22)"));
     let mut text = Vec::new();
     print(&mut text, &home.ask("bad.example", NOON)).expect("memory");
     let text = String::from_utf8(text).expect("text");
@@ -273,7 +273,7 @@ fn quotas_are_told_with_what_was_used_where_that_is_kept() {
     assert_eq!(told("roblox.com", NOON), ("block", vec![two]));
     assert!(
         home.path("roblox.com", NOON)
-            .ends_with(" -> quota games (household, line 35)")
+            .ends_with(" -> quota games (household, line 34)")
     );
     let tomorrow = "2026-12-02T12:00:00+03:00";
     assert_eq!(told("roblox.com", tomorrow).0, "allow");

@@ -233,7 +233,7 @@ fn within_anothers(settings: &Settings, household: &Household) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// What is said of a household on Tuesday, 2026-12-01; what is added begins on line 10.
+    /// What is said of a household on Tuesday, 2026-12-01; what is added begins on line 13.
     fn told(more: &str) -> Vec<String> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a writable folder");

@@ -104,6 +104,11 @@ impl Account {
         self.told.store(true, Ordering::Relaxed);
     }
 
+    /// Has it looked at once more, though nobody uses it until then.
+    pub fn look_again(&self) {
+        self.told.store(false, Ordering::Relaxed);
+    }
+
     /// Whether something may have changed in the minutes from this one on: it was used in them, is spent, or was never looked at. Of a million
     /// accounts that is so for few.
     pub fn is_due(&self, minute: u64) -> bool {

@@ -84,10 +84,10 @@ pub(in crate::cli) fn kept(state_dir: &Path, say: impl Fn(String)) -> Option<Met
         say(format!("{}: {damaged}", file.display()));
         *damaged.kept
     });
-    if let Some(added) = read(&more) {
-        if let Err(damaged) = meter.read_more(&text, &added) {
-            say(format!("{}: {damaged}", more.display()));
-        }
+    if let Some(added) = read(&more)
+        && let Err(damaged) = meter.read_more(&text, &added)
+    {
+        say(format!("{}: {damaged}", more.display()));
     }
     Some(meter)
 }
@@ -156,7 +156,12 @@ impl Quotas {
             }
             // The last minute is a whole one.
             let under_way = counted(&told, this_minute);
-            account.set_spent(left(account, &told, at) <= 0 && !under_way);
+            let used_up = left(account, &told, at) <= 0;
+            account.set_spent(used_up && !under_way);
+            if used_up && under_way {
+                // Whenever the next look is: it may come late.
+                account.look_again();
+            }
         }
         if !self.changed.is_empty() && now_s.abs_diff(self.saved_s) >= SAVED_EVERY_S {
             self.saved_s = now_s;
