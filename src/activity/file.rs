@@ -1,17 +1,16 @@
 //! What is kept, as a text that outlives a restart.
 //!
 //! In: a [`Record`]. Out: a text, and a record from it again. The caller reads and writes the file, and replaces it whole.
-//! Always: the same record gives the same text. Every line carries its own check, and the last one that of all, as in `schedule::quota_file`.
+//! Always: the same record gives the same text. Every line carries its check (`checks`).
 //! Fails: a text that is torn or damaged is [`Damaged`], with what stood before the damage.
 //!
-//! Columns with tabs between them: the check of the rest, then `day`, the date, queries, blocked ones, those whose names were left out, categories
+//! Columns with tabs between them: `day`, the date, queries, blocked ones, those whose names were left out, categories
 //! (`adult 3; ads 9`), the key; behind each such line its names: `name`, `+` or `-` for blocked, first and last minute, queries, the name.
 
 use super::record::{Day, Record, Seen};
-use crate::checks::check;
+use crate::checks::{self, Damage};
 use crate::limits::{ACTIVITY_NAMES, ACTIVITY_NAMES_A_DAY};
 use jiff::civil::Date;
-use std::fmt::Write;
 
 /// The first line, with the version of what follows.
 const HEADER: &str = "activity, version 1";
@@ -28,14 +27,7 @@ pub struct Damaged {
 impl Record {
     /// The text from which [`Record::from_text`] reads the same record.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{HEADER}\n");
-        let mut lines = 0u64;
-        let mut line = |text: &mut String, line: String| {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{:016x}\t{line}", check(line.as_bytes()));
-            lines += 1;
-        };
-        for ((key, date), day) in &self.days {
+        let lines = self.days.iter().flat_map(|((key, date), day)| {
             let categories = day
                 .categories
                 .iter()
@@ -43,24 +35,22 @@ impl Record {
             let categories = categories.collect::<Vec<_>>().join("; ");
             let (queries, blocked, left_out) = (day.queries, day.blocked, day.left_out);
             let all = format!("day\t{date}\t{queries}\t{blocked}\t{left_out}\t{categories}\t{key}");
-            line(&mut text, all);
-            for ((name, blocked), seen) in &day.names {
+            let names = day.names.iter().map(|((name, blocked), seen)| {
                 let sign = if *blocked { '-' } else { '+' };
                 let (first, last, queries) = (seen.first, seen.last, seen.queries);
-                line(&mut text, format!("name\t{sign}\t{first}\t{last}\t{queries}\t{name}"));
-            }
-        }
-        let all = check(text.as_bytes());
-        let _ = writeln!(text, "end\t{lines}\t{all:016x}");
-        text
+                format!("name\t{sign}\t{first}\t{last}\t{queries}\t{name}")
+            });
+            std::iter::once(all).chain(names)
+        });
+        checks::text(HEADER, lines)
     }
 
     /// Reads what [`Record::to_text`] wrote.
     pub fn from_text(text: &str) -> Result<Record, Damaged> {
         let mut record = Record::default();
         match read(text, &mut record) {
-            None => Ok(record),
-            Some(line) => Err(Damaged {
+            Ok(()) => Ok(record),
+            Err((line, _)) => Err(Damaged {
                 line,
                 kept: Box::new(record),
             }),
@@ -68,39 +58,15 @@ impl Record {
     }
 }
 
-/// Fills the record up to the first line that is wrong; its number, if there is one.
-fn read(text: &str, record: &mut Record) -> Option<usize> {
-    // A line without an end is half a line, even if it reads as a whole one.
-    let whole = text.rfind('\n').map_or("", |last| &text[..=last]);
-    let mut lines = (1..).zip(whole.split_terminator('\n'));
-    if lines.next().is_none_or(|(_, line)| line != HEADER) {
-        return Some(1);
-    }
-    let mut begin = HEADER.len() + 1;
-    let mut number = 1;
+/// Fills the record up to the first line that is wrong.
+fn read(text: &str, record: &mut Record) -> Result<(), (usize, Damage)> {
     let mut day = None;
-    for (at, line) in lines {
-        number = at;
-        if line.starts_with("end\t") {
-            let all = check(&text.as_bytes()[..begin]);
-            let right = line == format!("end\t{}\t{all:016x}", number - 2) && text.len() == begin + line.len() + 1;
-            return (!right).then_some(number);
-        }
-        begin += line.len() + 1;
-        if take(line, record, &mut day).is_none() {
-            return Some(number);
-        }
-    }
-    Some(number + 1)
+    checks::read(HEADER, text, |line| take(line, record, &mut day).ok_or(Damage::Meaning))
 }
 
 /// Takes one line; `None`: it is wrong. `open`: the day whose names follow.
 fn take(line: &str, record: &mut Record, open: &mut Option<(String, Date)>) -> Option<()> {
-    let (written, rest) = line.split_once('\t')?;
-    if written != format!("{:016x}", check(rest.as_bytes())) {
-        return None;
-    }
-    let (kind, rest) = rest.split_once('\t')?;
+    let (kind, rest) = line.split_once('\t')?;
     let number = |text: &str| text.parse::<u64>().ok();
     if kind == "day" {
         let columns: Vec<&str> = rest.splitn(6, '\t').collect();
