@@ -319,3 +319,26 @@ fn a_policy_for_one_explanation_has_the_lists_of_the_profile_asked_for_and_of_no
     let broken = Policy::build_for(&gate, &settings, &[], 0, |name| name == "parent");
     assert!(broken.is_err(), "the profiles that are not asked for are checked");
 }
+
+#[test]
+fn what_leads_into_a_private_network_is_explained() {
+    let guarded = |what: &str| {
+        explained(what, true, |settings| {
+            settings.profiles[0].rebinding = true;
+            settings.server.rebinding_allow = vec![Name::parse("corp.example").unwrap().into()];
+        })
+    };
+    let address = guarded("192.168.1.1");
+    assert_eq!((address.verdict, address.rule.as_deref()), ("block", Some("rebinding")));
+    assert_eq!(guarded("192.0.2.99").verdict, "allow");
+    assert_eq!(guarded("198.51.100.7").list.as_deref(), Some("ads"));
+    for (name, said) in [
+        ("plain.example", true),
+        ("www.corp.example", false),
+        ("mine.example", false),
+        ("bad.example", false),
+    ] {
+        assert_eq!(guarded(name).rebinding, said, "{name}");
+    }
+    assert!(!explained("plain.example", true, |_| {}).rebinding);
+}
