@@ -342,3 +342,21 @@ fn what_leads_into_a_private_network_is_explained() {
     }
     assert!(!explained("plain.example", true, |_| {}).rebinding);
 }
+
+#[test]
+fn a_look_alike_is_explained_by_the_name_that_it_looks_like_and_where_that_is_listed() {
+    // Cyrillic е.
+    let name = idna::domain_to_ascii("x.d\u{435}ep.example").unwrap();
+    let seen = explained(&name, true, |settings| settings.profiles[0].look_alikes = true);
+    assert_eq!((seen.verdict, seen.action.as_str()), ("block", "null"));
+    assert_eq!(seen.looks_like.as_deref(), Some("x.deep.example"));
+    assert_eq!((seen.list.as_deref(), seen.line), (Some("wide"), Some(3)));
+    assert_eq!(seen.category.as_deref(), Some("adult"));
+    assert_eq!(seen.rule.as_deref(), Some("deep.example"));
+    let unasked = explained(&name, true, |_| {});
+    assert_eq!((unasked.verdict, unasked.looks_like), ("allow", None));
+    let itself = explained("www.deep.example", true, |settings| {
+        settings.profiles[0].look_alikes = true
+    });
+    assert_eq!((itself.verdict, itself.looks_like), ("block", None));
+}
