@@ -47,6 +47,11 @@ pub const REFRESH_FLOOR: Duration = Duration::from_secs(15 * 60);
 
 /// Largest settings file, in bytes. One with a thousand clients stays under a tenth of it. A larger one is refused.
 pub const SETTINGS_BYTES: u64 = 4 << 20;
+/// Contacts that blocked answers name, in bytes altogether: some addresses. With the organization and a justification they stay within
+/// what an answer over UDP has room for (`dns::structured::JSON_BYTES`). More are refused.
+pub const CONTACT_BYTES: usize = 256;
+/// The name of the organization that blocked answers name, in bytes. A longer one is refused.
+pub const ORGANIZATION_BYTES: usize = 96;
 /// Largest household file, in bytes: as many people as there may be, in 256 bytes each. A larger one is refused.
 pub const HOUSEHOLD_BYTES: u64 = 512 << 20;
 /// Largest household file that commands change, in bytes, since each version is kept whole: one with some ten thousand rules. A larger one is
@@ -174,6 +179,9 @@ pub const RENEWALS_UP_TO_PENDING: usize = PENDING_QUERIES / 4;
 /// Longest a negative answer is kept, in seconds, whatever its SOA says (RFC 2308 §5: one to three hours work well, a day
 /// makes trouble).
 pub const CACHED_NEGATIVE_S: u32 = 3 * 3600;
+/// Names that one in other letters is taken for, tried for each query of a profile with `look_alikes`: four letters that can be read in two
+/// ways. Further ones stay as they are.
+pub const LOOK_ALIKES: usize = 16;
 /// Names in an answer that are followed when it is inspected (CNAME, SVCB targets); an answer with more is SERVFAIL.
 pub const INSPECTED_NAMES: usize = 32;
 /// Times in a row that lists rewrite what a rewrite led to; two lists that do are rare. Past it, the answer is SERVFAIL.

@@ -339,6 +339,9 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     if let Some(rule) = &explanation.rule {
         writeln!(out, "  rule     {rule}")?;
     }
+    if let Some(name) = &explanation.looks_like {
+        writeln!(out, "  looks    like {name}")?;
+    }
     if let Some(list) = &explanation.list {
         let line = explanation
             .line
@@ -373,6 +376,12 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
             out,
             "  servers  lists of the profile have rules about name servers; they are judged when the name is resolved"
         )?;
+    }
+    if explanation.rebinding {
+        writeln!(out, "  answer   blocked if it leads into a private network (rebinding)")?;
+    }
+    if explanation.without_ech {
+        writeln!(out, "  answer   without keys of Encrypted ClientHello (bypass_guard)")?;
     }
     for (index, found) in explanation.matches.iter().enumerate() {
         let head = if index == 0 { "matched" } else { "" };

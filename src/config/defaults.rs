@@ -70,6 +70,9 @@ impl Default for Server {
             rate_limit: limits::RATE_LIMIT,
             rate_limit_slip: limits::RATE_LIMIT_SLIP,
             rate_limit_exempt: None,
+            organization: None,
+            contact: Vec::new(),
+            rebinding_allow: Vec::new(),
         }
     }
 }
@@ -130,6 +133,8 @@ impl ProfileSettings {
             safe_search: Vec::new(),
             youtube: None,
             bypass_guard: false,
+            rebinding: false,
+            look_alikes: false,
             types: Vec::new(),
             answer: AnswerKind::Null,
             answer_addresses: Vec::new(),

@@ -66,12 +66,12 @@ fn persons_and_the_like_are_keys_of_the_household_file_only() {
 fn lists_of_a_profile_add_to_those_of_its_base_and_single_values_take_their_place() {
     let loaded = load(
         "[profile.base]\nblock = ['adult']\nallow = ['a.example', 'both.example']\ndeny = ['c.example']\n\
-         services = ['tiktok']\ntypes = ['HTTPS']\nsafe_search = ['google']\nyoutube = 'strict'\nbypass_guard = true\n\
+         services = ['tiktok']\ntypes = ['HTTPS']\nsafe_search = ['google']\nyoutube = 'strict'\nbypass_guard = true\nrebinding = true\nlook_alikes = true\n\
          answer = 'nxdomain'\nanswer_ttl = '10s'\nonly = ['kids.example']\n\
          [profile.middle]\nbase = 'base'\nallow_lists = ['w']\n\
          [profile.own]\nbase = 'middle'\nblock = ['games', 'adult']\nallow = ['=d.example', 'c.example']\n\
          deny = ['both.example']\nservices = ['tiktok', 'youtube']\ntypes = ['ANY', 'HTTPS']\nsafe_search = ['bing']\n\
-         youtube = 'moderate'\nbypass_guard = false\nanswer = 'refused'\nonly = ['more.example']\n",
+         youtube = 'moderate'\nbypass_guard = false\nrebinding = false\nlook_alikes = false\nanswer = 'refused'\nonly = ['more.example']\n",
     )
     .unwrap();
     let own = profile(&loaded, "own");
@@ -87,6 +87,8 @@ fn lists_of_a_profile_add_to_those_of_its_base_and_single_values_take_their_plac
     assert_eq!((own.youtube, own.bypass_guard), (Some(YoutubeMode::Moderate), false));
     assert_eq!((own.answer, own.answer_ttl.as_secs()), (AnswerKind::Refused, 10));
     let middle = profile(&loaded, "middle");
+    assert_eq!((own.rebinding, middle.rebinding), (false, true));
+    assert_eq!((own.look_alikes, middle.look_alikes), (false, true));
     assert_eq!((middle.youtube, middle.bypass_guard), (Some(YoutubeMode::Strict), true));
     assert_eq!(shown(middle.only.as_deref().unwrap()), ["kids.example."]);
 }

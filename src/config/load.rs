@@ -370,6 +370,12 @@ impl Loader {
             .rate_limit_exempt
             .map(|exempt| self.values(&exempt, "server.rate_limit_exempt", values::network))
             .transpose()?;
+        let organization = self.value(shape.organization.as_ref(), "server.organization", None, |text| {
+            values::organization(text).map(Some)
+        })?;
+        let contact = self.contact(shape.contact.as_ref())?;
+        let rebinding_allow = shape.rebinding_allow.unwrap_or_default();
+        let rebinding_allow = self.values(&rebinding_allow, "server.rebinding_allow", values::own)?;
         Ok(Server {
             listen,
             allow,
@@ -380,6 +386,9 @@ impl Loader {
             rate_limit,
             rate_limit_slip,
             rate_limit_exempt,
+            organization,
+            contact,
+            rebinding_allow,
         })
     }
 
@@ -408,6 +417,23 @@ impl Loader {
             ));
         }
         Ok(seen)
+    }
+
+    /// Whom to ask about a blocked name.
+    fn contact(&self, texts: Option<&Spanned<Vec<Text>>>) -> Result<Vec<String>, ConfigError> {
+        let Some(texts) = texts else { return Ok(Vec::new()) };
+        let contact = self.values(texts.get_ref(), "server.contact", values::contact)?;
+        let bytes: usize = contact.iter().map(String::len).sum();
+        if bytes > limits::CONTACT_BYTES {
+            return Err(self.fail(
+                texts.span(),
+                Problem::Other(format!(
+                    "server.contact has {bytes} bytes in all, more than the {} that fit beside an answer; leave some out",
+                    limits::CONTACT_BYTES
+                )),
+            ));
+        }
+        Ok(contact)
     }
 
     /// The secrets of cookies. What is wrong with them is said without showing them.

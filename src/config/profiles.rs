@@ -35,6 +35,8 @@ struct Own<'s> {
     safe_search: Option<Vec<String>>,
     youtube: Option<YoutubeMode>,
     bypass_guard: Option<bool>,
+    rebinding: Option<bool>,
+    look_alikes: Option<bool>,
     types: Vec<u16>,
     answer: Option<AnswerKind>,
     answer_addresses: Option<Vec<std::net::IpAddr>>,
@@ -165,6 +167,8 @@ fn merged(base: ProfileSettings, own: &Own<'_>) -> ProfileSettings {
         },
         youtube: own.youtube.or(base.youtube),
         bypass_guard: own.bypass_guard.unwrap_or(base.bypass_guard),
+        rebinding: own.rebinding.unwrap_or(base.rebinding),
+        look_alikes: own.look_alikes.unwrap_or(base.look_alikes),
         types: types.into_iter().collect(),
         answer: own.answer.unwrap_or(base.answer),
         answer_addresses: own.answer_addresses.clone().unwrap_or(base.answer_addresses),
@@ -264,6 +268,8 @@ fn own<'s>(
         },
         youtube: loader.word(written.youtube.as_ref(), "profile.youtube", None, modes)?,
         bypass_guard: written.bypass_guard,
+        rebinding: written.rebinding,
+        look_alikes: written.look_alikes,
         types: loader.values(some(&written.types), "profile.types", values::query_type)?,
         answer: loader.word(written.answer.as_ref(), "profile.answer", None, answers)?,
         answer_addresses: match addresses {
@@ -392,7 +398,8 @@ fn check(
         || !profile.safe_search.is_empty()
         || profile.only.is_some()
         || profile.youtube.is_some()
-        || profile.bypass_guard;
+        || profile.bypass_guard
+        || profile.rebinding;
     if profile.block.is_empty() && !filters {
         if !says_what {
             return Err(loader.fail(

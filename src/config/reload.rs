@@ -1,10 +1,11 @@
 //! What a reload may change, and what has to wait for a restart.
 
-use super::settings::{CacheSettings, PageSettings, Settings};
+use super::settings::{CacheSettings, PageSettings, Server, Settings};
 
 impl Settings {
     /// The settings to go on with when `new` was read while `self` is running, and the keys that `new` changes but that
-    /// take effect only at a restart. Lists, gate, household, profiles and clients are taken from `new`, all else stays.
+    /// take effect only at a restart. Lists, gate, household, profiles, clients, what clients are told and `rebinding_allow` are taken
+    /// from `new`, all else stays.
     pub fn reloaded(&self, new: Settings) -> (Settings, Vec<&'static str>) {
         let waiting = self.needs_restart(&new);
         let merged = Settings {
@@ -13,7 +14,13 @@ impl Settings {
             state_dir: self.state_dir.clone(),
             gate: new.gate,
             household_file: new.household_file,
-            server: self.server.clone(),
+            server: Server {
+                // What needs no socket.
+                organization: new.server.organization,
+                contact: new.server.contact,
+                rebinding_allow: new.server.rebinding_allow,
+                ..self.server.clone()
+            },
             cache: CacheSettings {
                 // Who no longer wants what people looked up to be written is heard at once.
                 keep: self.cache.keep && new.cache.keep,

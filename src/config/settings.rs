@@ -80,6 +80,12 @@ pub struct Server {
     pub rate_limit_slip: u32,
     /// Whom it does not concern. `None`: loopback, private and link-local networks.
     pub rate_limit_exempt: Option<Vec<IpNet>>,
+    /// Who filters, told with blocked answers to clients that read structured errors.
+    pub organization: Option<String>,
+    /// Whom to ask about them: URIs of the schemes `mailto`, `tel` and `sips`.
+    pub contact: Vec<String>,
+    /// Names that may lead into a private network, whatever profile asks; beside them those of `zones` and of this server's own.
+    pub rebinding_allow: Vec<OwnName>,
 }
 
 /// What a client that no entry matches gets.
@@ -307,6 +313,10 @@ pub struct ProfileSettings {
     pub youtube: Option<YoutubeMode>,
     /// Whether names and addresses that lead around the filter are blocked.
     pub bypass_guard: bool,
+    /// Whether answers about public names are blocked that lead into a private network.
+    pub rebinding: bool,
+    /// Whether names in other scripts are blocked that look like a name its lists block.
+    pub look_alikes: bool,
     /// Query types that are answered with NODATA.
     pub types: Vec<u16>,
     pub answer: AnswerKind,

@@ -79,6 +79,9 @@ pub struct Server {
     pub rate_limit: Option<Spanned<i64>>,
     pub rate_limit_slip: Option<Spanned<i64>>,
     pub rate_limit_exempt: Option<Vec<Text>>,
+    pub organization: Option<Text>,
+    pub contact: Option<Spanned<Vec<Text>>>,
+    pub rebinding_allow: Option<Vec<Text>>,
 }
 
 /// `cookie_secret`: one, or several. What is neither is not shown in the error.
@@ -196,6 +199,8 @@ pub struct Profile {
     pub safe_search: Option<Spanned<Engines>>,
     pub youtube: Option<Text>,
     pub bypass_guard: Option<bool>,
+    pub rebinding: Option<bool>,
+    pub look_alikes: Option<bool>,
     pub types: Option<Vec<Text>>,
     pub answer: Option<Text>,
     pub answer_addresses: Option<Spanned<Vec<Text>>>,

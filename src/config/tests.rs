@@ -76,6 +76,37 @@ const WRONG: &[(&str, &str)] = &[
         "stairgate.toml:2: server.rate_limit = -1 is out of bounds; write a number from 0 to 1000000",
     ),
     (
+        "[server]\ncontact = ['mailto:it@example.net', 'https://example.net/help']",
+        "stairgate.toml:2: server.contact = \"https://example.net/help\" has the scheme \"https\", which clients do not follow; \
+         write one like \"mailto:it@example.net\", \"tel:+49-30-1234567\" or \"sips:help@example.net\"",
+    ),
+    (
+        "[server]\ncontact = ['it@example.net']",
+        "stairgate.toml:2: server.contact = \"it@example.net\" is no URI; \
+         write one like \"mailto:it@example.net\", \"tel:+49-30-1234567\" or \"sips:help@example.net\"",
+    ),
+    (
+        "[server]\ncontact = ['tel:0 30']",
+        "stairgate.toml:2: server.contact = \"tel:0 30\" is no whole URI; \
+         write one like \"mailto:it@example.net\", \"tel:+49-30-1234567\" or \"sips:help@example.net\"",
+    ),
+    (
+        "[server]\nrebinding_allow = ['*.corp.*']",
+        "stairgate.toml:2: server.rebinding_allow = \"*.corp.*\" is a pattern; write a name, which also covers everything below it",
+    ),
+    (
+        "[profile.child]\nrebinding = 'yes'",
+        "stairgate.toml:2: \"rebinding\" must be true or false, not string \"yes\"",
+    ),
+    (
+        "[profile.child]\nlook_alikes = 1",
+        "stairgate.toml:2: \"look_alikes\" must be true or false, not integer `1`",
+    ),
+    (
+        "[server]\norganization = ' '",
+        "stairgate.toml:2: server.organization = \" \" is empty; write a name or leave the key out",
+    ),
+    (
         "[server]\nrate_limit_exempt = ['192.168.1.0/23']",
         "stairgate.toml:2: server.rate_limit_exempt = \"192.168.1.0/23\" has bits set past its prefix; write \"192.168.0.0/23\" \
          for the network or \"192.168.1.0\" for the one address",
@@ -424,6 +455,17 @@ fn a_reload_takes_the_people_and_leaves_the_rest_for_a_restart() {
         "{waiting:?}"
     );
     assert!(!waiting.contains(&"resolver.mode"));
+}
+
+#[test]
+fn a_reload_takes_what_clients_are_told() {
+    let [before, after] = ["", "contact = ['mailto:it@example.net']\norganization = 'The network'"]
+        .map(|keys| load(&format!("[server]\n{keys}")).unwrap().settings);
+    let (merged, waiting) = before.reloaded(after.clone());
+    assert_eq!(merged.server.contact, ["mailto:it@example.net"]);
+    assert_eq!(merged.server.organization.as_deref(), Some("The network"));
+    // The two stood in folders of their own.
+    assert_eq!(waiting, ["state_dir"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::settings::{Host, Scheme, Upstream};
 use crate::dns::cookie::SECRET_BYTES;
 use crate::dns::name::Name;
 use crate::dns::translate::Prefix;
+use crate::limits;
 use crate::nearest::nearest;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -186,6 +187,45 @@ pub fn own(text: &str) -> Result<OwnName, String> {
         exact: bare.len() < trimmed.len(),
         ..OwnName::from(own_name(bare)?)
     })
+}
+
+/// Who filters: a name on one line.
+pub fn organization(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("is empty; write a name or leave the key out".to_owned());
+    }
+    if text.chars().any(char::is_control) {
+        return Err("is more than one line; write a name alone".to_owned());
+    }
+    if text.len() > limits::ORGANIZATION_BYTES {
+        return Err(format!(
+            "is longer than {} bytes; shorten it",
+            limits::ORGANIZATION_BYTES
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// A URI of a scheme that clients take for a contact (draft-ietf-dnsop-structured-dns-error-22 §11.3), in the characters of RFC 3986 §2.
+pub fn contact(text: &str) -> Result<String, String> {
+    const SCHEMES: [&str; 3] = ["mailto", "tel", "sips"];
+    const ADVICE: &str =
+        "write one like \"mailto:it@example.net\", \"tel:+49-30-1234567\" or \"sips:help@example.net\"";
+    let text = text.trim();
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return Err(format!("is no URI; {ADVICE}"));
+    };
+    if !SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err(format!(
+            "has the scheme \"{scheme}\", which clients do not follow; {ADVICE}"
+        ));
+    }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+    if rest.is_empty() || !rest.bytes().all(fits) {
+        return Err(format!("is no whole URI; {ADVICE}"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A query type: its mnemonic, or `TYPE65` (RFC 3597 §5). Not those that are no data (RFC 6895 §3.1), but for ANY.

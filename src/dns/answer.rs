@@ -214,15 +214,7 @@ impl<'a> Service<'a> {
     pub fn hints(&self) -> impl Iterator<Item = std::net::IpAddr> + 'a {
         const IPV4HINT: u16 = 4;
         const IPV6HINT: u16 = 6;
-        let mut rest = self.params;
-        let params = std::iter::from_fn(move || {
-            let fixed = rest.first_chunk::<4>()?;
-            let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-            let value = rest.get(4..4 + length)?;
-            rest = &rest[4 + length..];
-            Some((u16::from_be_bytes([fixed[0], fixed[1]]), value))
-        });
-        params
+        self.params()
             .filter_map(|(key, value)| match key {
                 IPV4HINT => Some(value.chunks_exact(4)),
                 IPV6HINT => Some(value.chunks_exact(16)),
@@ -230,6 +222,18 @@ impl<'a> Service<'a> {
             })
             .flatten()
             .filter_map(address)
+    }
+
+    /// Key and value of each parameter, up to the first that is not whole.
+    pub fn params(&self) -> impl Iterator<Item = (u16, &'a [u8])> + 'a {
+        let mut rest = self.params;
+        std::iter::from_fn(move || {
+            let fixed = rest.first_chunk::<4>()?;
+            let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+            let value = rest.get(4..4 + length)?;
+            rest = &rest[4 + length..];
+            Some((u16::from_be_bytes([fixed[0], fixed[1]]), value))
+        })
     }
 }
 

@@ -97,6 +97,7 @@ mod tests {
             payload_bytes: 512,
             version: 0,
             dnssec_ok: true,
+            structured_errors: false,
             cookie: None,
         });
         let head = Head {

@@ -69,6 +69,11 @@ impl Text {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
+
+    pub fn as_str(&self) -> &str {
+        // It was put together of whole characters.
+        std::str::from_utf8(self.as_bytes()).unwrap_or("")
+    }
 }
 
 /// The Extended DNS Errors of one response: at most [`Errors::MOST`], later ones left out. All but the first go without text.
@@ -76,6 +81,8 @@ impl Text {
 pub struct Errors {
     codes: [u16; Errors::MOST],
     len: u8,
+    /// Of the first: the sub-error code, 0 for none; `None` where it is not said by this server's policy.
+    sub_error: Option<u8>,
     text: Text,
 }
 
@@ -85,6 +92,7 @@ impl Errors {
     pub const NONE: Errors = Errors {
         codes: [0; Errors::MOST],
         len: 0,
+        sub_error: None,
         text: Text::EMPTY,
     };
 
@@ -94,6 +102,20 @@ impl Errors {
         errors.push(code);
         errors.text = text;
         errors
+    }
+
+    /// One error that says why this server's policy did not answer, which clients that ask for it get as a
+    /// [`structured`](super::structured) one. `sub_error`: of the registry there.
+    pub fn policy(code: u16, text: Text, sub_error: Option<u8>) -> Errors {
+        Errors {
+            sub_error: Some(sub_error.unwrap_or(0)),
+            ..Errors::one(code, text)
+        }
+    }
+
+    /// Whether the first is one of [`policy`](Errors::policy), and its sub-error code.
+    pub fn structured(&self) -> Option<Option<u8>> {
+        self.sub_error.map(|code| (code != 0).then_some(code))
     }
 
     /// Adds an error without text, unless it is there.
@@ -115,11 +137,11 @@ impl Errors {
         self.text.as_bytes()
     }
 
-    /// Length of all options in bytes, with or without the text.
-    pub fn wire_len(&self, with_text: bool) -> usize {
+    /// Length of all options in bytes, with a text of so many bytes.
+    pub fn wire_len(&self, text_bytes: usize) -> usize {
         match self.len {
             0 => 0,
-            count => usize::from(count) * 6 + if with_text { self.text().len() } else { 0 },
+            count => usize::from(count) * 6 + text_bytes,
         }
     }
 }

@@ -3,19 +3,22 @@
 //! In: bytes. Out: borrowed views, names, keys, written responses.
 //! Always: no panic on any input, nothing imported from the rest of the crate, no clock, no sockets.
 //! Keeps: RFC 1035 §4 (messages), RFC 2181 §11 (names), RFC 6891 (EDNS), RFC 8914 (EDE),
-//! RFC 7873 and RFC 9018 (cookies).
+//! RFC 7873 and RFC 9018 (cookies), draft-ietf-dnsop-structured-dns-error (EDE that programs read).
 
 pub mod answer;
 pub mod cookie;
 pub mod cut;
+pub mod ech;
 pub mod ede;
 pub mod edns;
 pub mod key;
+pub mod local_address;
 pub mod name;
 pub mod nameservers;
 pub mod query;
 pub mod response;
 pub mod special_use;
+pub mod structured;
 pub mod translate;
 
 /// Record types and query types (IANA "Resource Record (RR) TYPEs").

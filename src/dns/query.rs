@@ -4,10 +4,10 @@
 //! which response they deserve, or that they deserve none.
 //! Always: reads each byte at most once, allocates nothing, never panics. Fails closed: what is not plainly a query is a fault.
 //! Keeps: RFC 1035 §4.1, RFC 6891 §6.1 and §7 (OPT), RFC 9619 (one question), RFC 3225 (DO), RFC 6840 §5.7 (AD in queries),
-//! RFC 7873 §5.2 and §5.4 (where a cookie stands).
+//! RFC 7873 §5.2 and §5.4 (where a cookie stands); draft-ietf-dnsop-structured-dns-error up to -19 §5.1 (who reads structured errors).
 
 use super::cookie::{self, Cookie};
-use super::{name, rcode, rtype};
+use super::{ede, name, rcode, rtype};
 
 /// Length of a message header (RFC 1035 §4.1.1).
 pub const HEADER_BYTES: usize = 12;
@@ -39,13 +39,16 @@ impl Head {
     }
 }
 
-/// An OPT record (RFC 6891 §6.1.2, §6.1.3), its options left out: none of them changes an answer here. A cookie gets one of ours.
+/// An OPT record (RFC 6891 §6.1.2, §6.1.3), its options left out: none of them changes the records of an answer. A cookie gets one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {
     /// The largest response in bytes that the client takes over UDP, as sent; values below 512 mean 512 (§6.2.3).
     pub payload_bytes: u16,
     pub version: u8,
     pub dnssec_ok: bool,
+    /// The client reads the texts of Extended DNS Errors as [`structured`](super::structured) ones: it sent an error of its own that says
+    /// nothing (INFO-CODE 0, no text).
+    pub structured_errors: bool,
     /// The cookie of the response, once that of the query was judged; no query is read with one.
     pub cookie: Option<Cookie>,
 }
@@ -184,17 +187,20 @@ impl<'a> Query<'a> {
                     broken = true;
                     break;
                 }
-                let edns = record.edns();
-                head.edns = Some(edns);
+                let mut edns = record.edns();
                 // What the options of another version look like is not known.
                 if edns.version == 0 {
-                    match first_cookie(record.rdata) {
-                        Some(found) => cookie = found,
-                        None => {
-                            broken = true;
-                            break;
+                    match Options::read(record.rdata) {
+                        Some(options) => {
+                            cookie = options.cookie;
+                            edns.structured_errors = options.structured_errors;
                         }
+                        None => broken = true,
                     }
+                }
+                head.edns = Some(edns);
+                if broken {
+                    break;
                 }
             }
         }
@@ -254,7 +260,8 @@ fn readable_opt(bytes: &[u8], [questions, answers, authorities, additionals]: [u
     }
     let (opt, end) = (opt?, rest.at);
     let edns = opt.edns();
-    let cookie = first_cookie(opt.rdata).flatten().filter(|_| edns.version == 0);
+    let options = Options::read(opt.rdata).filter(|_| edns.version == 0);
+    let cookie = options.and_then(|options| options.cookie);
     Some(Opt { edns, cookie, end })
 }
 
@@ -293,6 +300,7 @@ impl Additional<'_> {
             payload_bytes: self.class,
             version,
             dnssec_ok: dnssec & 0x80 != 0,
+            structured_errors: false,
             cookie: None,
         }
     }
@@ -333,19 +341,32 @@ pub(crate) fn skip_name(message: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The data of the first COOKIE option of OPT RDATA, if it has one; `None` if it is not a run of whole options (RFC 6891 §6.1.2).
-fn first_cookie(mut rdata: &[u8]) -> Option<Option<&[u8]>> {
-    let mut cookie = None;
-    while let Some((fixed, rest)) = rdata.split_first_chunk::<4>() {
-        let code = u16::from_be_bytes([fixed[0], fixed[1]]);
-        let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-        let (data, behind) = rest.split_at_checked(length)?;
-        if code == cookie::OPTION && cookie.is_none() {
-            cookie = Some(data);
+/// What options of a query are of account.
+#[derive(Clone, Copy, Default)]
+struct Options<'a> {
+    /// The data of the first COOKIE option.
+    cookie: Option<&'a [u8]>,
+    structured_errors: bool,
+}
+
+impl<'a> Options<'a> {
+    /// Reads OPT RDATA; `None` if it is not a run of whole options (RFC 6891 §6.1.2).
+    fn read(mut rdata: &'a [u8]) -> Option<Options<'a>> {
+        let mut options = Options::default();
+        while let Some((fixed, rest)) = rdata.split_first_chunk::<4>() {
+            let code = u16::from_be_bytes([fixed[0], fixed[1]]);
+            let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+            let (data, behind) = rest.split_at_checked(length)?;
+            match code {
+                cookie::OPTION if options.cookie.is_none() => options.cookie = Some(data),
+                // OPTION-LENGTH 2, INFO-CODE 0 and no text. Later drafts have an option of its own for it, which has no number yet.
+                ede::OPTION => options.structured_errors |= data == [0, 0],
+                _ => {}
+            }
+            rdata = behind;
         }
-        rdata = behind;
+        rdata.is_empty().then_some(options)
     }
-    rdata.is_empty().then_some(cookie)
 }
 
 #[cfg(test)]
@@ -387,6 +408,7 @@ mod tests {
                 payload_bytes: 1232,
                 version: 0,
                 dnssec_ok: true,
+                structured_errors: false,
                 cookie: None,
             })
         );

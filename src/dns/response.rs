@@ -12,6 +12,7 @@ use super::cut;
 use super::ede::{self, Errors};
 use super::edns;
 use super::query::{Edns, HEADER_BYTES, Head, skip_name};
+use super::structured::Structured;
 use super::{class, rtype};
 
 /// Who owns a record.
@@ -286,7 +287,12 @@ impl<'a> Writer<'a> {
     /// What must give way, in this order: the text of the Extended DNS Errors, the errors, then records from the end, an RRset
     /// at a time. TC owns up to those that the response needs (RFC 2181 §9); errors that fit into what is then free come back.
     /// A cookie never gives way: without it the client has nothing to come back with.
-    pub fn finish(mut self, limit: usize, errors: &Errors) -> Written {
+    pub fn finish(self, limit: usize, errors: &Errors) -> Written {
+        self.finish_structured(limit, errors, None)
+    }
+
+    /// The same with the text of the first error as a [`structured`](super::structured) one, of which parts give way first.
+    pub fn finish_structured(mut self, limit: usize, errors: &Errors, structured: Option<&Structured<'_>>) -> Written {
         let limit = limit.min(self.out.len());
         // Without OPT nothing of EDNS is sent (RFC 6891 §7, RFC 8914 §3); an RCODE past 15 comes only from reading one.
         let opt_bytes = match &self.head.edns {
@@ -301,12 +307,20 @@ impl<'a> Writer<'a> {
             truncated = self.cut(limit - opt_bytes);
         }
         let free = limit - opt_bytes - self.at;
-        let with_text = errors.wire_len(true) <= free;
-        let errors_bytes = errors.wire_len(with_text);
+        let json;
+        let text = match structured {
+            Some(structured) => {
+                json = structured.write(free.saturating_sub(errors.wire_len(0)));
+                json.as_bytes()
+            }
+            None => errors.text(),
+        };
+        let text = if errors.wire_len(text.len()) <= free { text } else { &[] };
+        let errors_bytes = errors.wire_len(text.len());
         self.header(truncated, self.head.edns.is_some());
         if let Some(edns) = self.head.edns {
             let errors_bytes = if errors_bytes <= free { errors_bytes } else { 0 };
-            self.opt(&edns, opt_bytes - edns::OPT_BYTES, errors, errors_bytes, with_text);
+            self.opt(&edns, opt_bytes - edns::OPT_BYTES, errors, errors_bytes, text);
         }
         Written {
             bytes: self.at,
@@ -358,7 +372,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn opt(&mut self, edns: &Edns, cookie_bytes: usize, errors: &Errors, errors_bytes: usize, with_text: bool) {
+    fn opt(&mut self, edns: &Edns, cookie_bytes: usize, errors: &Errors, errors_bytes: usize, text: &[u8]) {
         let opt = edns::opt(self.rcode, edns.dnssec_ok, (cookie_bytes + errors_bytes) as u16);
         self.put(&opt);
         if let Some(cookie) = &edns.cookie {
@@ -370,7 +384,7 @@ impl<'a> Writer<'a> {
             return;
         }
         for (index, &code) in errors.codes().iter().enumerate() {
-            let text = if index == 0 && with_text { errors.text() } else { &[] };
+            let text = if index == 0 { text } else { &[] };
             self.put(&ede::OPTION.to_be_bytes());
             self.put(&(2 + text.len() as u16).to_be_bytes());
             self.put(&code.to_be_bytes());
@@ -400,6 +414,7 @@ mod tests {
                 payload_bytes,
                 version: 0,
                 dnssec_ok: true,
+                structured_errors: false,
                 cookie: None,
             }),
             ..Head::default()
@@ -574,6 +589,7 @@ mod tests {
                     payload_bytes: 1232,
                     version: 0,
                     dnssec_ok,
+                    structured_errors: false,
                     cookie: with_cookie.then_some([9; 24]),
                 }),
                 ..Head::default()

@@ -107,6 +107,8 @@ impl Policy {
                 has_own: !own.is_empty(),
                 has_more,
                 guard: chosen.guard(),
+                rebinding: profile.rebinding,
+                look_alikes: profile.look_alikes,
                 has_addresses: !profile.answer_addresses.is_empty(),
                 alone: own.is_empty() && !has_more && missing.is_empty() && !kinds.clients && kinds.servers.is_none(),
                 ttl_s: profile.answer_ttl.as_secs() as u32,
@@ -159,6 +161,13 @@ impl Policy {
             Unmatched::Default => profile("default").map(Some),
         };
         policy.keeping = Keeping::new(settings);
+        policy.any_look_alikes = profiles.iter().any(|profile| profile.look_alikes);
+        policy.any_rebinding = profiles.iter().any(|profile| profile.rebinding);
+        if policy.any_rebinding {
+            let zones = settings.zones.iter().map(|zone| OwnName::from(zone.name.clone()));
+            let inward: Vec<OwnName> = settings.server.rebinding_allow.iter().cloned().chain(zones).collect();
+            policy.inward = OwnNames::new(&inward, &[]);
+        }
         policy.profiles = profiles;
         policy.details = details;
         policy.tables = tables;
@@ -203,6 +212,9 @@ impl Policy {
             keeping: Keeping::default(),
             made_s: 0,
             always: OwnNames::default(),
+            inward: OwnNames::default(),
+            any_rebinding: false,
+            any_look_alikes: false,
             translated: iter::once(translate::WELL_KNOWN)
                 .chain(settings.resolver.dns64.iter().copied())
                 .collect(),

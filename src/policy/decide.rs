@@ -17,7 +17,7 @@ use crate::catalogue::Way;
 use crate::dns::key::Key;
 use crate::list::set::{Gate, RuleId};
 use crate::list::source::Family;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 impl Policy {
     /// What becomes of a name: the one asked for, or one met in an answer.
@@ -99,10 +99,21 @@ impl Policy {
             }
         }
         let table = &self.tables[usize::from(profile.table)];
-        let decision = match lifted.lists {
-            None => self.by_lists(gate, table, asker, &asked),
-            Some(lists) => self.by_lists(gate, &table.without(lists), asker, &asked),
+        let without;
+        let table = match lifted.lists {
+            None => table,
+            Some(lists) => {
+                without = table.without(lists);
+                &without
+            }
         };
+        let decision = self.by_lists(gate, table, asker, &asked);
+        if profile.look_alikes
+            && decision.cause == Cause::Nothing
+            && let Some(decision) = self.by_look_alikes(gate, table, asker, &asked)
+        {
+            return decision.observed_if(profile.observe);
+        }
         decision.observed_if(profile.observe)
     }
 
@@ -185,7 +196,8 @@ impl Policy {
         let Some(profile) = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0))) else {
             return Decision::UNFILTERED;
         };
-        if profile.guard && self.marks.is_way(addr) {
+        let is_way = |addr| self.marks.is_way(addr);
+        if profile.guard && (is_way(addr) || self.translated(addr).is_some_and(|inner| is_way(inner.into()))) {
             return Decision::new(Action::Sinkhole, Cause::Way(Way::Doh)).observed_if(profile.observe);
         }
         let table = &self.tables[usize::from(profile.table)];
@@ -211,13 +223,17 @@ impl Policy {
     pub(super) fn places_of_address(&self, gate: &Gate, table: &Table, addr: IpAddr) -> Places {
         let mut places = Places::new();
         self.note_address(gate, table, addr, &mut places);
-        if let IpAddr::V6(outer) = addr
-            && let Some(inner) = self.translated.iter().find_map(|prefix| prefix.extract(outer))
-        {
+        if let Some(inner) = self.translated(addr) {
             // It leads where the IPv4 address leads.
             self.note_address(gate, table, inner.into(), &mut places);
         }
         places
+    }
+
+    /// The IPv4 address that an IPv6 address behind one of the translators' prefixes stands for.
+    pub(super) fn translated(&self, addr: IpAddr) -> Option<Ipv4Addr> {
+        let IpAddr::V6(outer) = addr else { return None };
+        self.translated.iter().find_map(|prefix| prefix.extract(outer))
     }
 
     fn note_address(&self, gate: &Gate, table: &Table, addr: IpAddr, places: &mut Places) {

@@ -122,6 +122,10 @@ pub enum Cause {
     Safe(u32),
     /// A rule of a list.
     Rule(RuleId),
+    /// A rule of a list that blocks a name which this one looks like: the how manieth of [`look_alikes`](super::look_alikes).
+    LookAlike(RuleId, u8),
+    /// An address that leads from a public name into a private network.
+    Rebinding,
     /// A name that clients ask to learn whether the network filters; the answer turns this feature of theirs off.
     Canary(&'static str),
 }

@@ -10,7 +10,7 @@ use super::decide::What;
 use super::decision::{Action, Cause, Decision};
 use super::plans::Does;
 use super::rules::Act;
-use super::{Asker, ClientId, Met, Policy, Refusal, written};
+use super::{Asker, ClientId, Met, Policy, Refusal, look_alikes, written};
 use crate::config::household::OwnName;
 use crate::config::settings::{AnswerKind, Settings};
 use crate::dns::key::{Key, to_text};
@@ -42,6 +42,9 @@ pub struct Explanation {
     /// The line in the unpacked list, from 1; none where the line numbers are not at hand.
     pub line: Option<u32>,
     pub category: Option<String>,
+    /// The name that the rule is about, where the one asked for only looks like it (`look_alikes`). Left out where it is about that itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks_like: Option<String>,
     /// What is done, in a word: "resolve", "null", "nxdomain", "nodata", "refused", "page", "drop", "tcp-only", or the
     /// records.
     pub action: String,
@@ -74,6 +77,12 @@ pub struct Explanation {
     /// it: they are judged when it is known who serves the zones of the name. Left out where that is not so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub name_servers: bool,
+    /// It is resolved, and an answer that leads into a private network is blocked (`rebinding`). Left out where that is not so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rebinding: bool,
+    /// It is resolved, and the keys of Encrypted ClientHello are left out of the answer (`bypass_guard`). Left out where that is not so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub without_ech: bool,
     /// All rules of enabled lists that matched, the longest names first.
     pub matches: Vec<Match>,
 }
@@ -164,6 +173,7 @@ pub fn explain(
         list: None,
         line: None,
         category: None,
+        looks_like: None,
         action: "resolve".to_owned(),
         profile: None,
         profile_from: None,
@@ -175,6 +185,8 @@ pub fn explain(
         kind: None,
         observed: false,
         name_servers: false,
+        rebinding: false,
+        without_ech: false,
         matches: Vec::new(),
     };
     let asker = match asker {
@@ -218,7 +230,9 @@ pub fn explain(
     };
     let decision = match what {
         What::Name(key) => policy.decide(gate, asker, key, Met::Question, qtype),
-        What::Address(addr) => policy.decide_address(gate, asker, addr, qtype),
+        What::Address(addr) => policy
+            .decide_rebinding(asker, addr)
+            .unwrap_or_else(|| policy.decide_address(gate, asker, addr, qtype)),
     };
     let met = if name.is_some() { Met::Question } else { Met::Answer };
     let all = |what: What<'_>, asker: &Asker, met| {
@@ -233,6 +247,9 @@ pub fn explain(
     };
     explanation.matches = all(what, asker, met);
     explanation.quotas = quotas(policy, asker, &decision);
+    if let What::Name(key) = what {
+        explanation.look_alike(key, &decision, |what| all(what, asker, met));
+    }
     let mut asker = *asker;
     let mut next = match subject {
         Subject::Local(_, says) => {
@@ -266,12 +283,18 @@ pub fn explain(
             break;
         }
         explanation.matches.extend(all(What::Name(&key), &asker, Met::Answer));
+        explanation.look_alike(&key, &decision, |what| all(what, &asker, Met::Answer));
         explanation.rests_on(policy, gate, &asked, &decision);
         next = alias_of(policy, gate, &decision, &target, qtype);
         asker = asker.after(&decision);
     }
     explanation.name_servers = resolved && policy.inspects(&asker).servers;
     explanation.path = explanation.steps(settings.household.is_some());
+    explanation.without_ech = resolved && matches!(qtype, rtype::SVCB | rtype::HTTPS) && policy.inspects(&asker).ech;
+    // A name of this server's own may lead anywhere, also through an alias.
+    explanation.rebinding = resolved
+        && matches!(subject, Subject::Name(_))
+        && name.is_some_and(|name| policy.guards_rebinding(&asker, &Key::from_wire(name.as_wire())));
     explanation
 }
 
@@ -320,6 +343,17 @@ impl Explanation {
         steps.into_iter().flatten().collect()
     }
 
+    /// Adds what matched the name that `key` looks like, where a decision rests on that.
+    fn look_alike(&mut self, key: &Key, decision: &Decision, all: impl FnOnce(What<'_>) -> Vec<Match>) {
+        self.looks_like = None;
+        if let Cause::LookAlike(_, of) = decision.cause
+            && let Some(key) = look_alikes::nth(key, of)
+        {
+            self.matches.extend(all(What::Name(&key)));
+            self.looks_like = Some(to_text(key.as_bytes()));
+        }
+    }
+
     /// Takes over a decision; what matched is known.
     fn rests_on(&mut self, policy: &Policy, gate: &Gate, asked: &Asked<'_>, decision: &Decision) {
         let own = |names: Option<&Vec<OwnName>>, index: u32| {
@@ -346,6 +380,7 @@ impl Explanation {
                     Does::Allows | Does::Blocks => "window",
                 });
             }
+            Cause::Rebinding => self.rule = Some("rebinding".to_owned()),
             Cause::NotAmongOnly => self.rule = Some("only".to_owned()),
             Cause::Type => self.rule = Some("types".to_owned()),
             Cause::Service(number) => self.rule = Some(format!("service {}", policy.marks.service(number))),
@@ -353,7 +388,7 @@ impl Explanation {
             Cause::Safe(number) => self.rule = Some(format!("safe_search: {}", policy.marks.engine(number))),
             Cause::OwnAllow(index) => self.rule = own(asked.profile.map(|profile| &profile.allow), index),
             Cause::OwnDeny(index) => self.rule = own(asked.profile.map(|profile| &profile.deny), index),
-            Cause::Rule(rule) => {
+            Cause::Rule(rule) | Cause::LookAlike(rule, _) => {
                 // Rules of one source with one effect share a number. A zone is asked about the client first; then, of the
                 // places a rule was met at, the longest name or network counts, which comes first.
                 let mut of_rule = self.matches.iter().filter(|found| found.id == rule);

@@ -319,3 +319,44 @@ fn a_policy_for_one_explanation_has_the_lists_of_the_profile_asked_for_and_of_no
     let broken = Policy::build_for(&gate, &settings, &[], 0, |name| name == "parent");
     assert!(broken.is_err(), "the profiles that are not asked for are checked");
 }
+
+#[test]
+fn what_leads_into_a_private_network_is_explained() {
+    let guarded = |what: &str| {
+        explained(what, true, |settings| {
+            settings.profiles[0].rebinding = true;
+            settings.server.rebinding_allow = vec![Name::parse("corp.example").unwrap().into()];
+        })
+    };
+    let address = guarded("192.168.1.1");
+    assert_eq!((address.verdict, address.rule.as_deref()), ("block", Some("rebinding")));
+    assert_eq!(guarded("192.0.2.99").verdict, "allow");
+    assert_eq!(guarded("198.51.100.7").list.as_deref(), Some("ads"));
+    for (name, said) in [
+        ("plain.example", true),
+        ("www.corp.example", false),
+        ("mine.example", false),
+        ("bad.example", false),
+    ] {
+        assert_eq!(guarded(name).rebinding, said, "{name}");
+    }
+    assert!(!explained("plain.example", true, |_| {}).rebinding);
+}
+
+#[test]
+fn a_look_alike_is_explained_by_the_name_that_it_looks_like_and_where_that_is_listed() {
+    // Cyrillic е.
+    let name = idna::domain_to_ascii("x.d\u{435}ep.example").unwrap();
+    let seen = explained(&name, true, |settings| settings.profiles[0].look_alikes = true);
+    assert_eq!((seen.verdict, seen.action.as_str()), ("block", "null"));
+    assert_eq!(seen.looks_like.as_deref(), Some("x.deep.example"));
+    assert_eq!((seen.list.as_deref(), seen.line), (Some("wide"), Some(3)));
+    assert_eq!(seen.category.as_deref(), Some("adult"));
+    assert_eq!(seen.rule.as_deref(), Some("deep.example"));
+    let unasked = explained(&name, true, |_| {});
+    assert_eq!((unasked.verdict, unasked.looks_like), ("allow", None));
+    let itself = explained("www.deep.example", true, |settings| {
+        settings.profiles[0].look_alikes = true
+    });
+    assert_eq!((itself.verdict, itself.looks_like), ("block", None));
+}

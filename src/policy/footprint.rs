@@ -5,7 +5,7 @@
 //! pass, with no cause.
 
 use super::places::Places;
-use super::{Asker, Met, Policy, canary};
+use super::{Asker, Met, Policy, canary, look_alikes};
 use crate::dns::key::Key;
 use crate::list::set::{Gate, RuleSetId};
 use std::net::IpAddr;
@@ -33,7 +33,8 @@ impl Footprint {
 
 impl Policy {
     pub fn footprint_of_name(&self, gate: &Gate, key: &Key) -> Footprint {
-        if canary::is_any(key) {
+        // What a name looks like is worth a look each time.
+        if canary::is_any(key) || self.any_look_alikes && look_alikes::has_a_label(key) {
             return Footprint::Many;
         }
         let nobody = Asker::new(None, None, None);
@@ -43,6 +44,10 @@ impl Policy {
     }
 
     pub fn footprint_of_address(&self, gate: &Gate, addr: IpAddr) -> Footprint {
+        // Whether that matters depends on the name that was asked for.
+        if self.any_rebinding && self.leads_inward(addr) {
+            return Footprint::Many;
+        }
         of_places(&self.places_of_address(gate, &self.any, addr))
     }
 

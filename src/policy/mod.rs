@@ -19,14 +19,17 @@ mod hosts;
 mod judge;
 mod keeping;
 mod longest;
+pub mod look_alikes;
 mod marks;
 mod people;
 mod places;
 mod plans;
 mod profile;
+mod rebinding;
 mod rewriting;
 mod rules;
 mod servers;
+mod sub_error;
 mod suffixes;
 mod timed;
 mod triggers;
@@ -146,6 +149,8 @@ pub struct Shape<'p> {
     pub imposed_by: ImposedBy,
     /// The category and the list.
     pub text: Text,
+    /// The same as a number of the registry of sub-error codes, where that has one for it.
+    pub sub_error: Option<u8>,
 }
 
 /// Clients and profiles, made for one gate: rule ids mean nothing with another.
@@ -170,6 +175,12 @@ pub struct Policy {
     always: OwnNames,
     /// Prefixes behind which IPv6 addresses stand for IPv4 addresses: the well-known one, and those of the settings.
     translated: Vec<Prefix>,
+    /// Names that may lead into private networks.
+    inward: OwnNames,
+    /// Some profile looks at where addresses lead.
+    any_rebinding: bool,
+    /// Some profile blocks what looks like a listed name.
+    any_look_alikes: bool,
 }
 
 /// What every query asks of a profile, in few bytes: thousands of them are in use at once.
@@ -183,6 +194,9 @@ struct Profile {
     has_more: bool,
     /// Addresses that lead around the filter are blocked.
     guard: bool,
+    /// So are those that lead into private networks.
+    rebinding: bool,
+    look_alikes: bool,
     has_addresses: bool,
     /// See [`Policy::goes_by_lists_alone`].
     alone: bool,
@@ -318,7 +332,7 @@ impl Policy {
             let table = &self.tables[usize::from(profile.table)];
             let kinds = table.kinds();
             let rules = kinds.names() || kinds.addresses() || kinds.servers.is_some();
-            !profile.observe && (rules || profile.has_own || profile.has_more)
+            !profile.observe && (rules || profile.has_own || profile.has_more || profile.rebinding)
         })
     }
 
@@ -331,7 +345,9 @@ impl Policy {
             let kinds = table.kinds();
             Inspects {
                 names: kinds.names() || profile.has_own || profile.has_more || self.has_more(asker),
-                addresses: kinds.addresses() || profile.guard,
+                addresses: kinds.addresses() || profile.guard || profile.rebinding,
+                rebinding: profile.rebinding,
+                ech: profile.guard && !profile.observe,
                 // Zones from the bar on have no say.
                 servers: kinds.servers.is_some_and(|first| first < asker.rpz_bar),
             }
@@ -356,7 +372,7 @@ impl Policy {
         let profile = asker.profile.and_then(|id| self.profiles.get(usize::from(id.0)));
         let details = asker.profile.and_then(|id| self.details.get(usize::from(id.0)));
         let source = match decision.cause {
-            Cause::Rule(rule) => self.source(rule),
+            Cause::Rule(rule) | Cause::LookAlike(rule, _) => self.source(rule),
             _ => None,
         };
         let by_list = source.map_or(ImposedBy::Household, |source| source.imposed_by);
@@ -386,6 +402,7 @@ impl Policy {
             (None, Cause::Timed(number), _) => {
                 text.push(self.plans.item(number).map_or("", |item| &item.name));
             }
+            (None, Cause::Rebinding, _) => text.push("a public name that leads into a private network (rebinding)"),
             (None, Cause::PersonDeny(_), _) => text.push("denied by an own name"),
             (None, Cause::NotAmongOnly, Some(profile)) => {
                 text.push("none of the names of profile ");
@@ -398,6 +415,14 @@ impl Policy {
             }
             _ => {}
         }
+        let imposed_by = match (decision.cause, profile) {
+            // Nobody's wish about a name: whoever runs the server keeps its network shut.
+            (Cause::Rebinding, _) => ImposedBy::Operator,
+            (_, Some(profile)) => heavier(by_list, profile.imposed_by),
+            (_, None) => by_list,
+        };
+        let category = source.map(|source| source.category.as_str());
+        let sub_error = sub_error::of(category, &decision.cause, imposed_by);
         match profile {
             Some(profile) => Shape {
                 kind: profile.answer,
@@ -406,15 +431,17 @@ impl Policy {
                     _ => &[],
                 },
                 ttl_s: profile.ttl_s,
-                imposed_by: heavier(by_list, profile.imposed_by),
+                imposed_by,
                 text,
+                sub_error,
             },
             None => Shape {
                 kind: AnswerKind::Null,
                 addresses: &[],
                 ttl_s: 0,
-                imposed_by: by_list,
+                imposed_by,
                 text,
+                sub_error,
             },
         }
     }
@@ -426,7 +453,7 @@ impl Policy {
     /// The category and the list that a decision rests on, where it rests on a list.
     pub fn category_and_list(&self, decision: &Decision) -> Option<(&str, &str)> {
         match decision.cause {
-            Cause::Rule(rule) => self
+            Cause::Rule(rule) | Cause::LookAlike(rule, _) => self
                 .source(rule)
                 .map(|source| (source.category.as_str(), source.name.as_str())),
             _ => None,
@@ -454,6 +481,10 @@ impl Policy {
 pub struct Inspects {
     pub names: bool,
     pub addresses: bool,
+    /// Whether they lead into private networks.
+    pub rebinding: bool,
+    /// Keys of Encrypted ClientHello, which are left out.
+    pub ech: bool,
     /// Who serves the zones on the way to the names in it.
     pub servers: bool,
 }

@@ -124,9 +124,14 @@ impl World {
             Cause::Timed(number) => format!(" by {}", self.policy.plans.item(number).unwrap().name),
             Cause::NotAmongOnly => " as none of the only names".to_owned(),
             Cause::Type => " by type".to_owned(),
+            Cause::Rebinding => " as rebinding".to_owned(),
             Cause::Service(number) => format!(" as {}", self.policy.marks.service(number)),
             Cause::Way(way) => format!(" as way around: {}", way.word()),
             Cause::Safe(number) => format!(" for safe {}", self.policy.marks.engine(number)),
+            Cause::LookAlike(..) => {
+                let (_, list) = self.policy.category_and_list(decision).unwrap();
+                format!(" as a look-alike by {list}")
+            }
             Cause::Rule(_) => {
                 let (_, list) = self.policy.category_and_list(decision).unwrap();
                 format!(" by {list}")

@@ -66,7 +66,7 @@ impl Policy {
         }
         let mut until_s = None;
         let why = match decision.cause {
-            Cause::Rule(_) => match self.category_and_list(decision) {
+            Cause::Rule(_) | Cause::LookAlike(..) => match self.category_and_list(decision) {
                 Some((category, _)) => Why::Category(category),
                 None => Why::Other,
             },

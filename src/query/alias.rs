@@ -11,7 +11,7 @@
 
 use super::inspect::{self, Finding, Hit};
 use super::servers::{self, Known, Learned, Then};
-use super::{Asked, Begun, Purpose, add, renew, respond, special};
+use super::{Asked, Begun, Purpose, add, ech, renew, respond, special};
 use crate::cache::Cache;
 use crate::count::{Count, Counts};
 use crate::dns::answer::{Message, Section};
@@ -203,7 +203,7 @@ fn follow(
             }
             _ => {
                 return add(
-                    respond::plain(&asked, &judged.decision, Count::BlockedByAnswer, out),
+                    respond::plain(&asked, &judged.decision, &target, Count::BlockedByAnswer, out),
                     seen,
                 );
             }
@@ -295,7 +295,7 @@ pub(super) fn complete(
                 };
                 add(done, Count::Rewritten.into())
             }
-            _ => respond::plain(asked, &hit.decision, Count::BlockedByAnswer, out),
+            _ => respond::plain(asked, &hit.decision, hit.owner.as_wire(), Count::BlockedByAnswer, out),
         },
         Finding::Unknown(name) => {
             let then = Then::Complete {
@@ -314,6 +314,11 @@ pub(super) fn complete(
                 started.errors
             };
             errors.codes().iter().for_each(|&code| all.push(code));
+            let without_ech = !started.whole && ech::is_in(asked, message);
+            // Who wrote the alias has said more.
+            if without_ech && started.errors.codes().is_empty() {
+                all = ech::told(asked, &all);
+            }
             let errors = &all;
             let Some(parsed) = Message::parse(message) else {
                 writer.rcode(rcode::SERVFAIL);
@@ -325,7 +330,11 @@ pub(super) fn complete(
                 .flatten()
                 .filter(|record| record.section != Section::Additional)
             {
-                writer.copy(message, &record);
+                match without_ech {
+                    true if ech::copy(&mut writer, message, &record).is_none() => writer.truncate(),
+                    true => {}
+                    false => writer.copy(message, &record),
+                }
             }
             respond::finished(writer, asked, errors)
         }),

@@ -62,6 +62,7 @@ pub(super) fn inspect(asked: &Asked<'_>, message: &[u8], known: &mut Known<'_>) 
         return (Finding::Clear, Counts::NONE);
     }
     let mut judge = Judge::new(asked);
+    judge.rebinding = inspects.rebinding && is_public(asked);
     let Some(parsed) = Message::parse(message) else {
         return (Finding::Unusable, Counts::NONE);
     };
@@ -101,6 +102,13 @@ pub(super) fn inspect(asked: &Asked<'_>, message: &[u8], known: &mut Known<'_>) 
     }
     let finding = chain.and_then(|mut chain| judge.end_of_chain(&mut chain, known));
     (finding.unwrap_or(Finding::Clear), judge.counts)
+}
+
+/// Whether the name asked for is one that must not lead into private networks: neither this server's own nor one of those that may.
+#[cold]
+fn is_public(asked: &Asked<'_>) -> bool {
+    let (generation, qname) = (asked.generation, asked.qname());
+    !generation.local.covers(qname) && generation.policy.guards_rebinding(&asked.asker, &Key::from_wire(qname))
 }
 
 /// How far along an alias chain an inspection is.
@@ -174,6 +182,8 @@ struct Judge<'a> {
     names: usize,
     counts: Counts,
     hit: Option<(Decision, Option<NameBuf>)>,
+    /// Addresses must not lead into private networks.
+    rebinding: bool,
     /// The first RPZ zone that let an address through.
     let_through: u16,
 }
@@ -186,6 +196,7 @@ impl<'a> Judge<'a> {
             names: 0,
             counts: Counts::NONE,
             hit: None,
+            rebinding: false,
             let_through: u16::MAX,
         }
     }
@@ -381,6 +392,11 @@ impl<'a> Judge<'a> {
 
     fn decide_address(&self, address: IpAddr, rtype: u16) -> Decision {
         let generation = self.asked.generation;
+        if self.rebinding
+            && let Some(decision) = generation.policy.decide_rebinding(&self.asker, address)
+        {
+            return decision;
+        }
         generation
             .policy
             .decide_address(&generation.gate, &self.asker, address, rtype)

@@ -13,6 +13,7 @@ mod ahead;
 mod alias;
 mod client;
 mod cookies;
+mod ech;
 mod inspect;
 mod recall;
 mod renew;
@@ -237,6 +238,7 @@ fn deliver(
         }
     };
     let done = match finding {
+        Finding::Clear if !whole && ech::is_in(asked, &out[..len]) => ech::deliver(asked, len, errors, out),
         Finding::Clear => match Writer::resume(out, len, asked.head, asked.section) {
             Some(writer) => respond::finished(writer, asked, errors),
             None => respond::unusable(asked, out),
@@ -294,6 +296,12 @@ impl<'a> Asked<'a> {
 
     fn qname(&self) -> &'a [u8] {
         &self.section[..self.section.len() - 4]
+    }
+
+    /// Whether the client reads structured errors.
+    #[inline]
+    fn structured_errors(&self) -> bool {
+        self.head.edns.is_some_and(|edns| edns.structured_errors)
     }
 
     fn limit(&self) -> usize {

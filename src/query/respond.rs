@@ -2,7 +2,7 @@
 //!
 //! In: a decision, the shape of the client's answers. Out: a response.
 //! Always: a sinkhole answer has neither AA nor AD, and a TTL so short that a parent's "allow" works at once.
-//! Keeps: RFC 2308 §3 (SOA of negative answers), RFC 8914 §4 (EDE).
+//! Keeps: RFC 2308 §3 (SOA of negative answers), RFC 8914 §4 (EDE), draft-ietf-dnsop-structured-dns-error-22 §5.2.
 
 use super::inspect::Hit;
 use super::{Asked, Begun, Transport, alias};
@@ -12,9 +12,11 @@ use crate::count::{Count, Counts};
 use crate::dns::answer::Section;
 use crate::dns::ede::{Errors, Text, code};
 use crate::dns::response::{Owner, Writer};
+use crate::dns::structured::Structured;
 use crate::dns::{rcode, rtype};
 use crate::list::rule::Effect;
 use crate::policy::decision::{Action, Cause, Decision};
+use crate::policy::{Shape, look_alikes};
 use crate::resolver::Failure;
 use std::net::IpAddr;
 
@@ -60,7 +62,7 @@ pub(super) fn act(asked: &Asked<'_>, cache: &Cache, decision: &Decision, out: &m
             let (begun, counts) = alias::rewrite(asked, cache, decision, None, out);
             (begun, counts.with(Count::Rewritten))
         }
-        _ => plain(asked, decision, Count::Blocked, out),
+        _ => plain(asked, decision, asked.qname(), Count::Blocked, out),
     }
 }
 
@@ -78,15 +80,28 @@ pub(super) fn act_on_answer(
             let (begun, counts) = alias::rewrite(asked, cache, &hit.decision, Some((&message, hit)), out);
             (begun, counts.with(Count::Rewritten))
         }
-        _ => plain(asked, &hit.decision, Count::BlockedByAnswer, out),
+        _ => plain(asked, &hit.decision, hit.owner.as_wire(), Count::BlockedByAnswer, out),
     }
 }
 
-/// Every action that writes no records of rules.
-pub(super) fn plain(asked: &Asked<'_>, decision: &Decision, blocked: Count, out: &mut [u8]) -> (Begun, Counts) {
-    let shape = asked.generation.policy.answer(&asked.asker, decision);
+/// Every action that writes no records of rules. `name`: the one that was judged, in wire form.
+pub(super) fn plain(
+    asked: &Asked<'_>,
+    decision: &Decision,
+    name: &[u8],
+    blocked: Count,
+    out: &mut [u8],
+) -> (Begun, Counts) {
+    let mut shape = asked.generation.policy.answer(&asked.asker, decision);
+    if let Cause::LookAlike(_, of) = decision.cause {
+        let mut text = Text::new("looks like ");
+        text.push(&look_alikes::text_of(name, of).unwrap_or_default());
+        text.push(": ");
+        text.push(shape.text.as_str());
+        shape.text = text;
+    }
     let imposed = imposed(shape.imposed_by);
-    let reason = || Errors::one(imposed, shape.text);
+    let reason = || Errors::policy(imposed, shape.text, shape.sub_error);
     let ttl = shape.ttl_s;
     let negative = |out: &mut [u8], rcode| {
         let mut writer = asked.start(out, rcode);
@@ -103,7 +118,7 @@ pub(super) fn plain(asked: &Asked<'_>, decision: &Decision, blocked: Count, out:
         Action::Nodata if list_data(asked, decision) => {
             let mut writer = asked.start(out, rcode::NOERROR);
             writer.negative_soa(ttl);
-            finished(writer, asked, &forged(&shape.text, imposed))
+            finished(writer, asked, &forged(asked, &shape))
         }
         Action::Nodata => negative(out, rcode::NOERROR),
         Action::Rcode(code) if u16::from(code) == rcode::NXDOMAIN => negative(out, rcode::NXDOMAIN),
@@ -114,7 +129,7 @@ pub(super) fn plain(asked: &Asked<'_>, decision: &Decision, blocked: Count, out:
                 rtype::AAAA => addresses(asked, &[IpAddr::from([0; 16])], ttl, &reason(), out),
                 _ => negative(out, rcode::NOERROR),
             },
-            AnswerKind::Page => addresses(asked, shape.addresses, ttl, &forged(&shape.text, imposed), out),
+            AnswerKind::Page => addresses(asked, shape.addresses, ttl, &forged(asked, &shape), out),
             AnswerKind::Nxdomain => negative(out, rcode::NXDOMAIN),
             AnswerKind::Nodata => negative(out, rcode::NOERROR),
             AnswerKind::Refused => finished(asked.start(out, rcode::REFUSED), asked, &reason()),
@@ -161,17 +176,29 @@ fn imposed(by: ImposedBy) -> u16 {
     }
 }
 
-/// The errors of an answer that someone else than the zone's owner wrote.
-fn forged(text: &Text, imposed: u16) -> Errors {
-    let mut errors = Errors::one(code::FORGED_ANSWER, *text);
+/// The errors of an answer that someone else than the zone's owner wrote. A client that reads structured errors is not told that it is
+/// forged, only why (draft-ietf-dnsop-structured-dns-error-22 §5.2).
+fn forged(asked: &Asked<'_>, shape: &Shape<'_>) -> Errors {
+    let imposed = imposed(shape.imposed_by);
+    if asked.structured_errors() {
+        return Errors::policy(imposed, shape.text, shape.sub_error);
+    }
+    let mut errors = Errors::one(code::FORGED_ANSWER, shape.text);
     errors.push(imposed);
     errors
+}
+
+/// The errors of an answer that a profile changed on the way, with a sentence that says what.
+pub(super) fn changed(asked: &Asked<'_>, sentence: &str) -> Errors {
+    let mut shape = asked.generation.policy.answer(&asked.asker, &Decision::PASS);
+    shape.text = Text::new(sentence);
+    forged(asked, &shape)
 }
 
 /// The errors of records that a list put in place of the answer.
 pub(super) fn rewritten(asked: &Asked<'_>, decision: &Decision) -> (Errors, u32) {
     let shape = asked.generation.policy.answer(&asked.asker, decision);
-    (forged(&shape.text, imposed(shape.imposed_by)), shape.ttl_s)
+    (forged(asked, &shape), shape.ttl_s)
 }
 
 /// Extended DNS Errors that came with an answer. One text is enough for a person.
@@ -229,7 +256,19 @@ pub(super) fn finished(mut writer: Writer<'_>, asked: &Asked<'_>, errors: &Error
         let left_s = asked.asker.until_s.saturating_sub(asked.asker.now_s);
         writer.bound_ttls(u32::try_from(left_s).unwrap_or(u32::MAX));
     }
-    let written = writer.finish(asked.limit(), errors);
+    let written = match errors.structured() {
+        Some(sub_error) if asked.structured_errors() => {
+            let server = &asked.generation.settings.server;
+            let structured = Structured {
+                contact: &server.contact,
+                justification: errors.text(),
+                sub_error,
+                organization: server.organization.as_deref(),
+            };
+            writer.finish_structured(asked.limit(), errors, Some(&structured))
+        }
+        _ => writer.finish(asked.limit(), errors),
+    };
     let counts = match written.truncated {
         true => Count::Truncated.into(),
         false => Counts::NONE,

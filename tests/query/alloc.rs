@@ -25,10 +25,15 @@ fn query(name: &str, rtype: u8) -> Vec<u8> {
 }
 
 /// The same with a COOKIE option.
-fn with_cookie(mut query: Vec<u8>, cookie: &[u8]) -> Vec<u8> {
-    *query.last_mut().unwrap() = 4 + cookie.len() as u8;
-    query.extend([0, 10, 0, cookie.len() as u8]);
-    query.extend(cookie);
+fn with_cookie(query: Vec<u8>, cookie: &[u8]) -> Vec<u8> {
+    with_option(query, 10, cookie)
+}
+
+/// The same with an option.
+fn with_option(mut query: Vec<u8>, code: u8, data: &[u8]) -> Vec<u8> {
+    *query.last_mut().unwrap() = 4 + data.len() as u8;
+    query.extend([0, code, 0, data.len() as u8]);
+    query.extend(data);
     query
 }
 
@@ -58,6 +63,9 @@ fn always_without(name: &str) -> Household {
 fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
     let mut settings = Settings::builtin(&std::env::temp_dir());
     settings.lists.clear();
+    // Told to who asks for structured errors.
+    settings.server.organization = Some("The network".to_owned());
+    settings.server.contact = vec!["mailto:it@example.net".to_owned()];
     let mut profile = ProfileSettings {
         name: "default".to_owned(),
         ..ProfileSettings::blocking_everything()
@@ -152,6 +160,10 @@ fn a_hundred_thousand_blocked_and_cached_queries_allocate_nothing() {
         (
             with_cookie(query("www.blocked.example", 1), &[9; 40]),
             Count::CookiesInvalid,
+        ),
+        (
+            with_option(query("www.blocked.example", 1), 15, &[0, 0]),
+            Count::Blocked,
         ),
     ]);
     let mut walk = |times: usize| {

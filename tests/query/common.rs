@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinDecodable;
 use stairgate::activity::ring::Rings;
@@ -99,6 +100,13 @@ impl Ask {
         let mut edns = Edns::new();
         edns.set_max_payload(payload).set_dnssec_ok(dnssec_ok);
         self.message.set_edns(edns);
+        self
+    }
+
+    /// Adds an option to the OPT record.
+    pub fn option(mut self, code: u16, data: &[u8]) -> Ask {
+        let edns = self.message.edns.as_mut().expect("an OPT record");
+        edns.options_mut().insert(EdnsOption::Unknown(code, data.to_vec()));
         self
     }
 

@@ -59,7 +59,8 @@ impl Asked<'_> {
                 let own = profile.deny.get(index as usize)?;
                 self.inherited(|base| base.deny.contains(own))
             }
-            Cause::Rule(rule) => {
+            Cause::Rebinding => self.inherited(|base| base.rebinding),
+            Cause::Rule(rule) | Cause::LookAlike(rule, _) => {
                 let source = policy.source(rule)?;
                 self.inherited(|base| {
                     let mut words = base.block.iter().chain(&base.allow_lists);
