@@ -111,7 +111,11 @@ mod tests {
 
     #[test]
     fn a_reload_takes_new_words_and_leaves_the_addresses_for_a_restart() {
-        let load = |text: &str| load_with(text, None).unwrap().settings;
+        let load = |text: &str| {
+            load_with(&format!("state_dir = '/nowhere'\n{text}"), None)
+                .unwrap()
+                .settings
+        };
         let before = load("[page]\nlisten = ['127.0.0.1:80']\ncontact = 'Mum'");
         let (after, waiting) = before.reloaded(load("[page]\nlisten = ['127.0.0.1:81']\ncontact = 'Dad'"));
         assert_eq!(waiting, ["page.listen"]);

@@ -128,7 +128,7 @@ impl Visit<'_> {
                 .shared
                 .service
                 .requests
-                .may_ask(&self.new(&closed, &text, String::new()), self.now.unix_s());
+                .may_ask(&self.request(&closed, &text, String::new()), self.now.unix_s());
             may_ask.err().map(|why| self.not_asked(&why))
         } else {
             None
@@ -235,7 +235,7 @@ impl Visit<'_> {
         }
     }
 
-    fn new(&self, closed: &Closed<'_>, text: &Text, note: String) -> New {
+    fn request(&self, closed: &Closed<'_>, text: &Text, note: String) -> New {
         New {
             name: self.site.name.clone(),
             whom: self.whom(),
@@ -265,7 +265,7 @@ impl Visit<'_> {
         }
         let (requests, new, now_s) = (
             Arc::clone(&service.requests),
-            self.new(&closed, &text, form.note),
+            self.request(&closed, &text, form.note),
             self.now.unix_s(),
         );
         let asked = tokio::task::spawn_blocking(move || requests.ask(new, now_s)).await;

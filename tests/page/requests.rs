@@ -146,9 +146,8 @@ fn what_is_no_form_or_too_long_is_not_read() {
     let token = world.open(MASHA, "adult.example", "en").token().unwrap().to_owned();
     let long = world.ask(MASHA, "adult.example", &token, &"x".repeat(PAGE_BODY_BYTES));
     assert_eq!(long.status, 413);
-    let json = format!(
-        "POST /.stairgate/ask HTTP/1.1\r\nHost: adult.example\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
-    );
+    let json = "POST /.stairgate/ask HTTP/1.1\r\nHost: adult.example\r\nContent-Type: application/json\r\n\
+                Content-Length: 2\r\n\r\n{}";
     assert_eq!(world.send(MASHA, json.as_bytes()).status, 415);
     let get = format!("GET /.stairgate/ask?token={token} HTTP/1.1\r\nHost: adult.example\r\n\r\n");
     assert_eq!(world.send(MASHA, get.as_bytes()).status, 403);
