@@ -23,7 +23,7 @@ fn choose(home: &Home, log: &str) {
              [profile.child]\ndeny = [\"bad.example\"]\nsafe_search = [\"google\"]\n\
              [person.masha]\nname = \"Masha\"\nprofile = \"child\"\n{log}\n\
              [[device]]\nname = \"phone\"\nperson = \"masha\"\nmatch = [\"127.0.0.1\"]\n\
-             [[window]]\nname = \"night\"\nfor = \"masha\"\nfrom = \"21:00\"\nto = \"21:01\"\nblock = [\"internet\"]\n"
+             [[window]]\nname = \"night\"\nfor = \"masha\"\ndays = \"2020-01-01\"\nfrom = \"21:00\"\nto = \"21:01\"\nblock = [\"internet\"]\n"
         ),
     );
 }
@@ -62,7 +62,10 @@ fn nothing_that_was_asked_for_is_on_disk_or_told_unless_it_was_chosen() {
     );
     assert!(!said.stdout.contains("queries,"), "{}", said.stdout);
     let devices = home.run(&["activity", "devices"]).stdout;
-    assert_eq!(devices, "phone: last asked 0 min ago\n");
+    assert!(
+        devices.starts_with("phone: last asked ") && devices.ends_with(" min ago\n"),
+        "{devices}"
+    );
     stop(server);
     assert!(!home.file("var/activity").exists());
     for name in [NAME, "secret-thing"] {
@@ -140,7 +143,7 @@ fn the_rules_of_somebody_are_told_in_plain_words() {
         "Masha: these rules hold, profile child\n",
         "  safe mode of search engines: google\n",
         "  blocked besides: bad.example\n",
-        "  \"night\" blocks the internet: every day, 21:00 to 21:01\n",
+        "  \"night\" blocks the internet: 2020-01-01, 21:00 to 21:01\n",
         "is kept today only, no names\n",
         "parents and children alike\n",
     ] {

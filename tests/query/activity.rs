@@ -18,7 +18,7 @@ fn over_tcp(server: &Server, query: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let length = (query.len() as u16).to_be_bytes();
-    stream.write_all(&[&length, query].concat()).unwrap();
+    stream.write_all(&[&length[..], query].concat()).unwrap();
     let mut length = [0; 2];
     stream.read_exact(&mut length).unwrap();
     let mut response = vec![0; usize::from(u16::from_be_bytes(length))];

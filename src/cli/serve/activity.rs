@@ -15,7 +15,7 @@ use crate::limits::ACTIVITY_FILE_BYTES;
 use crate::now::Now;
 use crate::policy::Policy;
 use crate::telemetry::counters::Counters;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,8 +127,8 @@ impl Activity {
                 "activity is kept of {kept} persons and devices, the most there may be; of {others} others nothing is"
             );
         }
-        kept.active
-            .retain(|device, _| policy.asked().any(|(name, _)| name == device));
+        let devices: HashSet<&str> = policy.asked().map(|(device, _)| device).collect();
+        kept.active.retain(|device, _| devices.contains(device.as_str()));
         self.shrink(&mut kept, now);
     }
 
