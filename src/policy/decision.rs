@@ -122,7 +122,7 @@ pub enum Cause {
     Safe(u32),
     /// A rule of a list.
     Rule(RuleId),
-    /// A rule of a list that blocks a name which this one looks like: the how manieth of [`look_alikes`](super::look_alikes).
+    /// A rule of a list that blocks a name which this one looks like, and the place of that name among those of [`look_alikes`](super::look_alikes).
     LookAlike(RuleId, u8),
     /// An address that leads from a public name into a private network.
     Rebinding,

@@ -349,3 +349,83 @@ fn rejects_are_told_one_by_one_in_json() {
         );
     }
 }
+
+#[test]
+fn what_a_careful_profile_does_with_answers_and_look_alikes_is_told() {
+    let folder =
+        home("[profile.careful]\nblock = [\"adult\"]\nrebinding = true\nlook_alikes = true\nbypass_guard = true\n");
+    let careful = |arguments: &[&str]| {
+        explained(
+            folder.path(),
+            &[&["--config", "stairgate.toml", "--profile", "careful"], arguments].concat(),
+        )
+    };
+    // Cyrillic о.
+    let seen = careful(&["w\u{43e}rse.example"]);
+    assert_eq!(
+        (&seen["verdict"], &seen["looks_like"], &seen["list"], &seen["line"]),
+        (&"block".into(), &"worse.example".into(), &"adult".into(), &3.into())
+    );
+    let plain = careful(&["plain.example", "--type", "HTTPS"]);
+    assert_eq!(
+        (&plain["rebinding"], &plain["without_ech"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(
+        careful(&["plain.example"]).get("without_ech"),
+        None,
+        "an A record has none"
+    );
+    let address = careful(&["192.168.1.1"]);
+    assert_eq!(
+        (&address["verdict"], &address["rule"]),
+        (&"block".into(), &"rebinding".into())
+    );
+    let child = explained(
+        folder.path(),
+        &[
+            "--config",
+            "stairgate.toml",
+            "--profile",
+            "child",
+            "plain.example",
+            "--type",
+            "HTTPS",
+        ],
+    );
+    assert!(child.get("rebinding").is_none() && child.get("without_ech").is_none());
+    let words = run(
+        folder.path(),
+        &[
+            "explain",
+            "--config",
+            "stairgate.toml",
+            "--profile",
+            "careful",
+            "w\u{43e}rse.example",
+        ],
+    )
+    .stdout;
+    assert!(
+        words.contains("like worse.example") && words.contains("adult, line 3"),
+        "{words}"
+    );
+    let words = run(
+        folder.path(),
+        &[
+            "explain",
+            "--config",
+            "stairgate.toml",
+            "--profile",
+            "careful",
+            "plain.example",
+            "--type",
+            "HTTPS",
+        ],
+    )
+    .stdout;
+    assert!(
+        words.contains("private network") && words.contains("Encrypted ClientHello"),
+        "{words}"
+    );
+}
