@@ -101,6 +101,7 @@ pub fn settings() -> Settings {
         zone: TimeZone::UTC,
         allow: Vec::new(),
         deny: Vec::new(),
+        log: LogSettings::default(),
     };
     settings.household = Some(Household {
         zone: TimeZone::UTC,
