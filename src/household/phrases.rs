@@ -93,6 +93,10 @@ pub fn profile(profile: &Profile) -> Vec<String> {
     };
     flag("ways around the filter", profile.bypass_guard);
     flag("names with addresses of the home", profile.rebinding);
+    flag("names that only look like another", profile.look_alikes);
+    if let Some(log) = &profile.log {
+        phrases.push(format!("keeps {log} of what is asked for"));
+    }
     if !profile.types.is_empty() {
         phrases.push(format!("no answers of type {}", profile.types.join(", ")));
     }

@@ -48,6 +48,8 @@ pub struct Profile {
     pub youtube: Option<String>,
     pub bypass_guard: Option<bool>,
     pub rebinding: Option<bool>,
+    pub look_alikes: Option<bool>,
+    pub log: Option<String>,
     pub types: Vec<String>,
 }
 

@@ -4,6 +4,8 @@ use crate::common::{Ended, Home, eventually, is_resolved, query, run};
 use crate::talk::udp_client;
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
+use stairgate::dns::name::Name;
+use stairgate::requests::{New, Store, Whom};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -305,6 +307,71 @@ fn a_household_that_is_not_there_yet_filters_everybody_until_commands_make_it() 
     );
     assert!(reaches(&phone, 2, "adult.example."), "a profile that blocks nothing");
     assert!(!reaches(&udp_client(home.address), 3, "adult.example."), "a stranger");
+}
+
+#[test]
+fn what_a_child_asked_for_is_granted_or_refused_by_its_number() {
+    let home = home(BEGINNING);
+    std::fs::create_dir(home.file("var")).expect("a writable folder");
+    let (store, _) = Store::open(&home.file("var"));
+    let asks = |name: &str, by_time| {
+        let new = New {
+            name: Name::parse(name).expect("a name"),
+            whom: Whom::Person("masha".to_owned()),
+            from: "127.0.0.20".parse().expect("an address"),
+            why: "adult, adult".to_owned(),
+            by_time,
+            note: "for school".to_owned(),
+        };
+        store.ask(new, 1_790_000_000).expect("it is kept")
+    };
+    let (first, second, third) = (
+        asks("adult.example", false),
+        asks("b.example", true),
+        asks("c.example", false),
+    );
+    let listed = says(home.path(), "requests", &CONFIG);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert!(
+        listed.contains("masha  adult.example  closed by adult, adult; \"for school\""),
+        "{listed}"
+    );
+
+    let granted = says(home.path(), &format!("grant {first} today"), &CONFIG);
+    assert!(
+        granted.starts_with("masha may have adult.example until ") && granted.ends_with("request 1 is granted\n"),
+        "{granted}"
+    );
+    let verdict = |name: &str| {
+        let told = home.run(&["explain", name, "--client", "127.0.0.20", "--json"]);
+        let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+        told["verdict"].as_str().expect("a verdict").to_owned()
+    };
+    assert_eq!(verdict("adult.example"), "allow");
+    // A name that is allowed for good would stay closed by the hours.
+    let refused = household(home.path(), &format!("grant {second} good"), &CONFIG);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("reach --also b.example"), "{refused:?}");
+    assert_eq!(
+        says(home.path(), &format!("refuse {second}"), &CONFIG),
+        "request 2 for b.example is refused\n"
+    );
+    let good = says(home.path(), &format!("grant {third} good --json"), &CONFIG);
+    let good: serde_json::Value = serde_json::from_str(&good).expect("one JSON object");
+    assert_eq!(
+        (&good["request"]["state"], &good["request"]["id"]),
+        (&"granted".into(), &3.into()),
+        "{good}"
+    );
+    assert_eq!(says(home.path(), "requests", &CONFIG), "nobody waits for an answer\n");
+    let all = says(home.path(), "requests --all", &CONFIG);
+    for end in ["granted for good", "refused", "granted until "] {
+        assert!(all.contains(end), "{all}");
+    }
+    let text = std::fs::read_to_string(home.file("household.toml")).expect("the household");
+    assert!(text.contains("allow = [\"c.example\"]"), "{text}");
+    let none = household(home.path(), "grant 9 today", &CONFIG);
+    assert!(none.stderr.contains("there is no request 9"), "{none:?}");
 }
 
 #[test]

@@ -19,9 +19,13 @@ pub(crate) fn words(line: &str) -> Vec<String> {
     words
 }
 
-fn asked(line: &str) -> Result<Asked, String> {
+fn wanted(line: &str) -> Result<Wanted, String> {
     let parsed = Household::try_parse_from(words(line)).map_err(|error| error.to_string())?;
-    parsed.args.wanted().map(Wanted::household)
+    parsed.args.wanted()
+}
+
+fn asked(line: &str) -> Result<Asked, String> {
+    wanted(line).map(Wanted::household)
 }
 
 fn json(line: &str) -> String {
@@ -50,7 +54,7 @@ fn every_example_of_the_help_is_a_command() {
     let texts: Vec<String> = texts.iter().map(|text| text.replace("\\\n", " ")).collect();
     for line in texts.iter().flat_map(|text| text.lines()) {
         if let Some(command) = line.trim().strip_prefix("stairgate household ") {
-            assert!(asked(command).is_ok(), "{command}: {:?}", asked(command));
+            assert!(wanted(command).is_ok(), "{command}: {:?}", wanted(command));
             count += 1;
         }
     }
@@ -201,10 +205,6 @@ fn what_a_command_line_lacks_is_said() {
 
 #[test]
 fn a_number_with_a_length_that_requests_know_is_a_request_and_all_else_is_whoever_is_called_so() {
-    let wanted = |line: &str| {
-        let parsed = Household::try_parse_from(words(line)).map_err(|error| error.to_string())?;
-        parsed.args.wanted()
-    };
     for (line, how_long) in [
         ("grant 3", HowLong::Hour),
         ("grant 3 hour", HowLong::Hour),

@@ -93,6 +93,9 @@ pub(super) enum Add {
         /// Drop answers with addresses of the home network
         #[arg(long)]
         rebinding: bool,
+        /// Block names in other scripts that look like a name that is blocked
+        #[arg(long)]
+        look_alikes: bool,
         /// Types of queries that get no answer: HTTPS
         #[arg(long, value_name = "TYPE", value_delimiter = ',')]
         types: Vec<String>,
@@ -273,6 +276,7 @@ impl Add {
                 youtube,
                 bypass_guard,
                 rebinding,
+                look_alikes,
                 types,
             } => {
                 let everywhere = safe_search.as_ref().is_some_and(Vec::is_empty);
@@ -287,6 +291,7 @@ impl Add {
                     .text("youtube", youtube)
                     .flag("bypass_guard", bypass_guard)
                     .flag("rebinding", rebinding)
+                    .flag("look_alikes", look_alikes)
                     .many("types", types)
                     .of(Kind::Profile, Some(name))
             }

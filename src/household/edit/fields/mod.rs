@@ -177,6 +177,7 @@ const PROFILE: &[Field] = &[
     field("youtube", Form::Text, Check::OneOf(&["strict", "moderate"])),
     field("bypass_guard", Form::Flag, Check::Line),
     field("rebinding", Form::Flag, Check::Line),
+    field("look_alikes", Form::Flag, Check::Line),
     field("types", Form::List, Check::QueryType),
     field(
         "answer",
@@ -185,8 +186,14 @@ const PROFILE: &[Field] = &[
     ),
     field("answer_addresses", Form::List, Check::Address),
     field("answer_ttl", Form::Text, Check::Line),
-    field("imposed_by", Form::Text, Check::Line),
+    field(
+        "imposed_by",
+        Form::Text,
+        Check::OneOf(&["household", "operator", "law"]),
+    ),
     field("observe", Form::Flag, Check::Line),
+    field("log", Form::Text, Check::OneOf(&["nothing", "counts", "names"])),
+    field("log_for", Form::Text, Check::Line),
 ];
 
 const PERSON: &[Field] = &[
@@ -196,6 +203,7 @@ const PERSON: &[Field] = &[
     field("allow", Form::List, Check::OwnName),
     field("deny", Form::List, Check::OwnName),
     field("log", Form::Text, Check::OneOf(&["nothing", "counts", "names"])),
+    field("log_for", Form::Text, Check::Line),
 ];
 
 const DEVICE: &[Field] = &[
