@@ -169,7 +169,8 @@ fn misspelt_phrase(word: &str, next: Option<&str>) -> Option<ParseError> {
     Some(ParseError::Day { word, nearest })
 }
 
-fn weekday(word: &str) -> Result<Weekday, ParseError> {
+/// Reads `mon` or `monday`, in small letters.
+pub fn weekday(word: &str) -> Result<Weekday, ParseError> {
     let place = |names: &[&str]| names.iter().position(|name| *name == word);
     let found = place(&SHORT_NAMES).or_else(|| place(&LONG_NAMES));
     let day = found.and_then(|place| Weekday::from_monday_zero_offset(place as i8).ok());

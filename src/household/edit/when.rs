@@ -7,6 +7,7 @@
 //! Fails: with the half sentence that says how to write it.
 
 use super::error::EditError;
+use crate::schedule::parse::weekday;
 use crate::schedule::quota::Quota;
 use crate::schedule::{ParseError, TimeOfDay};
 use jiff::civil::{Date, DateTime, Time, Weekday};
@@ -56,7 +57,7 @@ impl Wall {
             Some("tomorrow") => today.series(1.day()).skip(1).take(1).collect(),
             Some(word) => match (word.parse::<Date>(), weekday(word)) {
                 (Ok(date), _) => vec![date],
-                (_, Some(weekday)) => today
+                (_, Ok(weekday)) => today
                     .series(1.day())
                     .take(8)
                     .filter(|date| date.weekday() == weekday)
@@ -141,23 +142,6 @@ pub(super) fn clock_minutes(text: &str) -> Result<i64, Option<String>> {
                 _ => None,
             }),
     }
-}
-
-const WEEKDAYS: [&str; 7] = [
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
-
-fn weekday(word: &str) -> Option<Weekday> {
-    let place = WEEKDAYS
-        .iter()
-        .position(|name| *name == word || (word.len() == 3 && name.starts_with(word)))?;
-    Weekday::from_monday_zero_offset(i8::try_from(place).ok()?).ok()
 }
 
 /// Minutes of `30m`, `1h30m`, `2 hours`, `1 day`; a bare number is minutes. `None`: that is no duration, or no minute.

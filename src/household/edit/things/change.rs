@@ -4,7 +4,7 @@
 
 use super::{Context, Thing, either, find, odd_form, unmatched, unused};
 use crate::household::edit::error::EditError;
-use crate::household::edit::fields::Kind;
+use crate::household::edit::fields::{Field, Kind};
 use crate::household::edit::tables::{self, Spot, entry};
 use crate::household::edit::{Given, people, refs};
 use crate::household::phrases;
@@ -95,11 +95,7 @@ pub(in crate::household::edit) fn also(
     key: &str,
     values: &[String],
 ) -> Result<String, EditError> {
-    let thing = find(kind, name, context.household)?;
-    let field = kind.field(key)?;
-    if !field.is_list() {
-        return Err(no_list(field.key, kind, &thing));
-    }
+    let (thing, field) = list_of(kind, name, key, context.household)?;
     let words = field.words(values, context)?;
     if field.key == "match" {
         let networks: Array = words.iter().map(String::as_str).collect();
@@ -144,11 +140,7 @@ pub(in crate::household::edit) fn without(
     key: &str,
     values: &[String],
 ) -> Result<String, EditError> {
-    let thing = find(kind, name, context.household)?;
-    let field = kind.field(key)?;
-    if !field.is_list() {
-        return Err(no_list(field.key, kind, &thing));
-    }
+    let (thing, field) = list_of(kind, name, key, context.household)?;
     let table = tables::at(doc, &thing.spot).ok_or_else(|| odd_form(kind))?;
     let Some(Item::Value(value)) = table.get_mut(field.key) else {
         return Err(EditError::NotSet {
@@ -256,6 +248,21 @@ fn as_list(value: &mut Value) -> Option<&mut Array> {
         *value = Value::Array(array);
     }
     value.as_array_mut()
+}
+
+/// A thing, and one of its keys that is a list.
+fn list_of(
+    kind: Kind,
+    name: Option<&str>,
+    key: &str,
+    household: &Household,
+) -> Result<(Thing, &'static Field), EditError> {
+    let thing = find(kind, name, household)?;
+    let field = kind.field(key)?;
+    match field.is_list() {
+        true => Ok((thing, field)),
+        false => Err(no_list(field.key, kind, &thing)),
+    }
 }
 
 fn no_list(key: &str, kind: Kind, thing: &Thing) -> EditError {
