@@ -371,6 +371,9 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     if explanation.path.len() > 1 {
         writeln!(out, "  path     {}", explanation.path.join(" -> "))?;
     }
+    if let Some(command) = &explanation.way_in {
+        writeln!(out, "  allow    {command}")?;
+    }
     if explanation.name_servers {
         writeln!(
             out,

@@ -217,6 +217,18 @@ fn the_path_names_the_base_that_says_what_decides_and_where_it_stands() {
     }
     let night = home.path("wikipedia.org", "2026-12-01T22:00:00+03:00");
     assert_eq!(night, format!("{masha} -> window night (household, line 22)"));
+    let way_in = |name: &str, at: &str| home.ask(name, at).way_in;
+    let asleep = way_in("wikipedia.org", "2026-12-01T22:00:00+03:00");
+    assert_eq!(
+        asleep.as_deref(),
+        Some("stairgate household grant masha wikipedia.org --for 1h")
+    );
+    let listed = way_in("bad.example", NOON);
+    assert_eq!(
+        listed.as_deref(),
+        Some("stairgate household allow bad.example --for masha")
+    );
+    assert_eq!(way_in("wikipedia.org", NOON), None);
     let mut text = Vec::new();
     print(&mut text, &home.ask("bad.example", NOON)).expect("memory");
     let text = String::from_utf8(text).expect("text");

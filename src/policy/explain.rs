@@ -65,6 +65,9 @@ pub struct Explanation {
     /// Step by step from who asks to what it rests on: "device phone", "person masha", "profile child (inherited from base)", "window night
     /// (household, line 11)", "rule ||x.example^", "list ads:7".
     pub path: Vec<String>,
+    /// The command that lets it through, where a household says who gets what. Left out for what is not blocked, or not by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way_in: Option<String>,
     /// Quotas that asking for it counts towards, and one that is spent. Left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<QuotaUse>,
@@ -181,6 +184,7 @@ pub fn explain(
         person: None,
         household_line: None,
         path: Vec::new(),
+        way_in: None,
         quotas: Vec::new(),
         kind: None,
         observed: false,
@@ -290,6 +294,7 @@ pub fn explain(
     }
     explanation.name_servers = resolved && policy.inspects(&asker).servers;
     explanation.path = explanation.steps(settings.household.is_some());
+    explanation.way_in = explanation.way_in(settings).filter(|_| name.is_some());
     explanation.without_ech = resolved && matches!(qtype, rtype::SVCB | rtype::HTTPS) && policy.inspects(&asker).ech;
     // A name of this server's own may lead anywhere, also through an alias.
     explanation.rebinding = resolved
@@ -320,6 +325,30 @@ fn quotas(policy: &Policy, asker: &Asker, decision: &Decision) -> Vec<QuotaUse> 
 }
 
 impl Explanation {
+    /// What a parent types to let the name through.
+    fn way_in(&self, settings: &Settings) -> Option<String> {
+        if self.verdict != "block" || self.observed || settings.household.is_none() {
+            return None;
+        }
+        let (name, profile) = (&self.name, self.profile.as_ref()?);
+        let rule = self.rule.as_deref()?;
+        let whose = || match &self.person {
+            Some(person) => person.clone(),
+            None => format!("profile:{profile}"),
+        };
+        let command = match (self.kind, rule) {
+            // Hours and quotas hold for names that are allowed, too.
+            (Some(_), _) => format!(
+                "grant {} {name} --for 1h",
+                self.person.as_ref().or(self.device.as_ref())?
+            ),
+            (None, "only") => format!("set profile {profile} only --also {name}"),
+            (None, "types") => return None,
+            (None, _) => format!("allow {name} --for {}", whose()),
+        };
+        Some(format!("stairgate household {command}"))
+    }
+
     /// The way from who asks to what it rests on.
     fn steps(&self, household: bool) -> Vec<String> {
         let device = if household { "device" } else { "client" };

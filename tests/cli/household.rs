@@ -113,6 +113,29 @@ fn what_a_parent_says_is_done_by_commands_alone_from_an_empty_folder() {
         "allow"
     );
 
+    // What explain says to type does let a name through, also where nothing but some names is reachable.
+    says(folder, "add profile small --only kids.example", &[]);
+    says(folder, "add person petya --profile small", &[]);
+    says(
+        folder,
+        "add device petya-tablet --person petya --match 192.168.1.22",
+        &[],
+    );
+    for (name, client) in [("gambling.com", "192.168.1.99"), ("cdn.example", "192.168.1.22")] {
+        let noon = "2030-06-03T12:00:00+03:00";
+        let told = run(&["explain", name, "--client", client, "--at", noon, "--json"], folder);
+        let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+        assert_eq!(told["verdict"], "block", "{told}");
+        let command = told["way_in"].as_str().expect("a command").to_owned();
+        says(
+            folder,
+            command
+                .strip_prefix("stairgate household ")
+                .expect("a command of the household"),
+            &[],
+        );
+        assert_eq!(verdict(folder, name, client, noon), "allow", "{command}");
+    }
     // Of what is tonight's, a grant comes before the pause.
     let now = |name: &str| verdict(folder, name, "192.168.1.21", "now");
     says(folder, "pause internet masha --for 30m", &[]);
@@ -122,7 +145,7 @@ fn what_a_parent_says_is_done_by_commands_alone_from_an_empty_folder() {
     assert_eq!([now("school.example"), now("pornhub.com")], ["allow", "block"]);
 
     let history = says(folder, "history", &[]);
-    assert_eq!(history.lines().count(), 10, "{history}");
+    assert_eq!(history.lines().count(), 15, "{history}");
     says(folder, "undo", &[]);
     assert_eq!(now("school.example"), "block", "the grant is taken back");
     says(folder, "undo 8", &[]);
