@@ -121,7 +121,7 @@ fn what_a_parent_says_is_done_by_commands_alone_from_an_empty_folder() {
         "add device petya-tablet --person petya --match 192.168.1.22",
         &[],
     );
-    for (name, client) in [("gambling.com", "192.168.1.99"), ("cdn.example", "192.168.1.22")] {
+    for (name, client) in [("009casino.cyou", "192.168.1.99"), ("cdn.example", "192.168.1.22")] {
         let noon = "2030-06-03T12:00:00+03:00";
         let told = run(&["explain", name, "--client", client, "--at", noon, "--json"], folder);
         let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
