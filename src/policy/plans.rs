@@ -19,6 +19,7 @@ use crate::schedule::{Span, Timetable, TooManyItems, Window};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Seconds that timetables reach ahead. A policy is made anew long before: at every change of lists or settings, and by `serve` each day.
 const AHEAD_S: i64 = 40 * 86_400;
@@ -48,6 +49,8 @@ const NOBODY: u32 = u32::MAX;
 /// What may hold for somebody, and when.
 struct Plan {
     table: Timetable,
+    /// Where in the table the last query was: written once at each change, read by all.
+    near: AtomicU32,
     /// By state of the table: its layer.
     layers: Box<[LayerId]>,
     schedule: Schedule,
@@ -266,6 +269,7 @@ impl Plans {
         }
         self.plans.push(Plan {
             table,
+            near: AtomicU32::new(0),
             layers: layers.into(),
             schedule,
         });
@@ -290,8 +294,12 @@ impl Plans {
         let Some(plan) = plan.and_then(|&plan| self.plans.get(plan as usize)) else {
             return (LayerId::NONE, u64::MAX);
         };
-        match plan.table.at(now_s as i64) {
-            Some((state, until_s)) => {
+        let near = plan.near.load(Ordering::Relaxed);
+        match plan.table.at_near(now_s as i64, near as usize) {
+            Some((state, until_s, place)) => {
+                if place as u32 != near {
+                    plan.near.store(place as u32, Ordering::Relaxed);
+                }
                 let layer = plan.layers.get(state.index()).copied().unwrap_or_default();
                 (layer, until_s.max(0) as u64)
             }

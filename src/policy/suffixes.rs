@@ -15,6 +15,9 @@ pub struct Suffixes<T> {
     slots: Box<[u64]>,
     /// The fewest and the most labels of a name.
     labels: (usize, usize),
+    /// A bit by the hash of the last two labels of each name that has as many. Most names that are asked for are told by it that neither they
+    /// nor a parent with more than one label are here.
+    tops: Box<[u64]>,
 }
 
 impl<T> Default for Suffixes<T> {
@@ -23,6 +26,7 @@ impl<T> Default for Suffixes<T> {
             rows: Vec::new(),
             slots: Box::default(),
             labels: (1, 0),
+            tops: Box::default(),
         }
     }
 }
@@ -31,6 +35,12 @@ impl<T> Default for Suffixes<T> {
 #[inline]
 fn hash(key: &[u8]) -> u64 {
     rapidhash_v3_micro_inline::<true, false>(key, &rapidhash::v3::DEFAULT_RAPID_SECRETS)
+}
+
+/// The place of a hash among the bits of so many words, a power of two.
+#[inline]
+fn place(hash: u64, words: usize) -> (usize, u64) {
+    ((hash >> 38) as usize & words.wrapping_sub(1), 1 << (hash >> 32 & 63))
 }
 
 /// The bits of a hash that stand in a slot.
@@ -49,9 +59,14 @@ impl<T: Copy> Suffixes<T> {
         }
         let mut slots = vec![0u64; (2 * rows.len()).next_power_of_two()];
         let mask = slots.len() - 1;
+        let mut tops = vec![0u64; (rows.len() / 4).next_power_of_two()];
         let (mut fewest, mut most) = (usize::MAX, 0);
         for ((key, _), number) in rows.iter().zip(1..) {
             let labels = memchr::memchr_iter(SEPARATOR, key).count();
+            if let Some(second) = memchr::memchr_iter(SEPARATOR, key).nth(1) {
+                let (word, bit) = place(hash(&key[..=second]), tops.len());
+                tops[word] |= bit;
+            }
             (fewest, most) = (fewest.min(labels), most.max(labels));
             let hash = hash(key);
             let mut at = hash as usize & mask;
@@ -63,7 +78,15 @@ impl<T: Copy> Suffixes<T> {
         made.rows = rows;
         made.slots = slots.into();
         made.labels = (fewest, most);
+        made.tops = tops.into();
         made
+    }
+
+    /// Whether a name may lie within the domain that these two labels name.
+    #[inline]
+    fn may_have(&self, top: &[u8]) -> bool {
+        let (word, bit) = place(hash(top), self.tops.len());
+        self.tops.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
     #[inline]
@@ -88,7 +111,11 @@ impl<T: Copy> Suffixes<T> {
     #[inline]
     pub fn all<'s, 'k>(&'s self, key: &'k Key) -> impl Iterator<Item = (usize, T)> + use<'s, 'k, T> {
         let (fewest, most) = self.labels;
-        (fewest..=key.label_count().min(most))
+        let most = match key.label_count().min(most) {
+            labels @ 2.. if !self.may_have(key.prefix(2)) => labels.min(1),
+            labels => labels,
+        };
+        (fewest..=most)
             .rev()
             .filter_map(|labels| Some((labels, self.get(key.prefix(labels))?)))
     }
@@ -96,7 +123,7 @@ impl<T: Copy> Suffixes<T> {
     /// Bytes it takes.
     pub fn size_bytes(&self) -> usize {
         let row = |(key, _): &(Box<[u8]>, T)| size_of::<(Box<[u8]>, T)>() + key.len();
-        self.rows.iter().map(row).sum::<usize>() + size_of_val(&*self.slots)
+        self.rows.iter().map(row).sum::<usize>() + size_of_val(&*self.slots) + size_of_val(&*self.tops)
     }
 }
 

@@ -26,6 +26,15 @@ fn pieces(zone_name: &str, (days, from, to): (&str, &str, &str), (first, last): 
     };
     let (mut pieces, mut now) = (Vec::new(), begin);
     while let Some((state, until)) = table.at(now) {
+        // Wherever the look before ended.
+        for near in [0, 1, 2, 7, 100, usize::MAX] {
+            let found = table.at_near(now, near);
+            assert_eq!(
+                found.map(|(state, until, _)| (state, until)),
+                Some((state, until)),
+                "{near}"
+            );
+        }
         if !table.state(state).is_empty() {
             pieces.push(format!("{} to {}", shown(now), shown(until)));
         }
@@ -191,6 +200,7 @@ fn of_a_day_that_is_skipped_only_the_part_after_midnight_is_left() {
 fn beyond_its_horizon_a_table_says_that_it_does_not_know() {
     let table = Timetable::compile(&[], &[], &TimeZone::UTC, 1000, 2000).unwrap();
     assert_eq!(table.at(999), None);
+    assert_eq!([0, 1, 9].map(|near| table.at_near(999, near)), [None; 3]);
     assert_eq!(table.at(1000).map(|(_, until)| until), Some(2000));
     assert_eq!(table.at(1999).map(|(_, until)| until), Some(2000));
     assert_eq!(table.at(2000), None);

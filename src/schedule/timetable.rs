@@ -82,12 +82,21 @@ impl Timetable {
     /// table does not know, since `now_s` is before or past its horizon; it is time to compile another.
     #[inline]
     pub fn at(&self, now_s: i64) -> Option<(StateId, i64)> {
-        if now_s >= self.end_s {
-            return None;
-        }
-        let next = self.changes_s.partition_point(|at_s| *at_s <= now_s);
-        let state = *self.states.get(next.checked_sub(1)?)?;
-        Some((state, self.changes_s.get(next).copied().unwrap_or(self.end_s)))
+        self.at_near(now_s, 0).map(|(state, until_s, _)| (state, until_s))
+    }
+
+    /// The same, with the place in the table where that was found. `near`: where it was found the last time; most times it is there still.
+    #[inline]
+    pub fn at_near(&self, now_s: i64, near: usize) -> Option<(StateId, i64, usize)> {
+        let until_s = |place: usize| self.changes_s.get(place + 1).copied().unwrap_or(self.end_s);
+        let holds =
+            |place: usize| self.changes_s.get(place).is_some_and(|from_s| *from_s <= now_s) && now_s < until_s(place);
+        let place = match holds(near) {
+            true => near,
+            false if now_s >= self.end_s => return None,
+            false => self.changes_s.partition_point(|at_s| *at_s <= now_s).checked_sub(1)?,
+        };
+        Some((*self.states.get(place)?, until_s(place), place))
     }
 
     /// The items that hold in a state, ascending: first the windows by their index, then the spans, counted on from there.
