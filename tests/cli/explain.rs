@@ -394,38 +394,18 @@ fn what_a_careful_profile_does_with_answers_and_look_alikes_is_told() {
         ],
     );
     assert!(child.get("rebinding").is_none() && child.get("without_ech").is_none());
-    let words = run(
-        folder.path(),
-        &[
-            "explain",
-            "--config",
-            "stairgate.toml",
-            "--profile",
-            "careful",
-            "w\u{43e}rse.example",
-        ],
-    )
-    .stdout;
+    let words = |arguments: &[&str]| {
+        let careful = ["explain", "--config", "stairgate.toml", "--profile", "careful"];
+        run(folder.path(), &[&careful, arguments].concat()).stdout
+    };
+    let look_alike = words(&["w\u{43e}rse.example"]);
     assert!(
-        words.contains("like worse.example") && words.contains("adult, line 3"),
-        "{words}"
+        look_alike.contains("like worse.example") && look_alike.contains("adult, line 3"),
+        "{look_alike}"
     );
-    let words = run(
-        folder.path(),
-        &[
-            "explain",
-            "--config",
-            "stairgate.toml",
-            "--profile",
-            "careful",
-            "plain.example",
-            "--type",
-            "HTTPS",
-        ],
-    )
-    .stdout;
+    let answer = words(&["plain.example", "--type", "HTTPS"]);
     assert!(
-        words.contains("private network") && words.contains("Encrypted ClientHello"),
-        "{words}"
+        answer.contains("private network") && answer.contains("Encrypted ClientHello"),
+        "{answer}"
     );
 }

@@ -309,6 +309,33 @@ fn a_household_saved_by_hand_is_in_force_at_once_and_one_that_is_gone_leaves_the
 }
 
 #[test]
+fn what_a_wrong_household_held_up_follows_once_it_is_mended() {
+    let home = home(BEGINNING);
+    let server = home.serve(&["--watch-interval-ms", "3600000"]);
+    home.write("adult.domains", "adult.example\nnew.example\n");
+    home.write(
+        "household.toml",
+        &BEGINNING.replace("profile = 'default'", "profile = 'defualt'"),
+    );
+    server.signal("HUP");
+    eventually("the household saved, and the reload with it, are refused", || {
+        let refused = server
+            .said()
+            .matches("the running settings and lists stay in force")
+            .count();
+        (refused >= 2).then_some(())
+    });
+    let phone = phone(&home);
+    assert!(reaches(&phone, 1, "new.example."), "{}", server.said());
+    home.write("household.toml", BEGINNING);
+    let mut id = 1;
+    eventually("the list that came meanwhile is in force", || {
+        id += 1;
+        (!reaches(&phone, id, "new.example.")).then_some(())
+    });
+}
+
+#[test]
 fn a_household_that_is_not_there_yet_filters_everybody_until_commands_make_it() {
     let home = home(BEGINNING);
     std::fs::remove_file(home.file("household.toml")).expect("a writable folder");

@@ -17,6 +17,14 @@ fn guarded() -> Settings {
     settings
 }
 
+/// One name that leads into a private network, and one that does not.
+fn evil_and_fine() -> Arc<Script> {
+    let script = Script::new();
+    has(&script, "evil.example.", "192.168.1.1");
+    has(&script, "fine.example.", "192.0.2.1");
+    script
+}
+
 /// Says that `name` has this one address.
 fn has(script: &Arc<Script>, name: &str, address: &str) {
     let rtype = if address.contains(':') { "AAAA" } else { "A" };
@@ -181,9 +189,7 @@ fn names_of_zones_and_records_own_names_and_those_let_in_may() {
 
 #[test]
 fn what_one_profile_has_noted_with_an_answer_says_nothing_about_the_other() {
-    let script = Script::new();
-    has(&script, "evil.example.", "192.168.1.1");
-    has(&script, "fine.example.", "192.0.2.1");
+    let script = evil_and_fine();
     // By lists alone, so that notes are made.
     let mut settings = settings();
     settings.profiles = ["default", "guarded"].map(ProfileSettings::named).to_vec();

@@ -109,6 +109,8 @@ pub(super) fn carry_out<'s>(
     let blocking = settings.lists.iter().filter(|list| list.action == ListAction::Block);
     let of_lists = blocking.map(|list| list.category.as_str());
     let beginning = match settings.gate {
+        // What cannot be known is not to be said: a profile without categories would filter nothing.
+        Some(_) if sources.is_empty() => String::new(),
         Some(_) => beginning(sources.iter().map(|(_, category)| *category)),
         None => beginning(of_lists),
     };

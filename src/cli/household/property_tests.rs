@@ -41,7 +41,7 @@ deny = [
   'two.example' # the last
 ]
 types = [
-  "HTTPS", # for now
+  "HTTPS", # no hints
 ]
 
 # persons, and whose is what
@@ -93,7 +93,7 @@ of = ["games"]
 limit = "1h"
 per = "day"
 
-# for now
+# no hints
 
 # for the trip
 [[pause]]

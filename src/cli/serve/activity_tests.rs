@@ -55,14 +55,20 @@ fn text(activity: &Activity) -> String {
     std::fs::read_to_string(&activity.path).unwrap_or_default()
 }
 
-#[test]
-fn what_was_kept_is_there_after_a_restart_and_names_go_from_the_file_as_soon_as_only_counts_are_chosen() {
-    let folder = tempfile::tempdir().unwrap();
-    let activity = open(folder.path());
+/// Somebody whose names are kept has asked once, and that is written.
+fn saved(folder: &Path) -> (Activity, Policy) {
+    let activity = open(folder);
     let names = policy(LogChoice::Names);
     activity.follow(&names, now(NOON_S));
     ask(&activity, &names, NOON_S);
     activity.save(now(NOON_S));
+    (activity, names)
+}
+
+#[test]
+fn what_was_kept_is_there_after_a_restart_and_names_go_from_the_file_as_soon_as_only_counts_are_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (activity, names) = saved(folder.path());
     assert!(text(&activity).contains("secret.example."));
 
     let activity = open(folder.path());
@@ -87,11 +93,7 @@ fn what_was_kept_is_there_after_a_restart_and_names_go_from_the_file_as_soon_as_
 #[test]
 fn who_is_forgotten_is_gone_from_the_file_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let activity = open(folder.path());
-    let names = policy(LogChoice::Names);
-    activity.follow(&names, now(NOON_S));
-    ask(&activity, &names, NOON_S);
-    activity.save(now(NOON_S));
+    let (activity, names) = saved(folder.path());
     // Beside what is not yet noted.
     ask(&activity, &names, NOON_S + 86_400);
     assert_eq!(activity.forget("device:phone", now(NOON_S + 86_400)), Ok(2));
@@ -101,11 +103,7 @@ fn who_is_forgotten_is_gone_from_the_file_at_once() {
 #[test]
 fn a_week_later_nothing_is_kept_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let activity = open(folder.path());
-    let names = policy(LogChoice::Names);
-    activity.follow(&names, now(NOON_S));
-    ask(&activity, &names, NOON_S);
-    activity.save(now(NOON_S));
+    let (activity, names) = saved(folder.path());
     activity.tick(&names, now(NOON_S + 6 * 86_400));
     assert!(activity.path.exists());
     activity.tick(&names, now(NOON_S + 7 * 86_400));
@@ -115,11 +113,7 @@ fn a_week_later_nothing_is_kept_of_it() {
 #[test]
 fn a_damaged_file_is_read_as_far_as_it_is_whole_and_one_that_cannot_be_written_is_counted() {
     let folder = tempfile::tempdir().unwrap();
-    let activity = open(folder.path());
-    let names = policy(LogChoice::Names);
-    activity.follow(&names, now(NOON_S));
-    ask(&activity, &names, NOON_S);
-    activity.save(now(NOON_S));
+    let (activity, names) = saved(folder.path());
     let whole = text(&activity);
     std::fs::write(&activity.path, &whole[..whole.len() - 3]).unwrap();
     assert_eq!(open(folder.path()).report(None, None).len(), 1);

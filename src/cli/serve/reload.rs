@@ -65,6 +65,8 @@ pub(super) struct Reloading {
     waiting_for_next: Vec<Waiting>,
     /// The household was read since it began.
     household_since: bool,
+    /// The last one failed: what had changed by then is still to be read.
+    failed: bool,
 }
 
 /// How often it is counted what was used of quotas: several times a minute, so that none goes unseen.
@@ -216,6 +218,10 @@ impl Server {
             Ok((settings, built)) => {
                 status.notes = built.notes.clone();
                 self.install(settings, built);
+                // It may have been the household that was in the way.
+                if self.reloading.failed {
+                    self.reload(None);
+                }
             }
             Err(sentence) => status.errors.push(sentence),
         }
@@ -273,6 +279,7 @@ impl Server {
             }
             Err(sentence) => status.errors.push(sentence),
         }
+        self.reloading.failed = !status.errors.is_empty();
         self.conclude(&mut status);
         for waiting in self.reloading.waiting.drain(..) {
             // Whoever asked may have gone.

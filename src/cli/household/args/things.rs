@@ -41,12 +41,8 @@ pub(super) enum Add {
         /// What may be seen on it, for a device that is nobody's
         #[arg(long)]
         profile: Option<String>,
-        /// Its address, or a network; give it once for each
-        #[arg(long = "match", value_name = "ADDRESS", value_delimiter = ',')]
-        matches: Vec<String>,
-        /// A word of your own for it
-        #[arg(long = "tag", value_name = "WORD", value_delimiter = ',')]
-        tags: Vec<String>,
+        #[command(flatten)]
+        found: Found,
     },
     /// Several persons and devices under one word
     #[command(after_help = "Examples:\n  stairgate household add group kids masha petya tablet")]
@@ -178,13 +174,20 @@ pub(super) enum Add {
         /// What may be seen on it
         #[arg(long)]
         profile: Option<String>,
-        /// Its address, or a network; give it once for each
-        #[arg(long = "match", value_name = "ADDRESS", value_delimiter = ',')]
-        matches: Vec<String>,
-        /// A word of your own for it
-        #[arg(long = "tag", value_name = "WORD", value_delimiter = ',')]
-        tags: Vec<String>,
+        #[command(flatten)]
+        found: Found,
     },
+}
+
+/// How a device or a client is told from others.
+#[derive(Debug, clap::Args)]
+pub(super) struct Found {
+    /// Its address, or a network; give it once for each
+    #[arg(long = "match", value_name = "ADDRESS", value_delimiter = ',')]
+    matches: Vec<String>,
+    /// A word of your own for it
+    #[arg(long = "tag", value_name = "WORD", value_delimiter = ',')]
+    tags: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -255,13 +258,12 @@ impl Add {
                 name,
                 person,
                 profile,
-                matches,
-                tags,
+                found,
             } => keys
                 .text("person", person)
                 .text("profile", profile)
-                .many("match", matches)
-                .many("tags", tags)
+                .many("match", found.matches)
+                .many("tags", found.tags)
                 .of(Kind::Device, Some(name)),
             Add::Group { name, members } => keys.many("members", members).of(Kind::Group, Some(name)),
             Add::Profile {
@@ -332,15 +334,10 @@ impl Add {
             Add::Service { id, name, names } => {
                 keys.text("name", name).many("names", names).of(Kind::Service, Some(id))
             }
-            Add::Client {
-                name,
-                profile,
-                matches,
-                tags,
-            } => keys
+            Add::Client { name, profile, found } => keys
                 .text("profile", profile)
-                .many("match", matches)
-                .many("tags", tags)
+                .many("match", found.matches)
+                .many("tags", found.tags)
                 .of(Kind::Client, Some(name)),
         }
     }
