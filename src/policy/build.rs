@@ -10,7 +10,7 @@ use super::plans::{Made, Plans};
 use super::profile::{OwnNames, Table};
 use super::rules::Rules;
 use super::triggers::{Kinds, Triggers};
-use super::{Details, Policy, PolicyError, Profile, ProfileId, Source, is_of_list};
+use super::{Details, Policy, PolicyError, Profile, ProfileId, Source, is_of_list, sub_error};
 use crate::catalogue::Catalogue;
 use crate::config::household::OwnName;
 use crate::config::settings::{ImposedBy, ListAction, ListSettings, ProfileSettings, Settings, Unmatched};
@@ -52,6 +52,7 @@ impl Policy {
                     name: source.name.clone(),
                     category: source.category.clone(),
                     lets_through: source.is_allow(),
+                    sub_error: sub_error::of_category(&source.category),
                     observe: list.is_some_and(|list| list.observe),
                     imposed_by: list.map_or(ImposedBy::Household, |list| list.imposed_by),
                 }

@@ -221,6 +221,8 @@ struct Source {
     category: String,
     /// An allow list.
     lets_through: bool,
+    /// By its category, for programs that read why.
+    sub_error: Option<u8>,
     observe: bool,
     imposed_by: ImposedBy,
 }
@@ -421,8 +423,8 @@ impl Policy {
             (_, Some(profile)) => heavier(by_list, profile.imposed_by),
             (_, None) => by_list,
         };
-        let category = source.map(|source| source.category.as_str());
-        let sub_error = sub_error::of(category, &decision.cause, imposed_by);
+        let by_category = source.and_then(|source| source.sub_error);
+        let sub_error = sub_error::of(by_category, &decision.cause, imposed_by);
         match profile {
             Some(profile) => Shape {
                 kind: profile.answer,

@@ -27,19 +27,22 @@ const WORDS: [(u8, &[&str]); 4] = [
     (SPYWARE, &["spyware", "stalkerware"]),
 ];
 
-/// The code; `category`: of the list it rests on.
-pub(super) fn of(category: Option<&str>, cause: &Cause, imposed_by: ImposedBy) -> Option<u8> {
-    let by_category = || {
-        let mut words = category?.split(['-', '_']);
-        words.find_map(|word| {
-            let mut codes = WORDS.iter();
-            codes.find(|(_, known)| known.contains(&word)).map(|(code, _)| *code)
-        })
-    };
+/// The code of a category, for [`of`]: found once for each list, since a query must not read words.
+pub(super) fn of_category(category: &str) -> Option<u8> {
+    let mut words = category.split(['-', '_']);
+    words.find_map(|word| {
+        let mut codes = WORDS.iter();
+        codes.find(|(_, known)| known.contains(&word)).map(|(code, _)| *code)
+    })
+}
+
+/// The code; `by_category`: that of the list it rests on.
+#[inline]
+pub(super) fn of(by_category: Option<u8>, cause: &Cause, imposed_by: ImposedBy) -> Option<u8> {
     match imposed_by {
         ImposedBy::Law => None,
-        ImposedBy::Household => by_category(),
-        ImposedBy::Operator => by_category().or(Some(match cause {
+        ImposedBy::Household => by_category,
+        ImposedBy::Operator => by_category.or(Some(match cause {
             // What the server does of itself, whatever lists there are.
             Cause::Canary(_) | Cause::Rebinding => DNS_OPERATOR_POLICY,
             _ => NETWORK_OPERATOR_POLICY,
@@ -53,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_category_has_the_code_of_its_words_and_none_where_the_registry_has_none() {
-        let of = |category: &str, by| of(Some(category), &Cause::Nothing, by);
+        let of = |category: &str, by| of(of_category(category), &Cause::Nothing, by);
         for (category, code) in [
             ("malware", Some(1)),
             ("ut1-phishing", Some(2)),
